@@ -1,0 +1,37 @@
+# Every target sets up what it needs: a virtual environment from the hash-locked list, then the work.
+# PYTHON picks the interpreter (3.11 to 3.13).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check lint bench schema clean
+
+demo: $(READY)
+	$(BIN)/python hardware-in-loop/demo.py $(SECONDS)
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test
+
+bench: $(READY)
+	$(BIN)/python hardware-in-loop/bench/run.py $(ARGS)
+
+schema: $(READY)
+	$(BIN)/python -m gateway.cli schema config
+
+clean:
+	rm -rf $(VENV) node_modules hardware-in-loop/contracts/node_modules
+
+$(READY): config/requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r config/requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(READY)

@@ -1,0 +1,178 @@
+"""What a driver is: the protocols between the gateway, which knows no vendor, and the packages that do.
+
+Drivers are found by the entry-point group `gridseal.drivers`; each entry is a Plugin. A plugin owns its
+link schemes, its profiles and its decoding; it refuses to know control, store or chain. A driver that
+also implements Actuator can be commanded.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from importlib.resources.abc import Traversable
+from typing import Any, Protocol, runtime_checkable
+
+from gateway.clock import Clock
+from gateway.errors import ConfigError
+from gateway.model import Points, ReadBack, Sample, SetpointSpec
+from gateway.site import Device
+
+GROUP = "gridseal.drivers"
+
+
+class Link(Protocol):
+    """One wire, port or socket, shared by all devices whose `link` URL is the same.
+
+    A link connects when it is first used and again when it was lost; it never retries a request. Any
+    failure is a LinkError. `close` may be called at any time, also on a link that never opened.
+    """
+
+    url: str
+
+    async def close(self) -> None: ...
+
+
+class RegisterLink(Link, Protocol):
+    """Modbus-like: one request at a time on the whole link, whatever the unit; writes go before reads."""
+
+    async def read(self, unit: int, table: str, address: int, count: int, *, timeout_s: float) -> bytes:
+        """Registers as sent (big endian, 2 * count bytes). `table` is "holding" or "input"."""
+        ...
+
+    async def write(
+        self, unit: int, address: int, registers: Sequence[int], *, timeout_s: float, single: bool = False
+    ) -> None:
+        """Write holding registers with FC 16 (`single`: one, with FC 6) and check the echo."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CanFrame:
+    """A classic CAN data frame: 11-bit (or 29-bit when `extended`) id and up to 8 bytes."""
+
+    id: int
+    data: bytes
+    extended: bool = False
+
+
+class FrameLink(Link, Protocol):
+    """CAN-like: everyone hears everything. Each listener has a bounded queue of its own."""
+
+    def listen(self, ids: frozenset[int]) -> AsyncIterator[CanFrame]:
+        """Frames with these ids from now on; ends in LinkError when the bus is lost."""
+        ...
+
+    async def send(self, frame: CanFrame) -> None: ...
+
+
+class Driver(Protocol):
+    """One device. `connect` identifies it; after that `points` is known. All failures are LinkErrors."""
+
+    @property
+    def points(self) -> Points: ...
+
+    @property
+    def pushed(self) -> bool:
+        """True: `read` waits for what the device sends. False: `read` asks, and answers at once."""
+        ...
+
+    async def connect(self) -> Mapping[str, str]:
+        """Reach the device and learn what it is: vendor, model, serial, firmware where it says so."""
+        ...
+
+    async def read(self) -> Sample:
+        """The next sample. A pushed driver answers at latest when its frame limit passed: then with the
+        values it has, marked STALE."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Actuator(Protocol):
+    """A driver that can be given battery power (+ = discharge, W). Sequences of writes are the driver's."""
+
+    @property
+    def setpoint(self) -> SetpointSpec:
+        """Known after connect: class, nameplate, resolution, the device's own timeout."""
+        ...
+
+    def quantise(self, power_w: int) -> int:
+        """The nearest power toward zero that the device can hold."""
+        ...
+
+    async def arm(self, timeout_s: int) -> int:
+        """Start or set the device's own reversion timer; returns what reads back (0: it has none)."""
+        ...
+
+    async def write_power(self, power_w: int) -> None:
+        """Command this power and refresh the device's timer. `power_w` is already quantised."""
+        ...
+
+    async def read_back(self) -> ReadBack:
+        """What the device holds now, read from it, not remembered."""
+        ...
+
+    async def release(self) -> None:
+        """The fallback: hand the battery back to the device's own control (its revert sequence)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLine:
+    """One request of a poll cycle, for `gridseal check`: what is asked and how long the wire takes."""
+
+    text: str
+    bus_ms: float
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one device's poll costs on its link, worked out without the device."""
+
+    lines: tuple[PlanLine, ...]
+    points: Points
+    setpoint: SetpointSpec | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def bus_ms(self) -> float:
+        return sum(line.bus_ms for line in self.lines)
+
+
+class Profile(Protocol):
+    """What the gateway may know of a profile; the rest belongs to the plugin that owns the model."""
+
+    driver: str
+    role: str  # inverter | battery | meter
+    vendor: str
+    model: str
+
+
+class Plugin(Protocol):
+    """One driver family, as an entry point gives it."""
+
+    kind: str  # the `driver:` of its profiles
+    schemes: frozenset[str]  # of the link URLs its devices may have
+    link_schemes: frozenset[str]  # of the links it can open itself
+    profiles: Traversable  # folder with <name>.yaml
+    profile_model: Any  # pydantic model of those files
+
+    def open_link(self, url: str, clock: Clock) -> Link:
+        """Make (not yet connect) a link. ConfigError when the URL is not usable."""
+        ...
+
+    def driver(self, device: Device, profile: Any, link: Any, clock: Clock) -> Driver: ...
+
+    def plan(self, device: Device, profile: Any) -> Plan: ...
+
+
+def find_plugins() -> dict[str, Plugin]:
+    """All installed driver families by kind. Imports each package, but not its optional stacks."""
+    found: dict[str, Plugin] = {}
+    for entry in entry_points(group=GROUP):
+        plugin: Plugin = entry.load()
+        if plugin.kind in found:
+            raise ConfigError(f"two installed packages provide the driver {plugin.kind!r}: remove one")
+        found[plugin.kind] = plugin
+    return found

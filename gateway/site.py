@@ -1,0 +1,97 @@
+"""A site as the daemon runs it: what site.yaml means, in canonical units, frozen.
+
+Made by gateway.config from a file, or by a test directly; knows nothing of YAML.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device of the site. `options` are the link's and profile's own settings, already checked."""
+
+    name: str
+    profile_name: str
+    kind: str  # plugin
+    role: str  # inverter | battery | meter
+    link: str  # URL
+    profile: Any
+    unit: int = 1
+    poll_ms: int = 1000
+    timeout_ms: int = 1000
+    control: bool = True  # may be written to, if its profile can
+    timer_s: int = 0  # measured reversion time at commissioning; 0: the profile's
+
+
+@dataclass(frozen=True, slots=True)
+class SiteLimits:
+    """The static envelope, magnitudes in W (ramp in W/s)."""
+
+    charge_w: int
+    discharge_w: int
+    import_w: int
+    export_w: int
+    ramp_w_per_s: int
+    soc_min_bp: int = 1000
+    soc_max_bp: int = 9500
+    soc_hysteresis_bp: int = 100
+    dwell_ms: int = 2000  # rest at zero before a change of direction
+    temperature_min_cc: int = 0  # no charging below
+    temperature_max_cc: int = 5000  # nothing above
+    duration_max_s: int = 24 * 3600  # longest command accepted
+    commands_per_minute: int = 30  # from each source
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    path: Path
+    keep_s: int = 30 * 86400
+    size_bytes: int = 2 * 2**30
+    commit_ms: int = 1000  # the stated loss window at a power cut
+
+
+@dataclass(frozen=True, slots=True)
+class AttestSettings:
+    every_s: int = 900
+    key: Path | None = None  # encrypted keystore
+    passphrase: Path | None = None  # file (a systemd credential) with its passphrase
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSettings:
+    chain_id: int
+    rpc: tuple[str, ...]
+    platform: str
+    contracts: dict[str, str] = field(default_factory=dict)  # role -> address
+    storage_id: int = 0
+    confirmations: int = 12
+    fee_cap_wei: int = 100 * 10**9
+    spend_per_day_wei: int = 10**16
+    poll_ms: int = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    host: str
+    port: int
+    tls: bool
+    topic: str = "gridseal"
+    username: str = ""
+    password: Path | None = None
+    home_assistant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    id: str
+    limits: SiteLimits
+    devices: tuple[Device, ...]
+    store: StoreSettings
+    attest: AttestSettings
+    chain: ChainSettings | None = None
+    mqtt: MqttSettings | None = None
+    trust_host_clock: bool = False
+    control_ms: int = 1000
+    socket: Path = Path("/run/gridseal/control.sock")
