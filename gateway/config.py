@@ -1,0 +1,215 @@
+"""From site.yaml to the frozen Site: profiles found, cross-checks made, paths resolved.
+
+`load` reports every problem of the file and of the profiles it names at once, each with file, line and
+column. Nothing here reaches a device or the network. After loading only gateway.site objects remain.
+"""
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway import site, units, yamlfile
+from gateway.driver import Plugin, Profile, find_plugins
+from gateway.errors import ConfigError, Problem
+from gateway.sitefile import ChainModel, DeviceModel, MqttModel, SiteFile
+
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+
+def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
+    """Read site.yaml and its profiles. ConfigError with all problems; reaches nothing but files."""
+    document = yamlfile.read(path)
+    parsed = yamlfile.validate(document, SiteFile)
+    problems: list[Problem] = []
+    found = find_plugins() if plugins is None else plugins
+    devices = tuple(
+        device
+        for name, entry in parsed.devices.items()
+        if (device := _device(document, path.parent, name, entry, found, problems))
+    )
+    _check_links(document, parsed, problems)
+    _check_site(document, parsed, devices, found, problems)
+    if problems:
+        raise ConfigError("", tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column))))
+    return _site(parsed, devices, path.parent)
+
+
+def find_profile(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> tuple[Plugin, Profile]:
+    """The profile `name`: a YAML beside site.yaml wins over an installed one. ConfigError if bad."""
+    sources: dict[str, Path | Traversable] = {}
+    for plugin in plugins.values():
+        sources.update({e.name[:-5]: e for e in plugin.profiles.iterdir() if e.name.endswith(".yaml")})
+    own = folder / f"{name}.yaml"
+    if own.is_file():
+        sources[name] = own
+    if name not in sources:
+        near = get_close_matches(name, sources, 1, 0.4)
+        known = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(sorted(sources))
+        raise ConfigError(
+            f"there is no profile {name!r}, neither installed nor as {own.name} beside site.yaml; {known}"
+        )
+    document = yamlfile.parse(sources[name].read_text(encoding="utf-8"), str(sources[name]))
+    kind = document.data.get("driver") if isinstance(document.data, dict) else None
+    if not isinstance(kind, str) or kind not in plugins:
+        where = document.problem(
+            ("driver",), f"driver {kind!r} is not installed", f"installed: {', '.join(plugins)}"
+        )
+        raise ConfigError("", (where,))
+    profile: Profile = yamlfile.validate(document, plugins[kind].profile_model)
+    return plugins[kind], profile
+
+
+def _device(
+    document: yamlfile.Document,
+    folder: Path,
+    name: str,
+    entry: DeviceModel,
+    plugins: Mapping[str, Plugin],
+    problems: list[Problem],
+) -> site.Device | None:
+    here = ("devices", name)
+    if not NAME.fullmatch(name):
+        problems.append(document.problem(here, f"{name!r}: a device name is a-z, 0-9, - and _, at most 32"))
+    try:
+        plugin, profile = find_profile(entry.profile, folder, plugins)
+    except ConfigError as error:
+        problems.extend(error.problems or (document.problem((*here, "profile"), str(error)),))
+        return None
+    scheme = urlsplit(entry.link).scheme
+    if scheme not in plugin.schemes:
+        message = f"{entry.profile} needs a link of {', '.join(sorted(plugin.schemes))}, not {entry.link!r}"
+        problems.append(document.problem((*here, "link"), message))
+        return None
+    return site.Device(
+        name=name,
+        profile_name=entry.profile,
+        kind=plugin.kind,
+        role=profile.role,
+        link=entry.link,
+        profile=profile,
+        unit=entry.unit,
+        poll_ms=entry.poll,
+        timeout_ms=entry.timeout,
+        control=entry.control,
+        timer_s=entry.timer // 1000,
+    )
+
+
+def _check_links(document: yamlfile.Document, parsed: SiteFile, problems: list[Problem]) -> None:
+    """One wire is one URL: the same place with other settings would be opened twice."""
+    seen: dict[tuple[str, str], tuple[str, str]] = {}
+    for name, entry in parsed.devices.items():
+        parts = urlsplit(entry.link)
+        other, url = seen.setdefault((parts.netloc, parts.path), (name, entry.link))
+        if url != entry.link:
+            message = f"{entry.link!r} and {url!r} of {other!r} are one wire: write both the same"
+            problems.append(document.problem(("devices", name, "link"), message))
+
+
+def _check_site(
+    document: yamlfile.Document,
+    parsed: SiteFile,
+    devices: tuple[site.Device, ...],
+    plugins: Mapping[str, Plugin],
+    problems: list[Problem],
+) -> None:
+    soc = parsed.site.soc
+    if soc.min + 2 * soc.hysteresis >= soc.max:
+        problems.append(
+            document.problem(("site", "soc"), "min and max leave no room for the hysteresis between them")
+        )
+    if parsed.chain and not parsed.attest.key:
+        problems.append(
+            document.problem(("attest",), "a chain needs attest: {key: …}; make it with `gridseal keys new`")
+        )
+    commanded = []
+    for device in devices:
+        spec = plugins[device.kind].plan(device, device.profile).setpoint if device.control else None
+        if spec is None:
+            continue
+        commanded.append(device.name)
+        limits = parsed.site.limits
+        for word, limit, own in (
+            ("charge", limits.charge, spec.charge_max_w),
+            ("discharge", limits.discharge, spec.discharge_max_w),
+        ):
+            if own and limit > own:
+                shown, nameplate = units.show(limit, "w"), units.show(own, "w")
+                message = f"{word} limit {shown} is above the {nameplate} of {device.name}"
+                problems.append(
+                    document.problem(("site", "limits", word), message, "lower it to the nameplate")
+                )
+    if len(commanded) > 1:
+        message = f"{' and '.join(commanded)} can all be commanded: write `control: false` at all but one"
+        problems.append(document.problem(("devices", commanded[1]), message))
+
+
+def _site(parsed: SiteFile, devices: tuple[site.Device, ...], folder: Path) -> site.Site:
+    s, chain, mqtt = parsed.site, parsed.chain, parsed.mqtt
+    limits = site.SiteLimits(
+        charge_w=s.limits.charge,
+        discharge_w=s.limits.discharge,
+        import_w=s.limits.grid_import,
+        export_w=s.limits.grid_export,
+        ramp_w_per_s=s.limits.ramp,
+        soc_min_bp=s.soc.min,
+        soc_max_bp=s.soc.max,
+        soc_hysteresis_bp=s.soc.hysteresis,
+        dwell_ms=s.dwell,
+        temperature_min_cc=s.temperature_min,
+        temperature_max_cc=s.temperature_max,
+    )
+    return site.Site(
+        id=s.id,
+        limits=limits,
+        devices=devices,
+        store=site.StoreSettings(
+            folder / parsed.store.path, parsed.store.keep // 1000, parsed.store.size, parsed.store.commit
+        ),
+        attest=site.AttestSettings(
+            parsed.attest.every // 1000,
+            _below(folder, parsed.attest.key),
+            _below(folder, parsed.attest.passphrase),
+        ),
+        chain=_chain(chain) if chain else None,
+        mqtt=_mqtt(mqtt, folder) if mqtt else None,
+        trust_host_clock=parsed.clock.trust == "host",
+        control_ms=s.control,
+        socket=folder / parsed.socket,
+    )
+
+
+def _chain(chain: ChainModel) -> site.ChainSettings:
+    return site.ChainSettings(
+        chain_id=chain.id,
+        rpc=tuple(chain.rpc),
+        platform=chain.platform,
+        contracts=dict(chain.contracts),
+        storage_id=chain.storage,
+        confirmations=chain.confirmations,
+        fee_cap_wei=chain.fee_cap,
+        spend_per_day_wei=chain.spend,
+        poll_ms=chain.poll,
+    )
+
+
+def _mqtt(mqtt: MqttModel, folder: Path) -> site.MqttSettings:
+    parts = urlsplit(mqtt.url)
+    tls = parts.scheme == "mqtts"
+    return site.MqttSettings(
+        host=parts.hostname or "",
+        port=parts.port or (8883 if tls else 1883),
+        tls=tls,
+        topic=mqtt.topic,
+        username=mqtt.username,
+        password=_below(folder, mqtt.password),
+        home_assistant=mqtt.home_assistant,
+    )
+
+
+def _below(folder: Path, path: Path | None) -> Path | None:
+    """Relative paths in a site.yaml are relative to it."""
+    return None if path is None else folder / path

@@ -1,0 +1,166 @@
+"""site.yaml as pydantic models: every key, its unit, its bounds, its default and what it means.
+
+The JSON schema that editors use is generated from these. Checks that need more than one key, a profile
+or a file are in gateway.config.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from gateway import units
+
+DEFAULT_STATE = Path("/var/lib/gridseal")
+
+
+def _unit(scale: units.Scale, least: int | None = None, most: int | None = None) -> BeforeValidator:
+    return BeforeValidator(
+        lambda text: units.parse(text, scale, least=least, most=most),
+        json_schema_input_type=Annotated[str, Field(examples=[f"10 {next(iter(scale))}"])],
+    )
+
+
+Power = Annotated[int, _unit(units.POWER_W, 0, 100_000_000)]
+Ramp = Annotated[int, _unit(units.RAMP_W_PER_S, 1, 100_000_000)]
+Percent = Annotated[int, _unit(units.PERCENT_BP, 0, 10_000)]
+Temperature = Annotated[int, _unit(units.TEMPERATURE_CC, -5000, 10_000)]
+Size = Annotated[int, _unit(units.SIZE_BYTES, 16 * 2**20, 2**40)]
+Wei = Annotated[int, _unit(units.MONEY_WEI, 0, 10**24)]
+
+
+Moment = Annotated[int, _unit(units.DURATION_MS, 20, 60_000)]
+Period = Annotated[int, _unit(units.DURATION_MS, 50, 3_600_000)]
+Pause = Annotated[int, _unit(units.DURATION_MS, 0, 86_400_000)]
+Long = Annotated[int, _unit(units.DURATION_MS, 2_000, 10 * 366 * 86_400_000)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+
+class LimitsModel(Strict):
+    """The static envelope of the site."""
+
+    charge: Power = Field(description="most that may ever be put into the battery")
+    discharge: Power = Field(description="most that may ever be taken from the battery")
+    grid_import: Power = Field(alias="grid import", description="most the site may draw from the grid")
+    grid_export: Power = Field(alias="grid export", description="most the site may feed into the grid")
+    ramp: Ramp = Field(default=1000, description="fastest change of battery power, except toward zero")
+
+
+class SocModel(Strict):
+    """The state of charge that commands may use."""
+
+    min: Percent = 1000
+    max: Percent = 9500
+    hysteresis: Percent = 100
+
+
+class SiteModel(Strict):
+    id: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
+    limits: LimitsModel
+    soc: SocModel = SocModel()
+    dwell: Pause = Field(default=2000, description="rest at zero before a change of direction")
+    temperature_min: Temperature = Field(default=0, alias="temperature min", description="no charging below")
+    temperature_max: Temperature = Field(default=5000, alias="temperature max", description="no power above")
+    control: Period = Field(default=1000, description="period of the control cycle")
+
+
+class DeviceModel(Strict):
+    """One device: which profile, on which link."""
+
+    profile: str
+    link: str = Field(description='where it is: "tcp://host:502", "rtu:///dev/serial/by-id/…", "can://can0"')
+    unit: Annotated[int, Field(ge=0, le=247)] = 1
+    poll: Period = 1000
+    timeout: Moment = 1000
+    control: bool = Field(default=True, description="whether it may be given setpoints")
+    timer: Pause = Field(default=0, description="its measured fallback time")
+
+
+class StoreModel(Strict):
+    path: Path = DEFAULT_STATE / "store.db"
+    keep: Long = 30 * 86_400_000
+    size: Size = 2 * 2**30
+    commit: Moment = Field(default=1000, description="what a power cut may lose")
+
+
+class AttestModel(Strict):
+    every: Long = 900_000
+    key: Path | None = Field(default=None, description="encrypted keystore, made by `gridseal keys new`")
+    passphrase: Path | None = Field(
+        default=None, description="file (or systemd credential) with its passphrase"
+    )
+
+
+class ChainModel(Strict):
+    id: Annotated[int, Field(ge=1)]
+    rpc: Annotated[list[str], Field(min_length=2, max_length=8)] = Field(
+        description="two or more operators; they must agree"
+    )
+    platform: Literal["storage"]
+    contracts: dict[str, str]
+    storage: Annotated[int, Field(ge=0)] = Field(description="this site's id in the contract")
+    confirmations: Annotated[int, Field(ge=0, le=1000)] = 12
+    fee_cap: Wei = Field(default=100 * 10**9, alias="fee cap", description="most paid per gas")
+    spend: Wei = Field(default=10**16, description="most spent on gas in a day")
+    poll: Period = 4000
+
+    @field_validator("rpc")
+    @classmethod
+    def _distinct(cls, urls: list[str]) -> list[str]:
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"{url!r} is not an http(s) URL")
+        if len(set(urls)) < len(urls):
+            raise ValueError(
+                "the same endpoint is named twice: two operators are needed, so that one cannot lie"
+            )
+        return urls
+
+    @field_validator("contracts")
+    @classmethod
+    def _addresses(cls, contracts: dict[str, str]) -> dict[str, str]:
+        for role, address in contracts.items():
+            if not re.fullmatch(r"0x[0-9a-fA-F]{40}", address):
+                raise ValueError(f"{role}: {address!r} is not an address (0x and 40 hex digits; quote it)")
+        return contracts
+
+
+class MqttModel(Strict):
+    url: str = Field(description="mqtt://host:1883 or mqtts://host:8883")
+    topic: Annotated[str, Field(pattern=r"^[^+#\s]+$", max_length=100)] = "gridseal"
+    username: str = ""
+    password: Path | None = Field(default=None, description="file with the password")
+    home_assistant: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _broker(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.username:
+            raise ValueError(f"{url!r} is not mqtt://host:port or mqtts://host:port (no user in it)")
+        return url
+
+
+class ClockModel(Strict):
+    trust: Literal["kernel", "host"] = Field(
+        default="kernel", description='"host" where the kernel\'s clock state is hidden (containers)'
+    )
+
+
+class SiteFile(Strict):
+    """The whole of site.yaml."""
+
+    site: SiteModel
+    devices: Annotated[dict[str, DeviceModel], Field(min_length=1, max_length=64)]
+    store: StoreModel = StoreModel()
+    attest: AttestModel = AttestModel()
+    chain: ChainModel | None = None
+    mqtt: MqttModel | None = None
+    clock: ClockModel = ClockModel()
+    socket: Path = Path("/run/gridseal/control.sock")

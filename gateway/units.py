@@ -1,0 +1,66 @@
+"""How people write quantities ("10 kW", "15 min", "95 %"), to canonical integers and back.
+
+Pure. Used by site.yaml, by profiles and by the command line, so that all three accept the same words.
+It refuses numbers without a unit, units of another dimension, and anything finer than the canonical unit.
+"""
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+
+from gateway.model import UNITS
+
+POWER_W = {"W": 1, "kW": 1000, "MW": 1_000_000}
+RAMP_W_PER_S = {"W/s": 1, "kW/s": 1000, "kW/min": Fraction(1000, 60), "W/min": Fraction(1, 60)}
+DURATION_MS = {
+    "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "weeks": 604_800_000,
+}  # fmt: skip
+PERCENT_BP = {"%": 100}
+TEMPERATURE_CC = {"°C": 100, "C": 100}
+SIZE_BYTES = {
+    "B": 1, "kB": 1000, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30,
+}  # fmt: skip
+MONEY_WEI = {"wei": 1, "gwei": 10**9, "ether": 10**18}
+
+_NUMBER_UNIT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([^\d\s].*)?")
+
+Scale = Mapping[str, int | Fraction]
+
+
+def parse(text: object, units: Scale, *, least: int | None = None, most: int | None = None) -> int:
+    """The canonical integer of `text`; ValueError with a sentence for a person otherwise."""
+    example = f'write it like "10 {next(iter(units))}" (units: {", ".join(units)})'
+    match = _NUMBER_UNIT.fullmatch(str(text).strip())
+    if isinstance(text, bool) or match is None:
+        raise ValueError(f"{str(text)!r} is not a number with a unit: {example}")
+    number, unit = match[1], (match[2] or "").strip()
+    if unit not in units:
+        raise ValueError(
+            f"{str(text)!r} has {'the unknown unit ' + repr(unit) if unit else 'no unit'}: {example}"
+        )
+    value = Fraction(number) * units[unit]
+    if value.denominator != 1 and unit not in ("kW/min", "W/min"):
+        raise ValueError(f"{str(text)!r} is finer than this setting can hold")
+    whole = int(value)
+    if (least is not None and whole < least) or (most is not None and whole > most):
+        raise ValueError(f"{str(text)!r} is out of range: {_range(units, least, most)}")
+    return whole
+
+
+def _range(units: Scale, least: int | None, most: int | None) -> str:
+    unit, factor = next(iter(units.items()))
+    parts = [
+        f"{word} {float(bound / factor):g} {unit}"
+        for word, bound in (("at least", least), ("at most", most))
+        if bound is not None
+    ]
+    return ", ".join(parts)
+
+
+def show(value: int, unit: str) -> str:
+    """A canonical integer as people read it: show(5000, "bp") is "50.00 %"; powers above 10 kW in kW."""
+    symbol, places = UNITS[unit]
+    if unit in ("w", "var", "va", "wh") and abs(value) >= 10_000:
+        return f"{value / 1000:.2f} k{symbol}"
+    number = f"{value / 10**places:.{places}f}" if places else str(value)
+    return f"{number} {symbol}".rstrip()
