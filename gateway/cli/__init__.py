@@ -1,0 +1,74 @@
+"""The `gridseal` command: finds the verb, parses its arguments, turns expected errors into one line.
+
+Each verb is a module of this package with HELP (first line: what it does), add_arguments(parser) and
+run(args) -> exit code. Exit codes: 0 done and well, 1 something was found wrong, 2 wrong usage.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+
+from gateway.errors import GridsealError
+
+VERBS = ("run", "check", "read", "status", "setpoint", "export", "verify", "keys", "schema")
+
+ABOUT = """\
+Gridseal runs a battery site: reads its devices, carries out setpoints inside a safety envelope,
+keeps every reading and signs what contracts pay by. One file, site.yaml, describes the site."""
+
+NEXT = """\
+first steps:
+  gridseal check site.yaml               is the file right? what will be polled, and does the bus keep up?
+  gridseal read site.yaml inverter       one poll of one device, as a table
+  gridseal run site.yaml                 run the site until stopped
+`gridseal VERB --help` explains each verb with examples."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the `gridseal` command."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser(words[0] if words else "")
+    try:
+        args = parser.parse_args(words)
+        verb = _verb(args.verb)
+        code: int = verb.run(args)
+        sys.stdout.flush()
+        return code
+    except GridsealError as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        print("\n".join(lines if len(lines) > 1 else [f"gridseal: {lines[0]}"]), file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _verb(name: str) -> ModuleType:
+    return import_module(f"gateway.cli.{name}")
+
+
+def _parser(wanted: str) -> argparse.ArgumentParser:
+    """Only the wanted verb's module is imported, so that `gridseal status` stays quick on a Pi."""
+    parser = argparse.ArgumentParser(
+        prog="gridseal", description=ABOUT, epilog=NEXT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")
+    for name in VERBS:
+        if wanted in VERBS and name != wanted:
+            verbs.add_parser(name)
+            continue
+        module = _verb(name)
+        text: str = module.HELP
+        sub = verbs.add_parser(
+            name,
+            help=text.splitlines()[0],
+            description=text,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(sub)
+    return parser

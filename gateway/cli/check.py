@@ -1,0 +1,106 @@
+"""`gridseal check`: everything that can be known of a site.yaml without its devices."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from gateway import config, units
+from gateway.driver import Plan, find_plugins
+from gateway.site import Device, Site
+
+HELP = """\
+check a site.yaml: every error with line and column, the read plan, the bus time
+
+Resolves profiles, prints what each poll asks of each device and how long its wire is busy with it,
+and compares limits with nameplates. Talks to no device (see `gridseal read`).
+
+  gridseal check site.yaml
+  gridseal check --json site.yaml"""
+
+BUSY_LIMIT = 0.8  # of a poll period; above it, writes and slow answers no longer fit
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("site", type=Path, help="the site.yaml")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    plugins = find_plugins()
+    site = config.load(args.site, plugins)
+    plans = {d.name: plugins[d.kind].plan(d, d.profile) for d in site.devices}
+    busy = bus_load(site, plans)
+    crowded = {link: share for link, share in busy.items() if share > BUSY_LIMIT}
+    if args.json:
+        print(json.dumps(_as_json(site, plans, busy)))
+    else:
+        _show(Console(highlight=False), site, plans, busy)
+        for link, share in crowded.items():
+            print(f"{link}: polls need {share:.0%} of the time there is; poll slower or split the wire")
+    return 1 if crowded else 0
+
+
+def bus_load(site: Site, plans: dict[str, Plan]) -> dict[str, float]:
+    """The share of time that each link is busy with polls (1.0: always)."""
+    busy: dict[str, float] = {}
+    for device in site.devices:
+        busy[device.link] = busy.get(device.link, 0.0) + plans[device.name].bus_ms / device.poll_ms
+    return busy
+
+
+def _as_json(site: Site, plans: dict[str, Plan], busy: dict[str, float]) -> dict[str, Any]:
+    return {
+        "site": site.id,
+        "devices": {
+            d.name: {
+                "profile": d.profile_name,
+                "role": d.role,
+                "link": d.link,
+                "poll_ms": d.poll_ms,
+                "points": [p.name for p in plans[d.name].points],
+                "requests": [line.text for line in plans[d.name].lines],
+                "bus_ms": round(plans[d.name].bus_ms, 1),
+                "commanded": plans[d.name].setpoint is not None and d.control,
+                "notes": list(plans[d.name].notes),
+            }
+            for d in site.devices
+        },
+        "bus_load": {link: round(share, 3) for link, share in busy.items()},
+    }
+
+
+def _show(console: Console, site: Site, plans: dict[str, Plan], busy: dict[str, float]) -> None:
+    console.print(f"[bold]{site.id}[/]: {len(site.devices)} devices, no errors")
+    for device in site.devices:
+        console.print()
+        console.print(_device_table(device, plans[device.name]))
+        for note in plans[device.name].notes:
+            console.print(f"  note: {note}")
+    console.print()
+    for link, share in busy.items():
+        console.print(f"{link}: busy {share:.1%} of the time with polls")
+    limits = site.limits
+    console.print(
+        f"battery: charge up to {units.show(limits.charge_w, 'w')}, "
+        f"discharge up to {units.show(limits.discharge_w, 'w')}, "
+        f"ramp {limits.ramp_w_per_s} W/s, SoC {limits.soc_min_bp / 100:g}-{limits.soc_max_bp / 100:g} %"
+    )
+    console.print(f"a power cut loses at most the last {site.store.commit_ms / 1000:g} s of readings")
+
+
+def _device_table(device: Device, plan: Plan) -> Table:
+    spec = plan.setpoint if device.control else None
+    how = f"commanded, {spec.command_class.value}" if spec else "read only"
+    title = f"{device.name}: {device.profile_name} ({device.role}, {how}), each {device.poll_ms / 1000:g} s"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("request")
+    table.add_column("points", justify="right")
+    table.add_column("wire", justify="right")
+    for line in plan.lines:
+        table.add_row(line.text, str(line.points), f"{line.bus_ms:.1f} ms")
+    table.add_row("[bold]all[/]", str(sum(x.points for x in plan.lines)), f"{plan.bus_ms:.1f} ms")
+    return table

@@ -1,0 +1,50 @@
+"""Devices of a site on their links: one link object a URL, one driver a device.
+
+Used by the daemon and by the verbs that talk to a device once. Opens nothing: links connect when used.
+"""
+
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from types import TracebackType
+
+from gateway.clock import Clock
+from gateway.driver import Driver, Link, Plugin
+from gateway.errors import ConfigError
+from gateway.site import Device
+
+
+class Wiring:
+    """Links shared by URL. `async with` closes whatever was opened."""
+
+    def __init__(self, plugins: dict[str, Plugin], clock: Clock) -> None:
+        self._plugins = plugins
+        self._clock = clock
+        self._links: dict[str, Link] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> "Wiring":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def driver(self, device: Device) -> Driver:
+        """The driver of `device`, on the link that its neighbours on the same wire use too."""
+        link = self._links.get(device.link) or self._open(device.link)
+        driver = self._plugins[device.kind].driver(device, device.profile, link, self._clock)
+        self._stack.push_async_callback(driver.close)  # runs before the link's own close
+        return driver
+
+    def drivers(self, devices: Iterable[Device]) -> dict[str, Driver]:
+        return {device.name: self.driver(device) for device in devices}
+
+    def _open(self, url: str) -> Link:
+        scheme = url.partition("://")[0]
+        for plugin in self._plugins.values():
+            if scheme in plugin.link_schemes:
+                link = self._links[url] = plugin.open_link(url, self._clock)
+                self._stack.push_async_callback(link.close)
+                return link
+        raise ConfigError(f"no installed driver can open {url!r}")
