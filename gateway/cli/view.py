@@ -1,0 +1,107 @@
+"""A person's picture of a running site: the daemon's status as a Rich renderable.
+
+Pure: takes the status object of the local socket and returns something to print. Used by `gridseal status`
+and by the demo. Signs are said in words, because a minus sign has misled people at every product before.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from gateway import units
+
+BAR = 24
+FULL_SCALE_W = 10_000
+
+Status = Mapping[str, Any]
+
+
+def render(status: Status) -> RenderableType:
+    """The whole picture: power flows, service, evidence, devices."""
+    top = Columns([_flows(status), _service(status)], equal=False, expand=False, padding=(0, 1))
+    return Group(top, _evidence(status), _devices(status))
+
+
+def words(name: str, power_w: int | None) -> str:
+    """A power with its direction in words: words("battery", -3000) is "charging"."""
+    if power_w is None:
+        return "unknown"
+    positive, negative = {
+        "battery": ("discharging", "charging"),
+        "grid": ("importing", "exporting"),
+        "pv": ("producing", "producing"),
+        "load": ("consuming", "feeding"),
+    }[name]
+    return positive if power_w > 0 else negative if power_w < 0 else "at rest"
+
+
+def _flows(status: Status) -> RenderableType:
+    figures = status["site_figures"]
+    table = Table(box=None, pad_edge=False, show_header=False)
+    colors = {"pv": "yellow", "battery": "green", "grid": "magenta", "load": "cyan"}
+    for name, color in colors.items():
+        power = figures.get(f"{name}_power_w")
+        length = min(BAR, round(abs(power or 0) * BAR / FULL_SCALE_W))
+        bar = Text("█" * length + "·" * (BAR - length), style=color if power is not None else "dim")
+        shown = "-" if power is None else units.show(abs(power), "w")
+        table.add_row(name, bar, Text(shown, justify="right"), words(name, power))
+    soc = figures.get("battery_soc_bp")
+    filled = round((soc or 0) * BAR / 10_000)
+    level = Text("▰" * filled + "▱" * (BAR - filled), style="bold green" if soc is not None else "dim")
+    table.add_row("SoC", level, Text("-" if soc is None else units.show(soc, "bp"), justify="right"), "")
+    frequency = figures.get("grid_frequency_mhz")
+    table.add_row("grid", Text("-" if frequency is None else units.show(frequency, "mhz")), "", "")
+    return Panel(table, title=f"[bold]{status['site']}[/]", title_align="left")
+
+
+def _service(status: Status) -> RenderableType:
+    control = status["control"]
+    table = Table(box=None, pad_edge=False, show_header=False)
+    command = control.get("command")
+    if command:
+        table.add_row("service", Text(command["kind"], style="bold"))
+        table.add_row("ordered by", command["origin"] or command["source"])
+        table.add_row("ends in", f"{max(0, control['remaining_ms']) / 1000:.0f} s")
+    else:
+        table.add_row("service", Text("none: the device's own control", style="dim"))
+    table.add_row("target", _power(control["target_w"]))
+    table.add_row("commanded", _power(control["commanded_w"]))
+    table.add_row("measured", _power(control["measured_w"]))
+    causes = ", ".join(control["causes"]) or "nothing"
+    table.add_row("curtailed by", Text(causes, style="yellow" if control["causes"] else "dim"))
+    if control["fault"]:
+        table.add_row("FAULT", Text(control["fault"], style="bold red"))
+    return Panel(table, title="service", title_align="left")
+
+
+def _power(power_w: int | None) -> str:
+    return "-" if power_w is None else f"{units.show(abs(power_w), 'w')} {words('battery', power_w)}"
+
+
+def _evidence(status: Status) -> RenderableType:
+    store, records, chain = status["store"], status["records"], status.get("chain")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_row("readings stored", f"{store['readings']:,}")
+    table.add_row("records signed", f"{records['signed']:,}  (last sequence {records['sequence']})")
+    if chain:
+        table.add_row("confirmed on chain", f"{chain['confirmed']:,}")
+        table.add_row("last transaction", chain["last_transaction"] or "-")
+        table.add_row("commands from chain", f"{chain['commands']:,}")
+    return Panel(table, title=f"evidence  [dim]clock {status['clock'].lower()}[/]", title_align="left")
+
+
+def _devices(status: Status) -> RenderableType:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("device", "state", "what it is", "trouble"):
+        table.add_column(heading)
+    for name, device in status["devices"].items():
+        state = Text("online", style="green") if device["online"] else Text("offline", style="bold red")
+        table.add_row(name, state, device["identity"], Text(device["error"], style="yellow"))
+    for name, trouble in status["troubles"].items():
+        table.add_row(name, Text("waiting", style="yellow"), "", Text(trouble, style="yellow"))
+    return Panel(table, title="devices", title_align="left")

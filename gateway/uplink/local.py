@@ -1,0 +1,100 @@
+"""The socket on the machine itself: how `gridseal status` and `gridseal setpoint` reach the daemon.
+
+One JSON object a line in each direction, over a Unix socket that only its owner and group may open; that
+permission is the authority. It owns the wire format and its bounds, and decides nothing: what may be
+asked is the table of handlers it is given.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import GridsealError, LinkError, ServiceRefused
+
+LINE_MAX = 64 * 1024  # the status of 64 devices is 30 kB
+CLIENTS_MAX = 8
+IDLE_S = 30.0
+ANSWER_S = 10.0
+
+Answer = Mapping[str, Any]
+Handler = Callable[[Mapping[str, Any]], Awaitable[Answer]]
+
+
+class LocalServer:
+    """Serves `handlers` by the name in each request's "do"."""
+
+    def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
+        self._path = path
+        self._handlers = handlers
+        self._clients = 0
+
+    async def run(self) -> None:
+        """Serve until cancelled. LinkError when the socket cannot be made."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.unlink(missing_ok=True)
+            mask = os.umask(0o117)  # 0660: owner and group
+            try:
+                server = await asyncio.start_unix_server(self._client, self._path, limit=LINE_MAX)
+            finally:
+                os.umask(mask)
+        except OSError as error:
+            raise LinkError(f"{self._path}: no local socket: {error.strerror or error}") from error
+        try:
+            async with server:
+                await server.serve_forever()
+        finally:
+            self._path.unlink(missing_ok=True)
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients += 1
+        try:
+            while self._clients <= CLIENTS_MAX:
+                async with asyncio.timeout(IDLE_S):
+                    line = await reader.readline()
+                if not line:
+                    return
+                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
+                async with asyncio.timeout(IDLE_S):
+                    await writer.drain()
+        except (TimeoutError, ConnectionError, ValueError):
+            return  # idle, gone, or a line over LINE_MAX: the client's affair
+        finally:
+            self._clients -= 1
+            writer.close()
+
+    async def _answer(self, line: bytes) -> Answer:
+        try:
+            request = json.loads(line)
+            handler = self._handlers[request["do"]]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return {"error": f"not understood; this socket answers: {', '.join(self._handlers)}"}
+        try:
+            return await handler(request)
+        except GridsealError as error:
+            return {"error": str(error)}
+        except (KeyError, TypeError, ValueError) as error:
+            return {"error": f"{request['do']}: bad request: {error!r}"}
+
+
+async def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+    """One request to the daemon at `path`. LinkError when it is not there, ServiceRefused when it says no."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            reader, writer = await asyncio.open_unix_connection(path, limit=LINE_MAX)
+            try:
+                writer.write(json.dumps(request).encode() + b"\n")
+                await writer.drain()
+                answer: dict[str, Any] = json.loads(await reader.readline())
+            finally:
+                writer.close()
+    except FileNotFoundError:
+        raise LinkError(f"no daemon runs here ({path} is not there): start it with `gridseal run`") from None
+    except (OSError, ValueError, TimeoutError) as error:
+        raise LinkError(f"the daemon at {path} does not answer: {error or 'too slow'}") from error
+    if "error" in answer:
+        raise ServiceRefused(str(answer["error"]))
+    return answer
