@@ -29,7 +29,7 @@ class LocalServer:
     def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
         self._path = path
         self._handlers = handlers
-        self._clients = 0
+        self._clients: set[asyncio.StreamWriter] = set()
 
     async def run(self) -> None:
         """Serve until cancelled. LinkError when the socket cannot be made."""
@@ -48,11 +48,13 @@ class LocalServer:
                 await server.serve_forever()
         finally:
             self._path.unlink(missing_ok=True)
+            for writer in self._clients:  # each then reads its end of file and leaves
+                writer.close()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients += 1
+        self._clients.add(writer)
         try:
-            while self._clients <= CLIENTS_MAX:
+            while len(self._clients) <= CLIENTS_MAX:
                 async with asyncio.timeout(IDLE_S):
                     line = await reader.readline()
                 if not line:
@@ -63,7 +65,7 @@ class LocalServer:
         except (TimeoutError, ConnectionError, ValueError):
             return  # idle, gone, or a line over LINE_MAX: the client's affair
         finally:
-            self._clients -= 1
+            self._clients.discard(writer)
             writer.close()
 
     async def _answer(self, line: bytes) -> Answer:
@@ -91,6 +93,7 @@ async def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
                 answer: dict[str, Any] = json.loads(await reader.readline())
             finally:
                 writer.close()
+                await writer.wait_closed()
     except FileNotFoundError:
         raise LinkError(f"no daemon runs here ({path} is not there): start it with `gridseal run`") from None
     except (OSError, ValueError, TimeoutError) as error:
