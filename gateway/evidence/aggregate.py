@@ -1,0 +1,180 @@
+"""From the samples of one period to its aggregates: energies, states, means, and what was missing.
+
+Pure: a fold over samples in order of time. Energy comes from the devices' own counters where they have
+them and from integrated power where not, and the flags say which. It refuses to bridge a hole: power is
+held no longer than HOLD_MS, and what was longer silent is flagged as a gap.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.model import ClockTrust, Interval, IntervalFlag, Point, Quality, Quantity, Sample
+
+HOLD_MS = 5000  # the age at which a reading is STALE anyway
+WMS_PER_WH = 3_600_000
+
+# Each energy: its counter, and the power whose positive (+1) or negative (-1) part it is.
+ENERGIES: dict[str, tuple[Quantity | None, Quantity, int]] = {
+    "discharged": (Quantity.BATTERY_DISCHARGED, Quantity.BATTERY_POWER, 1),
+    "charged": (Quantity.BATTERY_CHARGED, Quantity.BATTERY_POWER, -1),
+    "imported": (Quantity.GRID_IMPORTED, Quantity.GRID_POWER, 1),
+    "exported": (Quantity.GRID_EXPORTED, Quantity.GRID_POWER, -1),
+    "produced": (Quantity.PV_ENERGY, Quantity.PV_POWER, 1),
+}
+LAST = (Quantity.BATTERY_SOC, Quantity.BATTERY_SOH, Quantity.BATTERY_AVAILABLE)
+MEAN = (Quantity.GRID_FREQUENCY, Quantity.GRID_VOLTAGE)
+WANTED = frozenset({*LAST, *MEAN, *(q for c, p, _ in ENERGIES.values() for q in (c, p) if q)})
+
+
+@dataclass(slots=True)
+class _Counter:
+    """A device's energy counter: what it counted since the first reading; a reset counts nothing."""
+
+    last: int
+    total: int = 0
+
+    def add(self, value: int) -> None:
+        if value > self.last:
+            self.total += value - self.last
+        self.last = value
+
+
+@dataclass(slots=True)
+class _Power:
+    """Integrated power in W ms, positive and negative parts apart."""
+
+    value: int
+    at_ms: int
+    positive: int = 0
+    negative: int = 0
+
+    def advance(self, at_ms: int) -> None:
+        energy = self.value * min(max(0, at_ms - self.at_ms), HOLD_MS)
+        self.positive += max(0, energy)
+        self.negative += max(0, -energy)
+        self.at_ms = at_ms
+
+
+@dataclass(slots=True)
+class _Track:
+    """Everything kept of one point."""
+
+    rank: int
+    counter: _Counter | None = None
+    power: _Power | None = None
+    last: int = 0
+    total: int = 0
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Aggregator:
+    """Fold of one period [start_ms, end_ms). `rank(point)`: lower is the better source of its quantity.
+
+    Samples from a little before the start may be given too: they only set where counters and powers begin.
+    """
+
+    start_ms: int
+    end_ms: int
+    rank: Callable[[Point], int]
+    tracks: dict[Point, _Track] = field(default_factory=dict)
+    clock: ClockTrust = ClockTrust.TRUSTED
+    samples: int = 0
+    first_ms: int = 0
+    last_ms: int = 0
+    hole_ms: int = 0
+
+    def add(self, sample: Sample) -> None:
+        at_ms = sample.stamp.wall_ms
+        inside = self.start_ms <= at_ms < self.end_ms
+        if inside:
+            self._cover(at_ms, sample)
+        for point, value, quality in zip(sample.points, sample.values, sample.qualities, strict=True):
+            if quality == Quality.GOOD and point.quantity in WANTED:
+                self._point(point, value, max(at_ms, self.start_ms), inside)
+
+    def _cover(self, at_ms: int, sample: Sample) -> None:
+        if self.samples:
+            self.hole_ms = max(self.hole_ms, at_ms - self.last_ms)
+        else:
+            self.first_ms = at_ms
+        self.samples += 1
+        self.last_ms = max(self.last_ms, at_ms)
+        if sample.stamp.trust is not ClockTrust.TRUSTED:
+            self.clock = ClockTrust.BACKDATED
+
+    def _point(self, point: Point, value: int, at_ms: int, inside: bool) -> None:
+        track = self.tracks.get(point)
+        if track is None:
+            track = self.tracks[point] = _Track(self.rank(point))
+        if track.counter is None or not inside:
+            track.counter = _Counter(value)
+        else:
+            track.counter.add(value)
+        if track.power is None or not inside:
+            track.power = _Power(value, at_ms)
+        else:
+            track.power.advance(at_ms)
+            track.power.value = value
+        if inside:
+            track.last = value
+            track.total += value
+            track.count += 1
+
+    def _best(self, quantity: Quantity | None) -> _Track | None:
+        seen = [t for p, t in self.tracks.items() if p.quantity is quantity and t.count]
+        return min(seen, key=lambda t: t.rank, default=None)
+
+    def _energy(self, name: str) -> tuple[int, bool]:
+        """Wh of the period, and whether it had to be integrated from power."""
+        counter_of, power_of, sign = ENERGIES[name]
+        if (track := self._best(counter_of)) and track.counter:
+            return track.counter.total, False
+        if (track := self._best(power_of)) and track.power:
+            track.power.advance(self.end_ms)
+            part = track.power.positive if sign > 0 else track.power.negative
+            return (part + WMS_PER_WH // 2) // WMS_PER_WH, True
+        return 0, False
+
+    def _last(self, quantity: Quantity) -> int | None:
+        track = self._best(quantity)
+        return track.last if track else None
+
+    def _mean(self, quantity: Quantity) -> int:
+        track = self._best(quantity)
+        return (track.total + track.count // 2) // track.count if track else 0
+
+    def close(self, merkle_root: bytes, count: int, flags: int = 0) -> Interval:
+        """The aggregates with the root over `count` readings. `flags` of the caller are added to its own."""
+        energy = {name: self._energy(name) for name in ENERGIES}
+        soc, soh, available = (self._last(q) for q in LAST)
+        if any(integrated for _, integrated in energy.values()):
+            flags |= IntervalFlag.ENERGY_INTEGRATED
+        if self.first_ms - self.start_ms > HOLD_MS or self.end_ms - self.last_ms > HOLD_MS:
+            flags |= IntervalFlag.PARTIAL
+        if self.hole_ms > HOLD_MS:
+            flags |= IntervalFlag.GAP
+        if soc is None:
+            flags |= IntervalFlag.SOC_UNKNOWN
+        charged, discharged, imported, exported, produced = (
+            energy[name][0] for name in ("charged", "discharged", "imported", "exported", "produced")
+        )
+        return Interval(
+            start_ms=self.start_ms,
+            end_ms=self.end_ms,
+            count=count,
+            merkle_root=merkle_root,
+            charged_wh=charged,
+            discharged_wh=discharged,
+            imported_wh=imported,
+            exported_wh=exported,
+            produced_wh=produced,
+            consumed_wh=max(0, produced + discharged - charged + imported - exported),
+            soc_bp=min(soc or 0, 10_000),
+            soh_bp=min(soh or 0, 10_000),
+            available_wh=available or 0,
+            frequency_mhz=self._mean(Quantity.GRID_FREQUENCY),
+            voltage_mv=self._mean(Quantity.GRID_VOLTAGE),
+            clock=self.clock,
+            flags=flags,
+        )

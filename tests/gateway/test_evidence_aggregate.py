@@ -1,0 +1,102 @@
+"""The fold from samples to aggregates: counters, integration, preference, holes, and energy that adds up."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.evidence.aggregate import HOLD_MS, Aggregator
+from gateway.model import ClockTrust, IntervalFlag, Point, Quality, Sample, Stamp
+
+ROOT = bytes(32)
+
+
+def sample(at_ms, values, device="inverter", trust=ClockTrust.TRUSTED, quality=Quality.GOOD):
+    points = tuple(Point(device, name) for name in values)
+    return Sample(
+        device, Stamp(at_ms, at_ms, trust), points, tuple(values.values()), bytes([quality] * len(points))
+    )
+
+
+def fold(samples, start=0, end=60_000):
+    fold = Aggregator(start, end, lambda p: {"bms": 0, "meter": 0}.get(p.device, 1))
+    for one in samples:
+        fold.add(one)
+    return fold.close(ROOT, 7)
+
+
+def test_counters_are_used_where_there_are_any():
+    readings = [
+        sample(t, {"battery_discharged_wh": 1000 + t // 10_000, "battery_power_w": 9999})
+        for t in range(0, 60_000, 1000)
+    ]
+    interval = fold(readings)
+    assert interval.discharged_wh == 5
+    assert not interval.flags & IntervalFlag.PARTIAL
+
+
+def test_a_sample_before_the_start_sets_where_counters_begin():
+    interval = fold([sample(-500, {"grid_imported_wh": 10}), sample(1000, {"grid_imported_wh": 12})])
+    assert interval.imported_wh == 2
+
+
+def test_a_counter_that_restarts_counts_on_from_there():
+    values = [100, 103, 1, 4]
+    interval = fold([sample(i * 1000, {"pv_energy_wh": v}) for i, v in enumerate(values)])
+    assert interval.produced_wh == 3 + 3
+
+
+def test_without_counters_power_is_integrated_and_said_so():
+    interval = fold(
+        [sample(t, {"battery_power_w": -3600, "grid_power_w": 1800}) for t in range(0, 60_000, 1000)]
+    )
+    assert (interval.charged_wh, interval.discharged_wh) == (60, 0)
+    assert (interval.imported_wh, interval.exported_wh) == (30, 0)
+    assert interval.flags & IntervalFlag.ENERGY_INTEGRATED
+
+
+def test_power_is_not_held_across_a_hole():
+    interval = fold([sample(0, {"battery_power_w": 3600}), sample(40_000, {"battery_power_w": 0})])
+    assert interval.discharged_wh == HOLD_MS // 1000
+    assert interval.flags & IntervalFlag.GAP
+    assert interval.flags & IntervalFlag.PARTIAL
+
+
+def test_the_better_source_wins_and_bad_values_never_count():
+    interval = fold(
+        [
+            sample(0, {"battery_soc_bp": 4000}, "bms"),
+            sample(1, {"battery_soc_bp": 9000}, "inverter"),
+            sample(2, {"battery_soc_bp": 0}, "bms", quality=Quality.STALE),
+        ]
+    )
+    assert interval.soc_bp == 4000
+
+
+def test_an_unknown_soc_is_flagged_not_zero():
+    interval = fold([sample(0, {"grid_power_w": 1})])
+    assert interval.flags & IntervalFlag.SOC_UNKNOWN
+    assert (interval.soh_bp, interval.available_wh, interval.frequency_mhz) == (0, 0, 0)
+
+
+def test_means_and_clock_trust():
+    interval = fold(
+        [
+            sample(0, {"grid_frequency_mhz": 49_990, "grid_voltage_mv": 230_000}),
+            sample(1, {"grid_frequency_mhz": 50_011, "grid_voltage_mv": 231_000}, trust=ClockTrust.BACKDATED),
+        ]
+    )
+    assert (interval.frequency_mhz, interval.voltage_mv) == (50_001, 230_500)
+    assert interval.clock is ClockTrust.BACKDATED
+    assert (interval.count, interval.merkle_root) == (7, ROOT)
+
+
+@given(st.lists(st.tuples(st.integers(1, 4000), st.integers(-20_000, 20_000)), min_size=1, max_size=50))
+def test_integrated_energy_is_the_sum_of_its_parts(steps):
+    at_ms, expected, readings = 0, {1: 0, -1: 0}, []
+    for wait_ms, power_w in steps:
+        readings.append(sample(at_ms, {"battery_power_w": power_w}))
+        expected[1 if power_w > 0 else -1] += abs(power_w) * wait_ms
+        at_ms += wait_ms
+    interval = fold(readings, 0, at_ms)
+    assert abs(interval.discharged_wh - expected[1] / 3_600_000) <= 0.5
+    assert abs(interval.charged_wh - expected[-1] / 3_600_000) <= 0.5
+    assert interval.consumed_wh == max(0, interval.discharged_wh - interval.charged_wh)
