@@ -3,9 +3,27 @@
 Made by gateway.config from a file, or by a test directly; knows nothing of YAML.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from gateway.model import Quantity
+
+# Whose word counts first, by the first part of a quantity's name.
+_ROLES: Mapping[str, tuple[str, ...]] = {
+    "battery": ("battery", "inverter", "meter"),
+    "charge": ("battery", "inverter", "meter"),
+    "discharge": ("battery", "inverter", "meter"),
+    "grid": ("meter", "inverter", "battery"),
+}
+_OTHER_ROLES = ("inverter", "meter", "battery")
+
+
+def preference(quantity: Quantity | None, role: str) -> int:
+    """How good a source a device of this role is for a quantity: 0 is the best."""
+    order = _ROLES.get(quantity.value.split("_", 1)[0] if quantity else "", _OTHER_ROLES)
+    return order.index(role) if role in order else len(order)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,206 @@
+"""Turns what is stored into signed records: one for each period, each delivery, each gap.
+
+The only writer of the hash chain. A record's digest is durable before the signature is made, and one that
+was left unsigned by a stop is signed first, unchanged. It refuses to seal anything while the wall clock is
+not trusted; samples taken before that are dated backwards then, once. It works from the store alone, so a
+restart, or a week without power, changes nothing in what is sealed.
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+
+from gateway.clock import Clock
+from gateway.evidence import merkle, records
+from gateway.evidence.aggregate import HOLD_MS, Aggregator
+from gateway.evidence.signer import Signer
+from gateway.evidence.typed import GENESIS, Body, Domain, Gap, GapCause
+from gateway.model import (
+    Cause,
+    ClockTrust,
+    CommandState,
+    Delivery,
+    IntervalFlag,
+    Point,
+    Record,
+)
+from gateway.site import Site, preference
+from gateway.store import Store, gaps, samples, unsealed
+from gateway.store import records as links
+from gateway.store.commands import Order
+
+POLL_S = 0.5  # how soon an ended period or delivery is noticed
+SETTLE_MS = 500  # after the group commit, before a period is closed: late samples of slow links
+SLICE_MS = 30_000  # of samples read at once: bounds memory for sites with thousands of points
+GAPS_AT_ONCE = 50
+CAUSES = {"readings dropped": GapCause.READINGS_DROPPED}  # the store's words; anything else is a lost store
+
+Seal = Callable[[sqlite3.Connection, Record], None]
+
+
+class Attestor:
+    """`on_record` is told of each record once it is signed and stored."""
+
+    def __init__(
+        self,
+        site: Site,
+        store: Store,
+        clock: Clock,
+        signer: Signer,
+        domain: Domain,
+        on_record: Callable[[Record], None],
+    ) -> None:
+        self._site = site
+        self._store = store
+        self._clock = clock
+        self._signer = signer
+        self._domain = domain
+        self._on_record = on_record
+        self._roles = {d.name: d.role for d in site.devices}
+        self._backdated = False
+        self._dropped = False  # readings were dropped since the last interval: its flags say so
+
+    async def run(self) -> None:
+        """Seal what falls due until cancelled."""
+        for record in await self._store.call(links.unsigned):
+            await self._sign(record)
+        while True:
+            if self._clock.now().trust is ClockTrust.TRUSTED:
+                await self.seal_due()
+            await asyncio.sleep(POLL_S)
+
+    async def seal_due(self) -> None:
+        """One round: date what was undated, then gaps, deliveries and every period that is over."""
+        if not self._backdated:
+            now = self._clock.now()
+            await self._store.call(samples.backdate, self._store.boot, now.mono_ms, now.wall_ms)
+            self._backdated = True
+        await self._seal_gaps()
+        for order in await self._store.call(unsealed.deliveries):
+            await self._seal_delivery(order)
+        while await self._seal_next_period():
+            await asyncio.sleep(0)
+
+    async def skip_past(self, sequence: int) -> None:
+        """The contract already holds records up to `sequence`: continue after it, and say so in a gap."""
+        last = await self._store.call(links.last)
+        if last is not None and last.sequence >= sequence:
+            return
+        now = self._clock.now().wall_ms
+        gap = Gap(0, now, 0, GapCause.RESTORED if last else GapCause.STORE_LOST)
+        await self._append(gap, sequence=sequence + 1)
+
+    # -- periods ----------------------------------------------------------------------------------
+
+    async def _seal_next_period(self) -> bool:
+        span = await self._next_period()
+        if span is None:
+            return False
+        start_ms, end_ms = span
+        fold = Aggregator(start_ms, end_ms, self._rank)
+        leaves, first, last = await self._leaves(start_ms, end_ms, fold.add)
+        flags = int(IntervalFlag.READINGS_DROPPED) if self._dropped else 0
+        root = await asyncio.to_thread(merkle.root, leaves) if leaves else bytes(32)
+        await self._append(fold.close(root, len(leaves), flags), first_seq=first, last_seq=last)
+        self._dropped = False
+        return True
+
+    async def _next_period(self) -> tuple[int, int] | None:
+        """The next period on the grid that has samples and is over, or None."""
+        before = await self._store.call(links.last_entry, "interval")
+        after_ms = json.loads(before.record.body)["end_ms"] if before else 0
+        found = await self._store.call(unsealed.next_dated, after_ms)
+        if found is None:
+            return None
+        every_ms = self._site.attest.every_s * 1000
+        start_ms = max(after_ms, found // every_ms * every_ms)
+        end_ms = (start_ms // every_ms + 1) * every_ms
+        ready_ms = end_ms + self._site.store.commit_ms + SETTLE_MS
+        return (start_ms, end_ms) if self._clock.now().wall_ms >= ready_ms else None
+
+    async def _leaves(
+        self, start_ms: int, end_ms: int, fold: Callable[[samples.Sample], None] | None = None
+    ) -> tuple[list[bytes], int, int]:
+        """Leaf hashes of all evidence readings in the span, and the first and last sample they are from."""
+        leaves: list[bytes] = []
+        first = last = 0
+        at_ms = start_ms - HOLD_MS if fold else start_ms  # a little before: where counters begin
+        while at_ms < end_ms:
+            until_ms = min(at_ms + SLICE_MS, end_ms) if at_ms >= start_ms else start_ms
+            for seq, sample in await self._store.call(samples.between, at_ms, until_ms, self._store.sets):
+                if sample.stamp.trust is ClockTrust.UNTRUSTED:
+                    continue
+                if fold:
+                    fold(sample)
+                if at_ms >= start_ms:
+                    leaves += merkle.leaves(sample)
+                    first, last = min(first or seq, seq), max(last, seq)
+            at_ms = until_ms
+        return leaves, first, last
+
+    def _rank(self, point: Point) -> int:
+        return preference(point.quantity, self._roles.get(point.device, ""))
+
+    # -- deliveries and gaps ----------------------------------------------------------------------
+
+    async def _seal_delivery(self, order: Order) -> None:
+        delivery = delivery_of(order)
+        leaves, first, last = await self._leaves(delivery.start_ms, delivery.end_ms)
+        root = await asyncio.to_thread(merkle.root, leaves) if leaves else bytes(32)
+        body = replace(delivery, merkle_root=root, count=len(leaves))
+
+        def sealed(conn: sqlite3.Connection, record: Record) -> None:
+            unsealed.seal(conn, order.command.id, record.sequence)
+
+        await self._append(body, first_seq=first, last_seq=last, also=sealed)
+
+    async def _seal_gaps(self) -> None:
+        for gap in (await self._store.call(gaps.unattested))[:GAPS_AT_ONCE]:
+            cause = CAUSES.get(gap.cause, GapCause.STORE_LOST)
+            self._dropped = self._dropped or cause is GapCause.READINGS_DROPPED
+
+            def attested(conn: sqlite3.Connection, record: Record, number: int = gap.id) -> None:
+                gaps.attest(conn, [number], record.sequence)
+
+            await self._append(Gap(gap.from_ms, gap.to_ms, gap.lost, cause), also=attested)
+
+    # -- the chain --------------------------------------------------------------------------------
+
+    async def _append(
+        self,
+        body: Body,
+        *,
+        sequence: int = 0,
+        first_seq: int = 0,
+        last_seq: int = 0,
+        also: Seal | None = None,
+    ) -> None:
+        """Seal `body` as the next link, durably, then sign it. `sequence`: jump ahead to it (gaps only)."""
+
+        def append(conn: sqlite3.Connection) -> Record:
+            before = links.last(conn)
+            number, previous = (before.sequence + 1, before.digest) if before else (1, GENESIS)
+            record = records.seal(self._domain, self._site.id, sequence or number, previous, body)
+            links.append(conn, record, first_seq, last_seq)
+            if also:
+                also(conn, record)
+            return record
+
+        await self._sign(await self._store.call(append))
+
+    async def _sign(self, record: Record) -> None:
+        signature = self._signer.sign(record.digest)
+        await self._store.call(links.sign, record.sequence, signature)
+        self._on_record(replace(record, signature=signature))
+
+
+def delivery_of(order: Order) -> Delivery:
+    """The delivery that control stored as the command's outcome."""
+    fields = json.loads(order.outcome)
+    fields["causes"] = tuple(Cause(text) for text in fields["causes"])
+    fields["outcome"] = CommandState(fields["outcome"])
+    fields.pop("merkle_root", None)
+    fields.pop("count", None)
+    return Delivery(**fields)

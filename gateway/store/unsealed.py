@@ -1,0 +1,36 @@
+"""What is stored and not yet under a signature: the next samples to attest, deliveries without a record.
+
+A delivery is sealed by a row of its own, written in the transaction that appends its record, so that a
+crash between the two cannot happen.
+"""
+
+import sqlite3
+
+from gateway.model import ClockTrust, CommandState
+from gateway.store.commands import Order, _order
+from gateway.store.table import Table
+
+TABLES = (Table("sealed_command", {"id": str, "sequence": int}, ("id",)),)
+
+
+def next_dated(conn: sqlite3.Connection, from_ms: int) -> int | None:
+    """The date of the earliest sample at or after `from_ms` whose date may be believed."""
+    (found,) = conn.execute(
+        "SELECT min(wall_ms) FROM sample WHERE wall_ms >= ? AND trust <> ?", (from_ms, ClockTrust.UNTRUSTED)
+    ).fetchone()
+    return None if found is None else int(found)
+
+
+def deliveries(conn: sqlite3.Connection, limit: int = 20) -> list[Order]:
+    """Ended commands whose delivery no record speaks of yet, oldest end first."""
+    rows = conn.execute(
+        "SELECT command.* FROM command LEFT JOIN sealed_command ON sealed_command.id = command.id"
+        " WHERE state IN (?, ?) AND outcome <> '' AND sealed_command.id IS NULL ORDER BY ended_ms LIMIT ?",
+        (CommandState.DONE, CommandState.CUT_SHORT, limit),
+    )
+    return [_order(row) for row in rows]
+
+
+def seal(conn: sqlite3.Connection, command_id: str, sequence: int) -> None:
+    """Record `sequence` speaks of this command's delivery."""
+    conn.execute("INSERT INTO sealed_command VALUES (?, ?)", (command_id, sequence))
