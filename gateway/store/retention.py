@@ -1,0 +1,170 @@
+"""Keeps the database within its size and age. Only samples are ever deleted, and never the newest.
+
+A sample is settled when the record that covers it has come as far as this site's records can, and when
+every follower has taken it. By age only settled samples go. By size settled ones go first, oldest first;
+when there are none left, unsettled ones go, and what was lost is written down as a gap to be attested.
+Freed pages are used again, so the file stays within its bound; it does not shrink.
+
+The bound also yields when something else fills the disk: better to drop the oldest readings, with a gap,
+than to stop at the first commit that does not fit.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.clock import Clock
+from gateway.model import ClockTrust
+from gateway.site import StoreSettings
+from gateway.store import Store, gaps
+from gateway.store.records import RecordState
+
+PASS_S = 10.0  # a site writes some tens of kB in this time: the bound is kept closely enough
+SLICE_ROWS = 500  # one transaction; short enough that a command's insert does not wait for it
+SLICES_MAX = 200  # one pass: 100,000 rows; the rest in the next
+DISK_RESERVE_BYTES = 32 * 2**20  # left free for the write-ahead log and for other programs
+KEEP_ROWS = 1000  # newest samples that stay however small the bound: the followers' working set
+LOST_CAUSE = "the store was full"
+
+_NEVER = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What settles a sample. `reached`: the state of its record (None: the site makes no records);
+    `followers`: names of the cursors that must have passed it.
+    """
+
+    reached: RecordState | None = None
+    followers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a slice did: samples deleted, and how many of them were not settled."""
+
+    deleted: int
+    unsettled: int
+
+
+def free_bytes(path: Path) -> int:
+    """What the file system of `path` has left for us."""
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize
+
+
+class Retention:
+    def __init__(
+        self,
+        store: Store,
+        settings: StoreSettings,
+        clock: Clock,
+        policy: Policy,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._policy = policy
+        self._free = free
+
+    async def run(self) -> None:
+        while True:
+            await self.once()
+            await asyncio.sleep(PASS_S)
+
+    async def once(self) -> Sweep:
+        """One pass, in slices that let other work through. Returns what was deleted."""
+        deleted = unsettled = 0
+        now = self._clock.now()
+        oldest_ms = now.wall_ms - self._settings.keep_s * 1000 if now.trust is ClockTrust.TRUSTED else 0
+        for _ in range(SLICES_MAX):
+            room = self._free(self._store.path) - DISK_RESERVE_BYTES
+            bound = self._settings.size_bytes
+            sweep = await self._store.call(sweep_slice, self._policy, bound, room, oldest_ms)
+            deleted, unsettled = deleted + sweep.deleted, unsettled + sweep.unsettled
+            if not sweep.deleted:
+                break
+        return Sweep(deleted, unsettled)
+
+
+def sweep_slice(
+    conn: sqlite3.Connection, policy: Policy, bound: int, room: int, oldest_ms: int, rows: int = SLICE_ROWS
+) -> Sweep:
+    """Delete at most `rows` samples that must go: too old and settled, or too many for the bound.
+
+    `bound` and `room` in bytes: what the database may be, and what the disk has left for it to grow.
+    """
+    settled = settled_through(conn, policy)
+    newest = _newest_deletable(conn)
+    if used_bytes(conn) > min(bound, file_bytes(conn) + room):
+        oldest = conn.execute("SELECT coalesce(min(seq), 0) FROM sample").fetchone()[0]
+        return _delete(conn, min(newest, oldest + rows - 1), settled)
+    # By date, so that the index is used; a date that is not trusted says nothing of age.
+    query = "SELECT seq FROM sample WHERE wall_ms < ? AND seq <= ? AND trust <> 0 ORDER BY wall_ms LIMIT ?"
+    aged = conn.execute(query, (oldest_ms, min(newest, settled), rows)).fetchall()
+    conn.executemany("DELETE FROM sample WHERE seq = ?", aged)
+    return Sweep(len(aged), 0)
+
+
+def _newest_deletable(conn: sqlite3.Connection) -> int:
+    row = conn.execute("SELECT seq FROM sample ORDER BY seq DESC LIMIT 1 OFFSET ?", (KEEP_ROWS,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def settled_through(conn: sqlite3.Connection, policy: Policy) -> int:
+    """The newest `seq` up to which every sample is settled."""
+    positions = [_attested_through(conn, policy.reached)]
+    for name in policy.followers:
+        row = conn.execute("SELECT number FROM cursor WHERE name = ?", (name,)).fetchone()
+        positions.append(int(row[0]) if row else 0)
+    return min(positions)
+
+
+def _attested_through(conn: sqlite3.Connection, reached: RecordState | None) -> int:
+    if reached is None:
+        return _NEVER
+    short: Sequence[str] = (RecordState.PENDING, RecordState.SIGNED)
+    if reached is not RecordState.CONFIRMED:
+        short = (RecordState.PENDING,)
+    marks = ", ".join("?" * len(short))
+    query = (
+        "SELECT min(first_seq) FROM record"
+        f" WHERE state <> 'confirmed' AND state IN ({marks}) AND first_seq > 0"
+    )
+    (waiting,) = conn.execute(query, short).fetchone()
+    if waiting is not None:
+        return int(waiting) - 1
+    (last,) = conn.execute("SELECT coalesce(max(last_seq), 0) FROM record").fetchone()
+    return int(last)
+
+
+def _delete(conn: sqlite3.Connection, through: int, settled: int) -> Sweep:
+    """Delete all samples up to `through`; those after `settled` become gaps, a device each."""
+    lost = conn.execute(
+        "SELECT device, min(wall_ms), max(wall_ms), count(*) FROM sample"
+        " JOIN point_set ON point_set.id = set_id WHERE seq > ? AND seq <= ? GROUP BY device",
+        (settled, through),
+    ).fetchall()
+    for device, from_ms, to_ms, count in lost:
+        gaps.add(conn, device, from_ms, to_ms, count, LOST_CAUSE)
+    cursor = conn.execute("DELETE FROM sample WHERE seq <= ?", (through,))
+    return Sweep(cursor.rowcount, sum(row[3] for row in lost))
+
+
+def file_bytes(conn: sqlite3.Connection) -> int:
+    """The database file as it is, used pages and free ones."""
+    return int(conn.execute("PRAGMA page_count").fetchone()[0]) * _page_bytes(conn)
+
+
+def used_bytes(conn: sqlite3.Connection) -> int:
+    """What the tables occupy; free pages are used before the file grows."""
+    free = int(conn.execute("PRAGMA freelist_count").fetchone()[0]) * _page_bytes(conn)
+    return file_bytes(conn) - free
+
+
+def _page_bytes(conn: sqlite3.Connection) -> int:
+    return int(conn.execute("PRAGMA page_size").fetchone()[0])
