@@ -1,0 +1,145 @@
+# ruff: noqa: E501 - messages are compared whole
+"""site.yaml as a technician writes it, right and wrong: what comes out, and where messages point."""
+
+import pytest
+
+from gateway import config
+from gateway.errors import ConfigError
+from tests.plugin import MockPlugin
+
+GOOD = """\
+site:
+  id: meadow-lane-7
+  limits: {charge: 5 kW, discharge: 4 kW, grid import: 17 kW, grid export: 5 kW, ramp: 2 kW/s}
+  soc: {min: 10 %, max: 95 %}
+devices:
+  inverter: {profile: mock, link: "mock://a", poll: 500 ms}
+  second: {profile: mock, link: "mock://b", control: false, timer: 60 s}
+store: {path: here/store.db, keep: 30 d, size: 2 GiB, commit: 2 s}
+attest: {every: 15 min, key: key.json}
+chain:
+  id: 10
+  rpc: ["http://one.example", "https://two.example"]
+  platform: storage
+  storage: 7
+  contracts: {verification: "0x00000000000000000000000000000000000000a1"}
+  fee cap: 50 gwei
+mqtt: {url: "mqtts://broker.example", password: secret}
+clock: {trust: host}
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    profiles = tmp_path / "profiles"
+    profiles.mkdir()
+    plugins = {"mock": MockPlugin(profiles)}
+    path = tmp_path / "site.yaml"
+
+    def loader(text, **files):
+        path.write_text(text)
+        for name, content in files.items():
+            (tmp_path / f"{name}.yaml").write_text(content)
+        return config.load(path, plugins)
+
+    return loader
+
+
+@pytest.fixture
+def wrong(load, tmp_path):
+    def messages(text, **files):
+        with pytest.raises(ConfigError) as caught:
+            load(text, **files)
+        return [str(p).replace(f"{tmp_path}/", "") for p in caught.value.problems]
+
+    return messages
+
+
+def test_a_good_file_becomes_a_site_in_canonical_units(load, tmp_path):
+    site = load(GOOD)
+    assert (site.id, site.limits.charge_w, site.limits.discharge_w) == ("meadow-lane-7", 5000, 4000)
+    assert (site.limits.import_w, site.limits.export_w, site.limits.ramp_w_per_s) == (17_000, 5000, 2000)
+    assert (site.limits.soc_min_bp, site.limits.soc_max_bp) == (1000, 9500)
+    first, second = site.devices
+    assert (first.name, first.kind, first.role, first.poll_ms, first.control) == (
+        "inverter", "mock", "inverter", 500, True,
+    )  # fmt: skip
+    assert (second.control, second.timer_s) == (False, 60)
+    assert site.store.path == tmp_path / "here/store.db"
+    assert (site.store.keep_s, site.store.size_bytes, site.store.commit_ms) == (30 * 86400, 2**31, 2000)
+    assert site.attest.every_s == 900
+    assert site.attest.key == tmp_path / "key.json"
+    assert site.chain.fee_cap_wei == 50 * 10**9
+    assert (site.mqtt.host, site.mqtt.port, site.mqtt.tls) == ("broker.example", 8883, True)
+    assert site.trust_host_clock
+
+
+def test_all_errors_of_a_file_come_at_once_with_their_places(wrong):
+    text = GOOD.replace("grid import: 17 kW", "grid imprt: 17").replace("charge: 5 kW", "charge: 5 kv")
+    text = text.replace("id: 10", "id: ten").replace("keep: 30 d", "keep: 30 days")
+    assert wrong(text) == [
+        "site.yaml:3:3: 'grid import' is missing",
+        "site.yaml:3:12: '5 kv' has the unknown unit 'kv': write it like \"10 W\" (units: W, kW, MW)",
+        "site.yaml:3:43: unknown key 'grid imprt' (did you mean 'grid import'?)",
+        "site.yaml:8:29: '30 days' has the unknown unit 'days': write it like \"10 ms\""
+        " (units: ms, s, min, h, d, weeks)",
+        "site.yaml:11:3: id: input should be a valid integer, unable to parse string as an integer",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("profile: mock, link: \"mock://a\"", "profile: mokc, link: \"mock://a\""),
+         "site.yaml:6:14: there is no profile 'mokc', neither installed nor as mokc.yaml beside site.yaml;"
+         " did you mean 'mock'?"),
+        (("mock://a", "tcp://a"), "site.yaml:6:29: mock needs a link of mock, other, not 'tcp://a'"),
+        (("  second", "  Second"), "site.yaml:7:3: 'Second': a device name is a-z, 0-9, - and _, at most 32"),
+        (("mock://b", "mock://a?gap=5"), "site.yaml:7:27: 'mock://a?gap=5' and 'mock://a' of 'inverter' are one"
+         " wire: write both the same"),
+        ((", control: false", ""), "site.yaml:7:3: inverter and second can all be commanded:"
+         " write `control: false` at all but one"),
+        (("charge: 5 kW", "charge: 6 kW"), "site.yaml:3:12: charge limit 6000 W is above the 5000 W of inverter"
+         " (lower it to the nameplate)"),
+        (("min: 10 %", "min: 94 %"), "site.yaml:4:3: min and max leave no room for the hysteresis between them"),
+        ((", key: key.json", ""), "site.yaml:9:1: a chain needs attest: {key: …}; make it with"
+         " `gridseal keys new`"),
+        (("https://two.example", "http://one.example"), "site.yaml:12:3: the same endpoint is named twice:"
+         " two operators are needed, so that one cannot lie"),
+        (("http://one", "ftp://one"), "site.yaml:12:3: 'ftp://one.example' is not an http(s) URL"),
+        (("0000a1", "0000zz"), "site.yaml:15:3: verification: '0x000000000000000000000000000000000000"
+         "00zz' is not an address (0x and 40 hex digits; quote it)"),
+        (("mqtts://broker", "mqtts://me:pw@broker"), "site.yaml:17:8: 'mqtts://me:pw@broker.example' is not"
+         " mqtt://host:port or mqtts://host:port (no user in it)"),
+    ],
+)  # fmt: skip
+def test_each_mistake_says_what_to_do(wrong, change, said):
+    assert wrong(GOOD.replace(*change, 1)) == [said]
+
+
+def test_a_profile_beside_site_yaml_wins_and_its_errors_are_in_its_own_file(load, wrong):
+    from tests.plugin import PROFILE
+
+    bigger = PROFILE + "nameplate_w: 9000\n"
+    assert load(GOOD, mock=bigger).devices[0].profile.nameplate_w == 9000
+    assert wrong(GOOD, mock=bigger + "nameplat: 1\n")[0] == (
+        "mock.yaml:8:1: unknown key 'nameplat' (did you mean 'nameplate_w'?)"
+    )
+    assert wrong(GOOD, mock="driver: telepathy\n")[0] == (
+        "mock.yaml:1:1: driver 'telepathy' is not installed (installed: mock)"
+    )
+
+
+def test_installed_drivers_and_profiles_load():
+    """Every profile that ships is valid; the driver families are those of pyproject.toml."""
+    from pathlib import Path
+
+    from gateway.driver import find_plugins
+
+    plugins = find_plugins()
+    assert set(plugins) >= {"modbus", "sunspec", "can"}
+    names = [e.name[:-5] for e in plugins["modbus"].profiles.iterdir() if e.name.endswith(".yaml")]
+    assert len(names) >= 6
+    for name in names:
+        plugin, profile = config.find_profile(name, Path("/nonexistent"), plugins)
+        assert profile.driver == plugin.kind
