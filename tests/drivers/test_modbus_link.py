@@ -1,0 +1,476 @@
+"""Every reply that the library would let through, and every way a wire can fail, byte by byte."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from drivers.modbus.link import QUIET_MS, SILENT_MAX, ModbusLink
+from drivers.modbus.url import parse
+from gateway.clock import SystemClock
+from gateway.errors import DeviceRefused, FrameError, LinkError
+from tests.drivers.modbus_wire import CLOSE, Script, Wire, mbap, pty_wire, registers, rtu, tcp_wire
+
+T = 0.15  # a time-out that loopback never reaches by itself
+
+
+@asynccontextmanager
+async def link_to(wire: Wire, jitter: Callable[[], float] = lambda: 1.0) -> AsyncIterator[ModbusLink]:
+    link = ModbusLink(parse(wire.url), SystemClock(), jitter)
+    try:
+        yield link
+    finally:
+        await link.close()
+
+
+def memory(request: bytes) -> bytes:
+    """What an honest device replies: register n holds n. Request without its framing."""
+    function, address, count = struct.unpack(">BHH", request[:5])
+    if function in (3, 4):
+        return registers(function, *range(address, address + count))
+    return request[:5]
+
+
+def honest_tcp(request: bytes) -> list:
+    return [mbap(request, memory(request[7:]))]
+
+
+def honest_rtu(request: bytes) -> list:
+    return [rtu(request[0], memory(request[1:]))]
+
+
+async def read(
+    link: ModbusLink, address: int = 200, count: int = 1, unit: int = 1, timeout_s: float = T
+) -> bytes:
+    return await link.read(unit, "holding", address, count, timeout_s=timeout_s)
+
+
+def words(*values: int) -> bytes:
+    return struct.pack(f">{len(values)}H", *values)
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "rtutcp"])
+async def test_reads_and_writes_over_a_socket(scheme: str) -> None:
+    async with (
+        tcp_wire(honest_tcp if scheme == "tcp" else honest_rtu, scheme=scheme) as wire,
+        link_to(wire) as link,
+    ):
+        assert await read(link, 7, 3) == words(7, 8, 9)
+        assert await link.read(1, "input", 65535, 1, timeout_s=T) == words(65535)
+        assert len(await read(link, 0, 125)) == 250
+        await link.write(1, 40, [1, 2], timeout_s=T)
+        await link.write(1, 41, [9], timeout_s=T, single=True)
+    pdu = [r[7:] if scheme == "tcp" else r[1:-2] for r in wire.requests]
+    assert pdu[3] == bytes([16]) + struct.pack(">HHBHH", 40, 2, 4, 1, 2)
+    assert pdu[4] == bytes([6]) + struct.pack(">HH", 41, 9)
+    assert link.counters.requests == 5 and link.counters.connects == 1
+    assert link.counters.timeouts == link.counters.frame_errors == link.counters.refusals == 0
+
+
+async def test_reads_and_writes_over_a_pty() -> None:
+    async with pty_wire(honest_rtu) as wire, link_to(wire) as link:
+        assert await read(link, 7, 3) == words(7, 8, 9)
+        await link.write(1, 40, [1, 2], timeout_s=T)
+        await link.write(1, 41, [9], timeout_s=T, single=True)
+        assert len(await read(link, 0, 125)) == 250
+    assert [r[1] for r in wire.requests] == [3, 16, 6, 3]
+
+
+# name, reply PDU to "read 4 holding registers at 200 of unit 1"; all are FrameErrors
+WRONG_READS = [
+    ("fewer registers", registers(3, 9)),
+    ("more registers", registers(3, 1, 2, 3, 4, 5)),
+    ("no registers", registers(3)),
+    ("another function", registers(4, 1, 2, 3, 4)),
+    ("a write's echo", bytes([6, 0, 200, 0, 4])),
+    ("exception of another function", bytes([0x84, 2])),
+]
+
+
+@pytest.mark.parametrize(("name", "pdu"), WRONG_READS, ids=[w[0] for w in WRONG_READS])
+@pytest.mark.parametrize("scheme", ["tcp", "rtu"])
+async def test_a_reply_that_does_not_match_is_a_frame_error(scheme: str, name: str, pdu: bytes) -> None:
+    async with _wire(scheme, pdu) as wire, link_to(wire) as link:
+        with pytest.raises(FrameError):
+            await read(link, 200, 4)
+        assert link.counters.frame_errors == 1 and link.counters.timeouts == 0
+
+
+WRONG_ECHOES = [
+    ("address", True, struct.pack(">BHH", 6, 11, 5)),
+    ("value", True, struct.pack(">BHH", 6, 10, 6)),
+    ("address", False, struct.pack(">BHH", 16, 11, 2)),
+    ("quantity", False, struct.pack(">BHH", 16, 10, 1)),
+    ("function", True, struct.pack(">BHH", 16, 10, 5)),
+    ("function", False, struct.pack(">BHH", 6, 10, 2)),
+    ("exception of a read", False, bytes([0x83, 2])),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "single", "pdu"), WRONG_ECHOES, ids=[f"FC{6 if e[1] else 16} {e[0]}" for e in WRONG_ECHOES]
+)
+@pytest.mark.parametrize("scheme", ["tcp", "rtu"])
+async def test_a_wrong_write_echo_is_a_frame_error(scheme: str, name: str, single: bool, pdu: bytes) -> None:
+    async with _wire(scheme, pdu) as wire, link_to(wire) as link:
+        with pytest.raises(FrameError):
+            await link.write(1, 10, [5] if single else [5, 6], timeout_s=T, single=single)
+
+
+def _wire(scheme: str, pdu: bytes):
+    if scheme == "tcp":
+        return tcp_wire(lambda request: [mbap(request, pdu)])
+    return pty_wire(lambda request: [rtu(request[0], pdu)])
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(lambda r: mbap(r, registers(3, 5), unit=2), id="wrong unit"),
+        pytest.param(lambda r: mbap(r, registers(3, 5), tid=999), id="wrong transaction"),
+        pytest.param(lambda r: mbap(r, registers(3, 5), tid=0), id="transaction zero"),
+        pytest.param(lambda r: mbap(r, b"\x03\x04\x00\x05"), id="byte count too large"),
+        pytest.param(lambda r: mbap(r, b"\x03"), id="no byte count"),
+        pytest.param(lambda r: mbap(r, b"\x2b\x0e\x01"), id="unasked function"),
+        pytest.param(lambda r: mbap(r, b"\x00"), id="function zero"),
+        pytest.param(lambda r: r[:2] + b"\0\1" + mbap(r, registers(3, 5))[4:], id="protocol id"),
+        pytest.param(lambda r: mbap(r, registers(3, 5))[:-1], id="one byte missing"),
+        pytest.param(lambda r: b"\xff" * 200, id="garbage"),
+        pytest.param(lambda r: b"\x00", id="one byte"),
+    ],
+)
+async def test_tcp_frames_that_are_not_believed(frame: Callable[[bytes], bytes]) -> None:
+    bad = [False, True, False]
+
+    def script(request: bytes) -> list:
+        return [frame(request)] if bad.pop(0) else honest_tcp(request)
+
+    async with tcp_wire(script) as wire, link_to(wire) as link:
+        await read(link)
+        with pytest.raises(FrameError):
+            await read(link)
+        assert link.counters.frame_errors == 1
+        assert await read(link) == words(200)
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "rtu"])
+async def test_a_flood_longer_than_any_frame_is_dropped(scheme: str) -> None:
+    flood = [False, True, False]  # the library discards these bytes before anybody sees them
+    honest = honest_tcp if scheme == "tcp" else honest_rtu
+
+    def script(request: bytes) -> list:
+        return [bytes(range(256)) * 2] if flood.pop(0) else honest(request)
+
+    async with (tcp_wire if scheme == "tcp" else pty_wire)(script) as wire, link_to(wire) as link:
+        await read(link)
+        with pytest.raises(LinkError):
+            await read(link)
+        assert await read(link) == words(200)
+
+
+async def test_an_empty_exception_ends_the_connection_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    replies = [None, b"\x83", None]
+
+    def script(request: bytes) -> list:
+        pdu = replies.pop(0)
+        return [mbap(request, pdu)] if pdu else honest_tcp(request)
+
+    async with tcp_wire(script) as wire, link_to(wire) as link:
+        await read(link)
+        with pytest.raises(LinkError):
+            await read(link)
+        assert await read(link) == words(200)
+        assert wire.connections == 2
+
+
+async def test_a_stale_transaction_before_the_right_one_is_skipped() -> None:
+    def script(request: bytes) -> list:
+        return [mbap(request, registers(3, 1), tid=9999) + mbap(request, registers(3, 5))]
+
+    async with tcp_wire(script) as wire, link_to(wire) as link:
+        assert await read(link) == words(5)
+
+
+async def test_a_cancelled_tcp_request_does_not_answer_the_next() -> None:
+    delays = [0.1, 0.0]
+
+    async with tcp_wire(lambda r: [delays.pop(0), *honest_tcp(r)]) as wire, link_to(wire) as link:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.03):
+                await read(link, 100)
+        assert await read(link, 200, timeout_s=1) == words(200)
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 8, 99])
+async def test_an_exception_is_a_refusal(code: int) -> None:
+    async with _wire("tcp", bytes([0x83, code])) as wire, link_to(wire) as link:
+        with pytest.raises(DeviceRefused) as refused:
+            await read(link)
+        assert refused.value.code == code
+        assert link.counters.refusals == 1
+
+
+@pytest.mark.parametrize("code", [5, 6, 10, 11])
+async def test_busy_means_later(code: int) -> None:
+    async with _wire("tcp", bytes([0x83, code])) as wire, link_to(wire) as link:
+        with pytest.raises(LinkError) as later:
+            await read(link)
+        assert not isinstance(later.value, DeviceRefused | FrameError)
+
+
+async def test_a_unit_that_its_gateway_cannot_reach_is_penalised() -> None:
+    async with _wire("tcp", bytes([0x83, 11])) as wire, link_to(wire) as link:
+        for _ in range(3):
+            with pytest.raises(LinkError):
+                await read(link)
+        assert len(wire.requests) == 2 and link.counters.skipped == 1
+
+
+@pytest.mark.parametrize("late", [QUIET_MS / 1000 - 0.05, 0.01])
+async def test_a_late_rtu_answer_is_never_taken_for_the_next(late: float) -> None:
+    delays = [T + late, 0.0]
+
+    async with pty_wire(lambda r: [delays.pop(0), *honest_rtu(r)]) as wire, link_to(wire) as link:
+        with pytest.raises(LinkError):
+            await read(link, 100)
+        assert await read(link, 200, timeout_s=1) == words(200)
+        assert link.counters.timeouts == 1
+
+
+async def test_a_cancelled_rtu_request_does_not_answer_the_next() -> None:
+    delays = [0.1, 0.0]
+
+    async with pty_wire(lambda r: [delays.pop(0), *honest_rtu(r)]) as wire, link_to(wire) as link:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.03):
+                await read(link, 100)
+        assert await read(link, 200, timeout_s=1) == words(200)
+
+
+async def test_a_late_rtu_unit_is_left_alone_while_others_are_asked() -> None:
+    def script(request: bytes) -> list:
+        return [] if request[0] == 1 else honest_rtu(request)
+
+    async with pty_wire(script) as wire, link_to(wire) as link:
+        with pytest.raises(LinkError):
+            await read(link, unit=1, timeout_s=0.6)
+
+        async def again() -> None:
+            with pytest.raises(LinkError):
+                await read(link, unit=1, timeout_s=0.05)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(again())
+            assert await read(link, 5, unit=2) == words(5)
+    assert [r[0] for r in wire.requests] == [1, 2, 1]
+    assert wire.at_s[2] - wire.at_s[0] > 1.1  # its time-out, and as long again
+
+
+async def test_what_lies_in_the_buffer_is_dropped_before_a_request() -> None:
+    async with pty_wire(lambda r: [0.02, *honest_rtu(r)]) as wire, link_to(wire) as link:
+        assert await read(link, 7) == words(7)
+        await asyncio.sleep(0.05)
+        wire.send(rtu(1, registers(3, 100)))  # a whole, valid, unasked reply, still unread
+        assert await read(link, 200) == words(200)
+
+
+async def test_rtu_byte_by_byte() -> None:
+    def script(request: bytes) -> list:
+        return [x for b in honest_rtu(request)[0] for x in (bytes([b]), 0.002)]
+
+    async with pty_wire(script) as wire, link_to(wire) as link:
+        assert await read(link, 3, 2, timeout_s=1) == words(3, 4)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda frame: frame[:-1] + bytes([frame[-1] ^ 1]), id="bad CRC"),
+        pytest.param(lambda frame: b"\x01\x03\x77" + frame, id="noise before"),
+        pytest.param(lambda frame: frame[:4], id="cut off"),
+        pytest.param(lambda frame: rtu(2, frame[1:-2]), id="another unit"),
+        pytest.param(lambda frame: bytes(200), id="a babbling line"),
+    ],
+)
+async def test_rtu_noise_fails_once_and_does_not_stay(spoil: Callable[[bytes], bytes]) -> None:
+    bad = [True, False]
+
+    def script(request: bytes) -> list:
+        frame = honest_rtu(request)[0]
+        return [spoil(frame) if bad.pop(0) else frame]
+
+    async with pty_wire(script) as wire, link_to(wire) as link:
+        with pytest.raises(FrameError):
+            await read(link)
+        assert await read(link) == words(200)
+
+
+async def test_an_rs485_adapter_with_local_echo() -> None:
+    def script(request: bytes) -> list:
+        return [request, 0.01, *honest_rtu(request)]
+
+    async with pty_wire(script, query="?echo=1") as wire, link_to(wire) as link:
+        assert await read(link, 5, 2) == words(5, 6)
+        await link.write(1, 5, [7], timeout_s=T, single=True)
+
+
+async def test_a_peer_that_closes_mid_request_fails_it_at_once() -> None:
+    script: Script = lambda r: [CLOSE] if r[8:10] == b"\0\1" else honest_tcp(r)  # noqa: E731
+    async with tcp_wire(script) as wire, link_to(wire) as link:
+        await read(link, 5)
+        async with asyncio.timeout(5):  # far below the request's own time-out
+            with pytest.raises(LinkError, match="lost"):
+                await read(link, 1, timeout_s=30)
+        assert await read(link, 5) == words(5)
+        assert wire.connections == 2
+
+
+async def test_a_first_connect_that_fails_backs_off_and_comes_back() -> None:
+    async with tcp_wire(honest_tcp) as wire:
+        pass  # its port is now free
+    async with link_to(wire, lambda: 0.0) as link:
+        with pytest.raises(LinkError, match="cannot connect"):
+            await read(link)
+        with pytest.raises(LinkError, match="next attempt in"):
+            await read(link)
+        port = parse(wire.url).port
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(honest_tcp(await reader.readexactly(12))[0])
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", port)
+        async with server:
+            await asyncio.sleep(0.3)
+            assert await read(link) == words(200)
+            await link.close()
+            await asyncio.sleep(0.01)
+
+
+async def test_a_serial_port_that_is_not_there() -> None:
+    async with link_to(Wire("rtu:///dev/no-such-tty")) as link:
+        with pytest.raises(LinkError, match="there is no /dev/no-such-tty"):
+            await read(link)
+
+
+async def test_a_tty_that_vanishes_fails_at_once() -> None:
+    async with pty_wire(lambda r: []) as wire, link_to(wire) as link:
+        async with asyncio.TaskGroup() as group:
+            failed = group.create_task(_fails(link))
+            await asyncio.sleep(0.05)
+            wire.hang_up()
+        assert "lost" in failed.result()
+
+
+async def _fails(link: ModbusLink) -> str:
+    with pytest.raises(LinkError) as problem:
+        await read(link, timeout_s=30)
+    return str(problem.value)
+
+
+async def test_one_request_at_a_time_and_writes_first() -> None:
+    outstanding = most = 0
+
+    def script(request: bytes) -> list:
+        nonlocal outstanding, most
+        outstanding += 1
+        most = max(most, outstanding)
+        outstanding -= 1
+        return [0.005, *honest_tcp(request)]
+
+    async with tcp_wire(script) as wire, link_to(wire) as link, asyncio.TaskGroup() as group:
+        for n in range(4):
+            group.create_task(read(link, n, unit=n + 1, timeout_s=1))
+        await asyncio.sleep(0)
+        group.create_task(link.write(9, 1, [1], timeout_s=1))
+    assert [r[7] for r in wire.requests] == [3, 16, 3, 3, 3]
+    assert all(len(r) in (12, 15) for r in wire.requests)  # never two in one segment
+    gaps = [b - a for a, b in zip(wire.at_s, wire.at_s[1:], strict=False)]
+    assert min(gaps) >= 0.005
+
+
+async def test_gap_between_requests() -> None:
+    async with tcp_wire(honest_tcp, query="?gap=40") as wire, link_to(wire) as link:
+        for n in range(3):
+            await read(link, n)
+    assert all(b - a >= 0.04 for a, b in zip(wire.at_s, wire.at_s[1:], strict=False))
+
+
+async def test_settle_after_connect() -> None:
+    async with tcp_wire(honest_tcp, query="?settle=80") as wire, link_to(wire) as link:
+        start_s = asyncio.get_running_loop().time()
+        await read(link)
+        assert wire.at_s[0] - start_s >= 0.079
+
+
+async def test_a_dead_unit_does_not_slow_the_others() -> None:
+    def script(request: bytes) -> list:
+        return [] if request[6] == 1 else honest_tcp(request)
+
+    async with tcp_wire(script) as wire, link_to(wire) as link:
+        for _ in range(2):
+            with pytest.raises(LinkError, match="no answer"):
+                await read(link, unit=1)
+            await read(link, unit=2)
+        for _ in range(50):
+            with pytest.raises(LinkError, match="asked again in"):
+                await read(link, unit=1)
+            await read(link, unit=2)
+        assert link.counters.timeouts == 2 and link.counters.skipped == 50
+    assert [r[6] for r in wire.requests].count(1) == 2
+    assert wire.connections == 1
+
+
+async def test_a_half_open_connection_is_replaced() -> None:
+    async with tcp_wire(lambda r: []) as wire, link_to(wire) as link:
+        for unit in range(SILENT_MAX):
+            with pytest.raises(LinkError, match="no answer"):
+                await read(link, unit=unit + 1, timeout_s=0.03)
+        with pytest.raises(LinkError, match="next attempt"):
+            await read(link, unit=100, timeout_s=0.03)
+        await asyncio.sleep(0.55)
+        with pytest.raises(LinkError, match="no answer"):
+            await read(link, unit=100, timeout_s=0.03)
+        assert wire.connections == 2
+
+
+async def test_closing_fails_what_is_asked_and_all_that_follows() -> None:
+    async with tcp_wire(lambda r: []) as wire, link_to(wire) as link:
+        async with asyncio.TaskGroup() as group:
+            failed = group.create_task(_fails(link))
+            await asyncio.sleep(0.05)
+            await link.close()
+        assert "lost" in failed.result()
+        with pytest.raises(LinkError, match="closed"):
+            await read(link)
+
+
+async def test_closing_a_link_that_never_opened() -> None:
+    async with link_to(Wire("tcp://127.0.0.1:1")) as link:
+        await link.close()
+        assert link.counters.connects == 0
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda link: link.read(1, "holding", 65535, 2, timeout_s=T),
+        lambda link: link.read(1, "holding", 0, 126, timeout_s=T),
+        lambda link: link.read(1, "holding", 0, 0, timeout_s=T),
+        lambda link: link.read(256, "holding", 0, 1, timeout_s=T),
+        lambda link: link.read(1, "holding", 0, 1, timeout_s=0),
+        lambda link: link.write(1, 0, [], timeout_s=T),
+        lambda link: link.write(1, 0, [0] * 124, timeout_s=T),
+        lambda link: link.write(1, 0, [1, 2], timeout_s=T, single=True),
+        lambda link: link.write(1, 0, [65536], timeout_s=T),
+    ],
+)
+async def test_requests_no_device_could_be_asked(bad: Callable) -> None:
+    async with link_to(Wire("tcp://127.0.0.1:1")) as link:
+        with pytest.raises(ValueError):
+            await bad(link)
