@@ -149,8 +149,7 @@ class Store:
             meta.put(conn, "id", self.id)
         self.boot = meta.begin_boot(conn, now)
         if found.set_aside is not None:
-            cause = f"database set aside: {found.reason}"
-            gaps.add(conn, gaps.EVERYTHING, 0, now.wall_ms, 0, cause)
+            gaps.add(conn, gaps.EVERYTHING, 0, now.wall_ms, 0, gaps.SET_ASIDE)
         return OpenReport(
             self.boot, found.created, found.migrated, found.set_aside, found.reason, found.last_known
         )

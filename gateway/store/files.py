@@ -17,6 +17,8 @@ from gateway.store.schema import Damaged
 
 BUSY_MS = 5000  # another program (an export, sqlite3 by hand) may hold the file this long
 CACHE_KIB = 1024  # hot pages are few: the newest leaves and the upper index pages
+PAGE_BYTES = 1024  # a commit of some samples dirties a few; measured: a third less written than with 4096
+CHECKPOINT_PAGES = 4000  # 4 MB of log: the same few pages are written to the database once, not each second
 WAL_BYTES_MAX = 8 * 2**20  # what a checkpoint leaves of the log
 ASIDE_MAX = 1000
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -91,6 +93,7 @@ def make_durable(conn: sqlite3.Connection) -> None:
     _assert_pragma(conn, "journal_mode", "WAL", "wal")
     conn.execute("PRAGMA synchronous = FULL")
     _assert_pragma(conn, "synchronous", "", 2)
+    conn.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     conn.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
 
 
@@ -202,6 +205,7 @@ def _make(path: Path) -> None:
     conn = sqlite3.connect(draft, isolation_level=None)
     try:
         conn.execute("PRAGMA synchronous = EXTRA")
+        conn.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         schema.create(conn)
     finally:
         conn.close()

@@ -27,6 +27,8 @@ TABLES = (
         ("record WHERE record = 0",),
     ),
 )
+DROPPED = "readings dropped"  # the disk was full, or too slow to keep up
+SET_ASIDE = "database set aside"
 EVERYTHING = ""  # as device: all of the site
 GAPS_KEPT = 10_000  # attested ones are in signed records, which are kept for ever
 _COLUMNS = "id, device, from_ms, to_ms, lost, cause, record"

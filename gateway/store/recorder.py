@@ -20,8 +20,6 @@ QUEUE_MAX = 5000  # samples: a minute and a half of the largest site we know whi
 GROUP_MAX = 500  # samples in one commit: a transaction of some hundred kB at most
 TAIL_MAX = 64  # newest samples kept in memory for followers
 
-LOST_CAUSE = "the disk was too slow"
-
 
 class Recorder:
     """`stored` counts readings (values) committed since the start; `seq` is the newest committed sample."""
@@ -144,7 +142,7 @@ class Recorder:
         for cursor, number in positions.items():
             cursors.put(conn, cursor, number)
         for device, (from_ms, to_ms, count) in lost.items():
-            gaps.add(conn, device, from_ms, to_ms, count, LOST_CAUSE)
+            gaps.add(conn, device, from_ms, to_ms, count, gaps.DROPPED)
         return seq
 
     def _overflowed(self, sample: Sample) -> None:

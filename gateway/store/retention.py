@@ -27,7 +27,6 @@ SLICE_ROWS = 500  # one transaction; short enough that a command's insert does n
 SLICES_MAX = 200  # one pass: 100,000 rows; the rest in the next
 DISK_RESERVE_BYTES = 32 * 2**20  # left free for the write-ahead log and for other programs
 KEEP_ROWS = 1000  # newest samples that stay however small the bound: the followers' working set
-LOST_CAUSE = "the store was full"
 
 _NEVER = 2**62
 
@@ -150,7 +149,7 @@ def _delete(conn: sqlite3.Connection, through: int, settled: int) -> Sweep:
         (settled, through),
     ).fetchall()
     for device, from_ms, to_ms, count in lost:
-        gaps.add(conn, device, from_ms, to_ms, count, LOST_CAUSE)
+        gaps.add(conn, device, from_ms, to_ms, count, gaps.DROPPED)
     cursor = conn.execute("DELETE FROM sample WHERE seq <= ?", (through,))
     return Sweep(cursor.rowcount, sum(row[3] for row in lost))
 
