@@ -1,0 +1,143 @@
+"""A SunSpec device that takes battery power: a SunSpec driver and one Way, 704 or 124, to command it.
+
+Owns when the device's registers are read for a write and in what order they are written. It refuses to
+command a device that states no rating or offers no way, and believes only what it reads back.
+"""
+
+from collections.abc import Mapping
+
+from drivers.sunspec.binding import understood
+from drivers.sunspec.driver import SunSpec
+from drivers.sunspec.profile import SunSpecProfile
+from drivers.sunspec.setpoint import Raw, Way, Writes, choose
+from gateway.errors import FrameError, LinkError
+from gateway.model import CommandClass, Points, ReadBack, Sample, SetpointSpec
+from gateway.site import Device
+
+COMMAND_MODELS = (704, 124)
+REFRESH_PARTS = 3  # a setpoint is renewed at a third of the time after which it would end
+
+
+def spec(profile: SunSpecProfile, device: Device) -> SetpointSpec:
+    """What is known of the setpoint before the device is reached: a timer as wanted, ratings as stated."""
+    timeout_s = device.timer_s or profile.timeout_s
+    return SetpointSpec(
+        CommandClass.SELF_EXPIRING,
+        profile.charge_max_w,
+        profile.discharge_max_w,
+        timeout_s=timeout_s,
+        refresh_s=timeout_s // REFRESH_PARTS,
+    )
+
+
+class Commanded:
+    """gateway.driver.Driver and Actuator. Positive power discharges."""
+
+    def __init__(self, reader: SunSpec, profile: SunSpecProfile, device: Device) -> None:
+        self._reader = reader
+        self._profile = profile
+        self._device = device
+        self._way: Way | None = None
+        self._raw: Raw = {}
+        self._spec = spec(profile, device)
+        self._timeout_s = self._spec.timeout_s
+
+    @property
+    def points(self) -> Points:
+        return self._reader.points
+
+    @property
+    def pushed(self) -> bool:
+        return self._reader.pushed
+
+    @property
+    def setpoint(self) -> SetpointSpec:
+        return self._spec
+
+    async def connect(self) -> Mapping[str, str]:
+        identity = await self._reader.connect()
+        models = understood(self._reader.found, COMMAND_MODELS)
+        for way in choose(self._profile.setpoint, models, charge_grid=self._profile.charge_grid):
+            raw = await self._fetch(way)
+            if way.usable(raw):
+                self._way, self._raw, self._spec = way, raw, self._made(way, raw)
+                return identity
+        have = ", ".join(str(found.model) for found in self._reader.found)
+        raise LinkError(
+            f"{self._device.name} cannot be commanded: models {have} hold no usable 704 or 124; "
+            "write `control: false`, or switch remote control on in the device"
+        )
+
+    async def read(self) -> Sample:
+        if not self._reader.connected:
+            await self.connect()
+        return await self._reader.read()
+
+    async def close(self) -> None:
+        await self._reader.close()
+
+    def quantise(self, power_w: int) -> int:
+        within = max(-self._spec.charge_max_w, min(power_w, self._spec.discharge_max_w))
+        return self._known().quantise(self._raw, within)
+
+    async def arm(self, timeout_s: int) -> int:
+        """The battery is held at 0 W under a timer of `timeout_s`; returns what the timer reads (0: none)."""
+        self._timeout_s = timeout_s
+        await self._write(self._known().arm(self._raw, timeout_s))
+        return (await self.read_back()).timer_s
+
+    async def write_power(self, power_w: int) -> None:
+        await self._write(self._known().power(self._raw, power_w, self._timeout_s))
+
+    async def read_back(self) -> ReadBack:
+        way = self._known()
+        self._raw = await self._fetch(way)
+        return way.held(self._raw)
+
+    async def release(self) -> None:
+        await self._write(self._known().release(self._raw))
+
+    def _known(self) -> Way:
+        if self._way is None or not self._reader.connected:  # never write where a model once was
+            raise LinkError(f"{self._device.name} has not been reached, or not since its models moved")
+        return self._way
+
+    async def _fetch(self, way: Way) -> Raw:
+        try:
+            return way.parse(await self._reader.registers(way.present.found.address, way.registers))
+        except FrameError:
+            await self._reader.close()
+            raise
+
+    async def _write(self, writes: Writes) -> None:
+        for offset, registers in writes:
+            await self._reader.write(self._known().present.found.address + offset, registers)
+
+    def _made(self, way: Way, raw: Raw) -> SetpointSpec:
+        charge_w, discharge_w = (
+            self._most(name, own, wanted, way.most_w(raw))
+            for name, own, wanted in zip(
+                ("charge", "discharge"),
+                self._reader.nameplate_w,
+                (self._profile.charge_max_w, self._profile.discharge_max_w),
+                strict=True,
+            )
+        )
+        timed = way.has_timer(raw)
+        timeout_s = self._timeout_s if timed else 0
+        return SetpointSpec(
+            CommandClass.SELF_EXPIRING if timed else CommandClass.LATCHING,
+            charge_w,
+            discharge_w,
+            step_w=way.step_w(raw),
+            timeout_s=timeout_s,
+            refresh_s=timeout_s // REFRESH_PARTS,
+        )
+
+    def _most(self, name: str, own_w: int, wanted_w: int, way_w: int) -> int:
+        """The lowest of what device, profile and registers allow; LinkError if nobody states a rating."""
+        if not own_w and not wanted_w:
+            raise LinkError(
+                f"{self._device.name} states no {name} rating: write {name}_max_w in a profile of your own"
+            )
+        return min(w for w in (own_w or wanted_w, wanted_w or own_w, way_w))

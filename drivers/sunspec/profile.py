@@ -1,0 +1,51 @@
+"""What a SunSpec profile may state beyond its identity: the few facts that the models leave open.
+
+A SunSpec device describes itself, so a profile holds no addresses; only which battery model to believe,
+signs that SunSpec does not define, and how to command it.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from drivers.profile import ProfileBase
+
+Direction = Literal["charge", "discharge"]
+
+
+class SunSpecProfile(ProfileBase):
+    """A device found by its model chain. All powers in W, times in s."""
+
+    driver: Literal["sunspec"]
+    base: int | None = Field(
+        default=None, ge=0, le=65534,
+        description="address of 'SunS', only for devices that fall silent when asked at 40000, 0 or 50000",
+    )  # fmt: skip
+    battery_dc: Literal["auto", "714", "160-34", "802", "none"] = Field(
+        default="auto",
+        description="where battery power is read: DC port of type ESS (714), MPPT modules 3 (charge) and 4 "
+        "(discharge) of model 160 as Fronius GEN24 does, battery bank (802); auto: 714, else 802 if its sign "
+        "is stated",
+    )
+    ess_port_positive: Direction = Field(
+        default="discharge", description="which way a positive power of a 714 ESS port means"
+    )
+    bank_positive: Direction | None = Field(
+        default=None,
+        description="which way a positive power and current of model 802 means; SunSpec leaves it open, so "
+        "they are not read while this is not stated",
+    )
+    meter_positive: Literal["import", "export"] = Field(
+        default="import", description="which way a positive power of the meter models 201-214 means"
+    )
+    setpoint: Literal["auto", "704", "124", "none"] = Field(
+        default="none", description="how battery power is commanded; auto: 704 where it can, else 124"
+    )
+    timeout_s: Annotated[int, Field(ge=10, le=3600)] = Field(
+        default=60, description="reversion time that is armed in the device"
+    )
+    charge_grid: bool = Field(
+        default=False, description="124 only: allow charging from the grid (ChaGriSet) while commanded"
+    )
+    charge_max_w: int = Field(default=0, ge=0, description="0: what the device states as its rating")
+    discharge_max_w: int = Field(default=0, ge=0, description="0: what the device states as its rating")
