@@ -1,0 +1,109 @@
+"""The canonical JSON body of a record, and back: what the store keeps and an export carries.
+
+Pure. A body names where it counts (chain_id, contract, site) and then every field under its model name, so
+a verifier rebuilds the digest from it alone. Reading refuses anything that is not exactly that: an unknown,
+missing or wrongly typed field is a ValueError, for a body may come from a stranger's file.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.errors import ConfigError
+from gateway.evidence.typed import CAUSES, KINDS, OUTCOMES, Body, Domain, GapCause, cause_bits, command_bytes
+from gateway.model import ClockTrust, Delivery
+
+BODY_CHARS_MAX = 4096  # the longest real body is under 700
+_HEAD = ("chain_id", "contract", "site")
+_HEX = ("merkle_root", "command_id")
+_OUTCOME_OF = {number: state for state, number in OUTCOMES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A body with the place it counts in: what a record says, without its position in the chain."""
+
+    domain: Domain
+    site: str
+    body: Body
+
+
+def write(domain: Domain, site: str, body: Body) -> str:
+    """Canonical JSON: sorted keys, no spaces, bytes as 0x hex, causes as bits, enums as numbers."""
+    fields: dict[str, Any] = {name: getattr(body, name) for name in type(body).__dataclass_fields__}
+    if isinstance(body, Delivery):
+        fields["causes"] = cause_bits(body.causes)
+        fields["outcome"] = OUTCOMES[body.outcome]
+        fields["command_id"] = command_bytes(body.command_id)
+    for name in _HEX:
+        if name in fields:
+            fields[name] = "0x" + fields[name].hex()
+    fields |= {"chain_id": domain.chain_id, "contract": domain.contract.lower(), "site": site}
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _bytes32(name: str, value: object) -> bytes:
+    if not isinstance(value, str) or len(value) != 66 or not value.startswith("0x"):
+        raise ValueError(f"{name} is not 0x and 64 hex digits")
+    return bytes.fromhex(value[2:])
+
+
+def _integer(name: str, value: object) -> int:
+    if type(value) is not int:  # a bool is an int, and true is not 1 here
+        raise ValueError(f"{name} is not an integer")
+    return value
+
+
+def _delivery_fields(fields: dict[str, Any]) -> None:
+    bits = fields["causes"]
+    if bits >> len(CAUSES):
+        raise ValueError(f"causes has a bit beyond the {len(CAUSES)} known")
+    fields["causes"] = tuple(cause for i, cause in enumerate(CAUSES) if bits >> i & 1)
+    if fields["outcome"] not in _OUTCOME_OF:
+        raise ValueError(f"outcome {fields['outcome']} is none of {sorted(_OUTCOME_OF)}")
+    fields["outcome"] = _OUTCOME_OF[fields["outcome"]]
+    fields["command_id"] = fields["command_id"].hex()
+
+
+def _load(text: str) -> dict[str, Any]:
+    if len(text) > BODY_CHARS_MAX:
+        raise ValueError(f"body is longer than {BODY_CHARS_MAX} characters")
+    try:
+        fields = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"body is not JSON: {error}")
+    if not isinstance(fields, dict):
+        raise ValueError("body is not a JSON object")
+    return fields
+
+
+def _statement_head(fields: dict[str, Any]) -> tuple[Domain, str]:
+    chain_id, contract, site = (fields.pop(name) for name in _HEAD)
+    if not isinstance(contract, str) or not isinstance(site, str):
+        raise ValueError("contract and site must be strings")
+    domain = Domain(_integer("chain_id", chain_id), contract)
+    try:
+        domain.separator  # noqa: B018  computed once here, so a bad address is found here
+    except (ConfigError, OverflowError, ValueError) as error:
+        raise ValueError(f"chain_id or contract: {error}")
+    return domain, site
+
+
+def read(kind: str, text: str) -> Statement:
+    """The statement in a body of that kind. ValueError, one line, when it is not exactly one."""
+    if kind not in KINDS:
+        raise ValueError(f"kind {kind!r} is none of {', '.join(KINDS)}")
+    fields, cls = _load(text), KINDS[kind]
+    wanted = {*_HEAD, *cls.__dataclass_fields__}
+    if fields.keys() != wanted:
+        raise ValueError(f"body has missing or unknown fields: {', '.join(sorted(fields.keys() ^ wanted))}")
+    domain, site = _statement_head(fields)
+    for name, value in fields.items():
+        fields[name] = _bytes32(name, value) if name in _HEX else _integer(name, value)
+    if kind == "delivery":
+        _delivery_fields(fields)
+    elif kind == "interval":
+        fields["clock"] = ClockTrust(fields["clock"])
+    else:
+        fields["cause"] = GapCause(fields["cause"])
+    return Statement(domain, site, cls(**fields))

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {Records} from "./Records.sol";
+
+/// One hash chain of signed records for each gateway key: accepts the next link, keeps what proves old ones.
+///
+/// Anybody may submit (a relayer needs no right: the signature is the authority). A record is refused only
+/// for its place or its signature, never for what it says, because a refused link would block all after it.
+///
+/// Storage of a chain, so that a steady interval costs two writes and one more read:
+///   head  active bit, sequence and most aggregates of the newest interval (layout: Records.sol)
+///   ring  RING slots: (160 bits of keccak256(digest, site)) << 96 | the other aggregates
+/// A link is proven new by the ring slot of its predecessor: it holds (`previous`, `site`) under this key.
+abstract contract RecordChains is EIP712 {
+    uint256 public constant RING = 128; // 32 hours of 15-minute intervals: the dispute window
+
+    struct Chain {
+        uint256 head;
+        uint256[RING] ring;
+    }
+
+    /// What was delivered for a command, as far as payers need it. `sequence` 0: nothing delivered yet.
+    struct Delivered {
+        uint32 sequence;
+        uint48 start; // Unix ms
+        uint48 end;
+        int64 energy; // Wh, + = discharged
+        uint32 curtailed; // ms
+        uint8 outcome; // 1 refused, 2 done, 3 cut short
+    }
+
+    mapping(address gateway => Chain) private chains;
+    mapping(address gateway => uint256) public storageOf;
+    mapping(address gateway => bytes32) public siteOf;
+    mapping(uint256 storageId => mapping(bytes32 command => Delivered)) private deliveries;
+    mapping(bytes32 key => bool) private provenReadings;
+
+    event IntervalAccepted(address indexed gateway, uint256 sequence, bytes32 digest);
+    event DeliveryAccepted(
+        address indexed gateway, bytes32 indexed command, uint256 sequence, bytes32 digest, int64 delivered
+    );
+    event GapAccepted(
+        address indexed gateway, uint256 lastSequence, uint256 sequence, bytes32 digest, uint64 lost, uint8 cause
+    );
+    event ReadingProven(
+        address indexed gateway, uint256 sequence, string point, uint64 atMs, int64 value, uint8 quality
+    );
+
+    error UnknownGateway(address signer); // not bound, revoked, or the record is not what was signed
+    error WrongSequence(uint256 last);
+    error WrongPrevious(uint256 last); // `previous` or `site` is not that of the chain
+    error NotInRing();
+    error NotInTree();
+
+    constructor() EIP712("Gridseal", "1") {}
+
+    // ---- records --------------------------------------------------------------------------------------
+
+    /// Accepts an Interval. `status` and `figures` are packed as in Records.sol; (r, vs) is EIP-2098.
+    function submitInterval(
+        bytes32 site,
+        bytes32 previous,
+        bytes32 root,
+        uint256 status,
+        uint256 figures,
+        bytes32 r,
+        bytes32 vs
+    ) external {
+        bytes32 digest = _hashTypedDataV4(Records.hashInterval(site, previous, root, status, figures));
+        address gateway = ECDSA.recover(digest, r, vs);
+        Chain storage chain = chains[gateway];
+        uint256 sequence = Records.sequenceOf(status);
+        _linked(chain, gateway, sequence, previous, site);
+        chain.head = status | Records.ACTIVE;
+        chain.ring[sequence % RING] = _entry(digest, site, figures);
+        emit IntervalAccepted(gateway, sequence, digest);
+    }
+
+    /// Accepts a Delivery; the first one of a command counts, a later one only takes its place in the chain.
+    /// `times`: sequence 64 | start ms 64 | end ms 64 | count 32 | curtailed ms 32.
+    /// `amounts`: zero 24 | requested Wh 64 | delivered Wh 64 | min W 32 | max W 32 | causes 32 | outcome 8.
+    function submitDelivery(
+        bytes32 site,
+        bytes32 previous,
+        bytes32 command,
+        bytes32 root,
+        uint256 times,
+        uint256 amounts,
+        bytes32 r,
+        bytes32 vs
+    ) external {
+        if (amounts >> 232 != 0) revert Records.Malformed();
+        bytes32 digest =
+            _hashTypedDataV4(Records.hashDelivery(site, previous, command, root, times, amounts));
+        address gateway = ECDSA.recover(digest, r, vs);
+        Chain storage chain = chains[gateway];
+        uint256 sequence = times >> 192;
+        uint256 before = _linked(chain, gateway, sequence, previous, site);
+        _append(chain, sequence, _entry(digest, site, before));
+        Delivered storage delivered = deliveries[storageOf[gateway]][command];
+        if (delivered.sequence == 0) {
+            delivered.sequence = uint32(sequence);
+            delivered.start = uint48(uint64(times >> 128));
+            delivered.end = uint48(uint64(times >> 64));
+            delivered.energy = int64(uint64(amounts >> 104));
+            delivered.curtailed = uint32(times);
+            delivered.outcome = uint8(amounts);
+        }
+        emit DeliveryAccepted(gateway, command, sequence, digest, int64(uint64(amounts >> 104)));
+    }
+
+    /// Accepts a Gap. Next in line it is checked as any record; it alone may also jump ahead of the chain
+    /// (restored backup, lost store), and then the site must be the bound one and `previous` is not checked.
+    function submitGap(
+        bytes32 site,
+        uint64 sequence,
+        bytes32 previous,
+        uint64 start,
+        uint64 end,
+        uint64 lost,
+        uint8 cause,
+        bytes32 r,
+        bytes32 vs
+    ) external {
+        bytes32 digest = _hashTypedDataV4(
+            keccak256(abi.encode(Records.GAP_TYPEHASH, site, sequence, previous, start, end, lost, cause))
+        );
+        address gateway = ECDSA.recover(digest, r, vs);
+        Chain storage chain = chains[gateway];
+        uint256 last = Records.sequenceOf(chain.head);
+        uint256 before;
+        if (sequence > last + 1) {
+            if (chain.head & Records.ACTIVE == 0) revert UnknownGateway(gateway);
+            if (sequence > Records.SEQUENCE_MAX) revert WrongSequence(last);
+            if (site != siteOf[gateway]) revert WrongPrevious(last);
+            before = chain.ring[last % RING];
+        } else {
+            before = _linked(chain, gateway, sequence, previous, site);
+        }
+        _append(chain, sequence, _entry(digest, site, before));
+        emit GapAccepted(gateway, last, sequence, digest, lost, cause);
+    }
+
+    // ---- proof of single readings ---------------------------------------------------------------------
+
+    /// True when this reading is a leaf under an accepted interval that is still in the ring.
+    function isReading(
+        address gateway,
+        bytes32[5] calldata interval,
+        string calldata point,
+        uint64 atMs,
+        int64 value,
+        uint8 quality,
+        bytes32[] calldata proof
+    ) public view returns (bool) {
+        (bytes32 site, bytes32 root, uint256 status) = (interval[0], interval[2], uint256(interval[3]));
+        bytes32 digest = _hashTypedDataV4(
+            Records.hashInterval(site, interval[1], root, status, uint256(interval[4]))
+        );
+        uint256 entry = chains[gateway].ring[Records.sequenceOf(status) % RING];
+        if (entry >> 96 != _entry(digest, site, 0) >> 96) revert NotInRing();
+        return MerkleProof.verifyCalldata(proof, root, _leaf(point, atMs, value, quality));
+    }
+
+    /// Proves one reading on chain, by anybody, within the dispute window; other contracts then ask `proven`.
+    /// `interval` is (site, previous, merkleRoot, status, figures), as it was submitted.
+    function proveReading(
+        address gateway,
+        bytes32[5] calldata interval,
+        string calldata point,
+        uint64 atMs,
+        int64 value,
+        uint8 quality,
+        bytes32[] calldata proof
+    ) external {
+        if (!isReading(gateway, interval, point, atMs, value, quality, proof)) revert NotInTree();
+        provenReadings[keccak256(abi.encode(gateway, _leaf(point, atMs, value, quality)))] = true;
+        emit ReadingProven(gateway, Records.sequenceOf(uint256(interval[3])), point, atMs, value, quality);
+    }
+
+    function proven(address gateway, string calldata point, uint64 atMs, int64 value, uint8 quality)
+        external
+        view
+        returns (bool)
+    {
+        return provenReadings[keccak256(abi.encode(gateway, _leaf(point, atMs, value, quality)))];
+    }
+
+    // ---- what contracts read --------------------------------------------------------------------------
+
+    function lastSequence(address gateway) public view returns (uint256) {
+        return Records.sequenceOf(chains[gateway].head);
+    }
+
+    function isActive(address gateway) public view returns (bool) {
+        return chains[gateway].head & Records.ACTIVE != 0;
+    }
+
+    function latestOf(address gateway) public view returns (Records.Aggregates memory) {
+        Chain storage chain = chains[gateway];
+        uint256 head = chain.head;
+        return Records.unpack(head, chain.ring[Records.sequenceOf(head) % RING]);
+    }
+
+    function deliveryOf(uint256 storageId, bytes32 command) external view returns (Delivered memory) {
+        return deliveries[storageId][command];
+    }
+
+    // ---- internals ------------------------------------------------------------------------------------
+
+    /// Opens the chain of a key that was never bound before: its first record has sequence 1, previous 0.
+    function _open(address gateway, uint256 storageId, bytes32 site) internal {
+        storageOf[gateway] = storageId;
+        siteOf[gateway] = site;
+        Chain storage chain = chains[gateway];
+        chain.head = Records.ACTIVE;
+        chain.ring[0] = _entry(0, site, 0);
+    }
+
+    /// Ends a chain for ever: nothing more is accepted from the key; what is in its ring can still be proven.
+    function _close(address gateway) internal {
+        chains[gateway].head &= ~Records.ACTIVE;
+    }
+
+    /// Checks that a record comes next; returns the ring slot of the record before.
+    function _linked(Chain storage chain, address gateway, uint256 sequence, bytes32 previous, bytes32 site)
+        private
+        view
+        returns (uint256 before)
+    {
+        uint256 head = chain.head;
+        if (head & Records.ACTIVE == 0) revert UnknownGateway(gateway);
+        uint256 last = Records.sequenceOf(head);
+        if (sequence != last + 1) revert WrongSequence(last);
+        before = chain.ring[last % RING];
+        if (before >> 96 != _entry(previous, site, 0) >> 96) revert WrongPrevious(last);
+    }
+
+    /// A link without aggregates of its own: those of the newest interval move along with the sequence.
+    function _append(Chain storage chain, uint256 sequence, uint256 entry) private {
+        chain.head = Records.withSequence(chain.head, sequence);
+        chain.ring[sequence % RING] = entry;
+    }
+
+    function _entry(bytes32 digest, bytes32 site, uint256 figures) private pure returns (uint256) {
+        return uint256(keccak256(abi.encode(digest, site))) << 96 | (figures & Records.FIGURES_MASK);
+    }
+
+    /// A leaf of OpenZeppelin's StandardMerkleTree over (string, uint64, int64, uint8).
+    function _leaf(string calldata point, uint64 atMs, int64 value, uint8 quality) private pure returns (bytes32) {
+        return keccak256(bytes.concat(keccak256(abi.encode(point, atMs, value, quality))));
+    }
+}
