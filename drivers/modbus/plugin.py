@@ -14,7 +14,7 @@ from gateway.clock import Clock
 
 
 def _quiet_library() -> None:
-    """pymodbus logs every dropped frame with a dump; we raise and count instead. A level set by hand stays."""
+    """pymodbus logs every dropped frame with a dump; we raise and count. A level set by hand stays."""
     logger = logging.getLogger("pymodbus")
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.CRITICAL)
