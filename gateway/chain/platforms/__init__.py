@@ -1,0 +1,91 @@
+"""The contract systems that Gridseal serves, one adapter module each.
+
+An adapter turns signed records into calls and events into commands, by the ABI files in `abi/`. A new
+system is one module, its ABI, and one line in ADAPTERS. Adapters know no keys, no endpoints and no store.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
+from typing import Any, Protocol, cast
+
+from gateway.chain.shapes import Block, Log
+from gateway.errors import ChainError, ConfigError
+from gateway.model import Command, Record
+from gateway.site import ChainSettings
+
+ADAPTERS: Mapping[str, str] = {"storage": "gateway.chain.platforms.storage"}
+
+
+class NotEncodable(ChainError):
+    """A record that the contract system has no room for; it can be skipped there only by a gap record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a contract; `gas` is more than it ever took."""
+
+    contract: str
+    data: bytes
+    gas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command as an event gave it, and what the platform calls it (for the calls that follow it)."""
+
+    command: Command
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """An event for this site that is no command the gateway can obey, and why, for people."""
+
+    reason: str
+
+
+class Platform(Protocol):
+    """One contract system, for one site."""
+
+    name: str
+    evidence_contract: str  # the verifyingContract of the site's records
+    watched: Sequence[str]  # contracts whose events are followed
+    topics: Sequence[str]  # first topics of those events, 0x hex
+
+    def record_call(self, record: Record) -> Call:
+        """The call that carries a signed record. NotEncodable when the system has no room for it."""
+        ...
+
+    def follow_ups(self, record: Record, reference: str) -> Sequence[tuple[str, Call]]:
+        """Calls to make once the record is confirmed, in order, each with a name unique for that record."""
+        ...
+
+    def command_id(self, record: Record) -> str:
+        """The command a record is about; empty when it is about none."""
+        ...
+
+    def read_event(self, log: Log, block: Block) -> Order | Unusable | None:
+        """What a log orders; None when it does not concern this site."""
+        ...
+
+    def last_sequence_call(self, address: str) -> Call:
+        """The view that returns the last sequence accepted from a key, as one word."""
+        ...
+
+
+def platform(settings: ChainSettings) -> Platform:
+    """The adapter of a site. ConfigError for an unknown name or a missing contract address."""
+    if settings.platform not in ADAPTERS:
+        raise ConfigError(f"chain.platform: {settings.platform!r} is none of {', '.join(ADAPTERS)}")
+    return cast(Platform, import_module(ADAPTERS[settings.platform]).adapter(settings))
+
+
+@cache
+def artifact(name: str) -> Mapping[str, Any]:
+    """A shipped artifact: contract, abi, bytecode, methods (signature -> selector)."""
+    text = (files(__name__) / "abi" / f"{name}.json").read_text("utf-8")
+    return cast(Mapping[str, Any], json.loads(text))

@@ -1,0 +1,136 @@
+"""Signed records on their way to the contracts: each becomes one intent, in order, and is then followed.
+
+It owns no data: records say what is signed, intents what was sent, so it can stop anywhere. A record is
+marked confirmed in the same transaction that queues what follows it (validate, then settle). It refuses to
+run ahead: only so many calls are open, the rest waits in the records' own table.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+
+from gateway.chain.platforms import NotEncodable, Platform
+from gateway.chain.quorum import Quorum
+from gateway.clock import Clock
+from gateway.errors import ChainError
+from gateway.store import Store, intents, records
+from gateway.store.intents import NewIntent
+from gateway.store.records import Entry, RecordState
+
+AHEAD = 32  # records with an open intent; four windows of the manager
+LAST_AGE_MS = 600_000  # how often the contract is asked whether somebody else submitted our records
+
+
+class Outbox:
+    """`run` until cancelled; ChainError when the contract cannot be asked (run it again later).
+
+    `wake` is called when something was queued, so that the manager need not wait for its poll.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        quorum: Quorum,
+        platform: Platform,
+        address: str,
+        clock: Clock,
+        wake: Callable[[], None],
+        *,
+        confirmations: int,
+        poll_ms: int = 4000,
+    ) -> None:
+        self._store = store
+        self._quorum = quorum
+        self._platform = platform
+        self._address = address
+        self._clock = clock
+        self._wake = wake
+        self._confirmations = confirmations
+        self._poll_s = poll_ms / 1000
+        self._last, self._last_at_ms = 0, -LAST_AGE_MS
+        self.stuck = ""  # why the oldest record cannot go, for people
+
+    async def run(self) -> None:
+        while True:
+            await self.tick()
+            await asyncio.sleep(self._poll_s)
+
+    async def tick(self) -> None:
+        """Queue what is signed, settle what is confirmed."""
+        self.stuck = ""
+        for entry in await self._store.call(records.unconfirmed, AHEAD):
+            if not await self._advance(entry):
+                break
+
+    async def _advance(self, entry: Entry) -> bool:
+        """One record one step on. False: those after it wait."""
+        record = entry.record
+        key = f"record/{record.digest.hex()}"
+        intent = await self._store.call(intents.get, key)
+        if intent is not None and intent.state == "confirmed":
+            return await self._confirm(entry)
+        if intent is not None and intent.state == "sent":
+            return True
+        if record.sequence <= await self._accepted(fresh=intent is not None and intent.state != "queued"):
+            if intent is not None and intent.state == "queued":
+                await self._store.call(intents.finish, intent.id, "refused")
+            return await self._confirm(entry)
+        if intent is None:
+            return await self._queue(entry, key)
+        if intent.state in ("reverted", "refused"):
+            await self._store.call(intents.again, intent.id)
+            self._wake()
+        return True
+
+    async def _queue(self, entry: Entry, key: str) -> bool:
+        try:
+            call = self._platform.record_call(entry.record)
+        except NotEncodable as error:
+            # A gap record after it will pass it over on the contract; here it stays, for export and proof.
+            self.stuck = f"record {entry.record.sequence} stays here: {error}"
+            return True
+        new = NewIntent(key, call.contract, call.data, call.gas)
+        if not await self._store.call(intents.add, new, self._clock.now().wall_ms):
+            self.stuck = f"record {entry.record.sequence} waits: {intents.OPEN_MAX} calls are open"
+            return False
+        self._wake()
+        return True
+
+    async def _confirm(self, entry: Entry) -> bool:
+        command = self._platform.command_id(entry.record)
+        reference = await self._store.call(intents.reference, command) if command else ""
+        following, after = [], ""
+        for name, call in self._platform.follow_ups(entry.record, reference):
+            following.append(NewIntent(name, call.contract, call.data, call.gas, ordered=False, after=after))
+            after = name
+        wall_ms = self._clock.now().wall_ms
+        done = await self._store.call(_settle, entry.record.sequence, following, wall_ms)
+        if following:
+            self._wake()
+        return done
+
+    async def _accepted(self, *, fresh: bool) -> int:
+        """The last sequence the contract took, deep enough to stay; asked now and then, or when needed."""
+        now_ms = self._clock.mono_ms()
+        if fresh or now_ms - self._last_at_ms >= LAST_AGE_MS:
+            self._last = await last_sequence(self._quorum, self._platform, self._address, self._confirmations)
+            self._last_at_ms = now_ms
+        return self._last
+
+
+def _settle(conn: sqlite3.Connection, sequence: int, following: list[NewIntent], wall_ms: int) -> bool:
+    if intents.count_open(conn) + len(following) > intents.OPEN_MAX:
+        return False
+    records.set_state(conn, sequence, RecordState.CONFIRMED)
+    for call in following:
+        intents.add(conn, call, wall_ms)
+    return True
+
+
+async def last_sequence(quorum: Quorum, platform: Platform, address: str, depth: int = 1) -> int:
+    """The last sequence that the contract accepted from this key, `depth` blocks deep; 0 for none."""
+    call = platform.last_sequence_call(address)
+    word = await quorum.view(call.contract, call.data, depth)
+    if len(word) != 32:
+        raise ChainError(f"the contract {call.contract} answered lastSequence with {len(word)} bytes, not 32")
+    return int.from_bytes(word, "big")

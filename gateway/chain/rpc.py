@@ -1,0 +1,178 @@
+"""One JSON-RPC endpoint over HTTP: the methods the gateway needs, each answer checked for shape.
+
+It owns the request's deadline, the bound on the answer's size and the endpoint's name for people (never the
+URL, which may carry a key). It refuses to retry and to believe: agreement of several is gateway.chain.quorum.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from gateway.chain import shapes
+from gateway.chain.faults import Fault, RpcError, classify, printable
+from gateway.chain.shapes import Block, Log, Receipt
+from gateway.errors import ChainError
+
+ANSWER_BYTES_MAX = 4 * 2**20  # 1,024 logs with their data; a block is asked without its transactions
+CALL_BYTES_MAX = 64 * 1024  # what a view function may return
+TIMEOUT_S = 10.0
+ASIDE_S = 2.0  # beyond the request's own deadline, for a transport that does not keep it
+
+Post = Callable[[bytes], Awaitable[bytes]]
+
+
+class HttpPost:
+    """POST to one URL with aiohttp, which is imported here: sites without a chain never pay for it."""
+
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+        import aiohttp
+
+        self._aiohttp = aiohttp
+        self._url = url
+        self._name = endpoint_name(url)
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __call__(self, body: bytes) -> bytes:
+        if self._session is None:
+            self._session = self._aiohttp.ClientSession(timeout=self._timeout)
+        headers = {"content-type": "application/json"}
+        try:
+            async with self._session.post(
+                self._url, data=body, headers=headers, allow_redirects=False
+            ) as answer:
+                content = await self._read(answer.content)
+        except (self._aiohttp.ClientError, TimeoutError, OSError) as error:
+            # Not str(error): aiohttp puts the URL into it.
+            raise RpcError(self._name, Fault.UNAVAILABLE, type(error).__name__) from None
+        if answer.status == 429:
+            raise RpcError(self._name, Fault.RATE_LIMITED, "HTTP 429")
+        if answer.status >= 500 or answer.status in (301, 302, 307, 308):
+            raise RpcError(self._name, Fault.UNAVAILABLE, f"HTTP {answer.status}")
+        return content
+
+    async def _read(self, stream: Any) -> bytes:
+        parts, size = [], 0
+        async for part in stream.iter_chunked(64 * 1024):
+            size += len(part)
+            if size > ANSWER_BYTES_MAX:
+                raise RpcError(self._name, Fault.REFUSED, f"answer over {ANSWER_BYTES_MAX} bytes")
+            parts.append(part)
+        return b"".join(parts)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+def endpoint_name(url: str) -> str:
+    """Host and port: what may be shown of an endpoint."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+
+class Rpc:
+    """A typed client. `post` carries one request body to the endpoint and gives the answer's body."""
+
+    def __init__(self, name: str, post: Post, timeout_s: float = TIMEOUT_S) -> None:
+        self.name = name
+        self._post = post
+        self._timeout_s = timeout_s + ASIDE_S
+        self._id = 0
+
+    async def call(self, method: str, *parameters: Any) -> Any:
+        """The `result` of one request. RpcError when the endpoint does not answer or says no."""
+        self._id += 1
+        request = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": parameters}
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                raw = await self._post(json.dumps(request).encode())
+        except TimeoutError:
+            raise RpcError(self.name, Fault.UNAVAILABLE, "no answer in time") from None
+        return self._result(raw, request["id"])
+
+    def _result(self, raw: bytes, wanted: object) -> Any:
+        try:
+            answer = json.loads(raw)
+        except (ValueError, RecursionError):
+            raise RpcError(self.name, Fault.UNAVAILABLE, "the answer is not JSON") from None
+        if not isinstance(answer, dict):
+            raise RpcError(self.name, Fault.UNAVAILABLE, "the answer is no JSON-RPC object")
+        error = answer.get("error")
+        if error is not None:
+            raise self._refusal(error)
+        if type(answer.get("id")) is not int or answer["id"] != wanted or "result" not in answer:
+            raise RpcError(self.name, Fault.UNAVAILABLE, "the answer is not to the request")
+        return answer["result"]
+
+    def _refusal(self, error: object) -> RpcError:
+        fields = error if isinstance(error, dict) else {}
+        code, message = fields.get("code"), fields.get("message")
+        if type(code) is not int or not isinstance(message, str):
+            return RpcError(self.name, Fault.UNAVAILABLE, "an error without code and message")
+        return RpcError(self.name, classify(code, message), printable(message))
+
+    async def chain_id(self) -> int:
+        return shapes.quantity(await self.call("eth_chainId"), shapes.UINT64_MAX)
+
+    async def block(self, at: int | str) -> Block | None:
+        """By number, or "latest", "safe", "finalized". None when there is none (yet)."""
+        tag = hex(at) if isinstance(at, int) else at
+        answer = await self.call("eth_getBlockByNumber", tag, False)
+        if answer is None:
+            return None
+        block = shapes.block(answer)
+        if isinstance(at, int) and block.number != at:
+            raise ChainError(f"RPC {self.name}: asked for block {at}, was given {block.number}")
+        return block
+
+    async def logs(self, block_hash: str, addresses: Sequence[str], topics: Sequence[str]) -> tuple[Log, ...]:
+        """Events of these contracts with one of these first topics, in one block, by its hash."""
+        query = {"blockHash": block_hash, "address": list(addresses), "topics": [list(topics)]}
+        found = shapes.logs(await self.call("eth_getLogs", query), block_hash)
+        wanted = {a.lower() for a in addresses}
+        if any(log.address not in wanted for log in found):
+            raise ChainError(f"RPC {self.name}: gave a log of a contract that was not asked for")
+        return found
+
+    async def transaction_count(self, address: str, at: int | str) -> int:
+        tag = hex(at) if isinstance(at, int) else at
+        answer = await self.call("eth_getTransactionCount", address, tag)
+        return shapes.quantity(answer, shapes.UINT64_MAX)
+
+    async def balance(self, address: str) -> int:
+        return shapes.quantity(await self.call("eth_getBalance", address, "latest"))
+
+    async def has_code(self, address: str) -> bool:
+        return len(shapes.data(await self.call("eth_getCode", address, "latest"), 64 * 1024)) > 0
+
+    async def receipt(self, transaction: str) -> Receipt | None:
+        answer = await self.call("eth_getTransactionReceipt", transaction)
+        return None if answer is None else shapes.receipt(answer, transaction)
+
+    async def knows(self, transaction: str) -> bool:
+        """Whether the endpoint has it, mined or waiting."""
+        answer = await self.call("eth_getTransactionByHash", transaction)
+        if answer is None:
+            return False
+        return shapes.hash32(shapes.mapping(answer, "transaction").get("hash")) == transaction
+
+    async def estimate_gas(self, sender: str, to: str, data: bytes) -> int:
+        query = {"from": sender, "to": to, "data": "0x" + data.hex()}
+        return shapes.quantity(await self.call("eth_estimateGas", query), 2**40)
+
+    async def tip(self) -> int:
+        return shapes.quantity(await self.call("eth_maxPriorityFeePerGas"), shapes.WEI_MAX)
+
+    async def view(self, to: str, data: bytes, at: int | str = "latest") -> bytes:
+        """What a view function returns, ABI-encoded."""
+        tag = hex(at) if isinstance(at, int) else at
+        answer = await self.call("eth_call", {"to": to, "data": "0x" + data.hex()}, tag)
+        return shapes.data(answer, CALL_BYTES_MAX)
+
+    async def publish(self, raw: bytes) -> str:
+        """Hand a signed transaction in; its hash as the endpoint names it."""
+        return shapes.hash32(await self.call("eth_sendRawTransaction", "0x" + raw.hex()))
