@@ -23,6 +23,7 @@ UNITS: Mapping[str, tuple[str, int]] = {
     "wh": ("Wh", 0),
     "mv": ("V", 3),
     "ma": ("A", 3),
+    "mah": ("Ah", 3),
     "mhz": ("Hz", 3),
     "cc": ("°C", 2),
     "bp": ("%", 2),
