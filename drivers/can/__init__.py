@@ -1,0 +1,53 @@
+"""CAN devices that speak by themselves: battery management systems, over SocketCAN, slcan or in-process.
+
+PLUGIN is what the entry point gives. Links are imported when a site uses them.
+"""
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from drivers.can.bus import CanLink
+from drivers.can.driver import CanDriver
+from drivers.can.plan import make_plan
+from drivers.can.profile import CanProfile
+from drivers.can.url import SCHEMES, parse
+from gateway.clock import Clock
+from gateway.driver import Plan
+from gateway.site import Device
+
+
+class CanPlugin:
+    """A Plugin (gateway.driver)."""
+
+    kind = "can"
+    schemes = SCHEMES
+    link_schemes = SCHEMES
+    profile_model = CanProfile
+
+    @property
+    def profiles(self) -> Traversable:
+        return files("drivers.profiles")
+
+    def open_link(self, url: str, clock: Clock) -> CanLink:
+        """Make (not yet connect) a link. ConfigError when the URL is not usable."""
+        where = parse(url)
+        if where.scheme == "can":
+            from drivers.can.socketcan import SocketCanLink
+
+            return SocketCanLink(where, clock)
+        if where.scheme == "slcan":
+            from drivers.can.slcan import SlcanLink
+
+            return SlcanLink(where, clock)
+        from drivers.can.vbus import VbusLink
+
+        return VbusLink(where, clock)
+
+    def driver(self, device: Device, profile: CanProfile, link: CanLink, clock: Clock) -> CanDriver:
+        return CanDriver(device, profile, link, clock)
+
+    def plan(self, device: Device, profile: CanProfile) -> Plan:
+        return make_plan(device, profile, parse(device.link))
+
+
+PLUGIN = CanPlugin()

@@ -1,0 +1,43 @@
+"""What a CAN device is expected to send, and how long its frames hold the wire. Pure.
+
+Times are the worst case of classic CAN: longest accepted length, every possible stuff bit.
+"""
+
+from drivers.can.profile import CanProfile, FrameModel, compile_table
+from drivers.can.url import CanUrl
+from gateway.driver import Plan, PlanLine
+from gateway.model import Point
+from gateway.site import Device
+
+
+def frame_bits(length: int, *, extended: bool) -> int:
+    """Bits on the wire of a data frame with `length` bytes, stuffing and the gap of 3 included."""
+    fixed, stuffable = (67, 54) if extended else (47, 34)
+    return fixed + 8 * length + (stuffable + 8 * length - 1) // 4
+
+
+def make_plan(device: Device, profile: CanProfile, where: CanUrl) -> Plan:
+    """The frames of one cycle with their points; `bus_ms` at the link's bit rate."""
+    bitrate = where.bitrate or profile.bitrate
+    lines = [_line(frame, bitrate) for frame in profile.frames]
+    if profile.keep_alive:
+        alive = profile.keep_alive
+        bits = frame_bits(len(alive.data) // 2, extended=False)
+        text = f"send {alive.id:#05x}: keep-alive each {alive.every_ms} ms, unless another node does"
+        lines.append(PlanLine(text, bits * 1000 / bitrate, 0))
+    points = tuple(Point(device.name, name) for name in compile_table(profile).points)
+    notes = ["the device sends by itself; frames that it does not have stay absent"]
+    if bitrate != profile.bitrate:
+        notes.append(f"the link runs at {bitrate} bit/s, the profile says {profile.bitrate}")
+    return Plan(tuple(lines), points, None, tuple(notes))
+
+
+def _line(frame: FrameModel, bitrate: int) -> PlanLine:
+    names = list(dict.fromkeys([i.point for i in frame.points] + [f.point for f in frame.flags]))
+    shown = names + [text.key for text in frame.texts]
+    text = f"hear {frame.id:#05x}: {', '.join(shown)}"
+    if names:
+        text += f"; stale after {frame.stale_ms / 1000:g} s"
+    return PlanLine(
+        text, frame_bits(max(frame.lengths), extended=frame.extended) * 1000 / bitrate, len(names)
+    )

@@ -1,0 +1,173 @@
+"""FrameLink over a serial CAN adapter that speaks Lawicel commands (slcan).
+
+Owns the tty: opens it exclusively, sets the bit rate, opens the channel, and closes it again. Frames that
+the adapter kept from before are thrown away, because nobody knows how old they are. It refuses to guess
+at damaged lines (see lawicel) and to go on when the adapter says no to the bit rate.
+"""
+
+import asyncio
+import os
+from contextlib import suppress
+
+import serial
+
+from drivers.can.bus import Counters, Hub, Listener
+from drivers.can.lawicel import CR, Lines, encode
+from drivers.can.url import BITRATES, CanUrl
+from gateway.clock import Clock
+from gateway.driver import CanFrame
+from gateway.errors import LinkError
+
+READ_MAX = 4096  # bytes a wake-up: the tty's own buffer
+DISCARD_S = 0.1  # after closing the channel: what was under way arrives and is dropped
+OPEN_S = 0.5  # for the adapter's two answers; some never answer, and then frames are the proof
+WRITE_S = 0.5  # one line is 3 ms at 115,200 baud
+OPEN_COMMANDS = 2  # bit rate, open
+
+
+class SlcanLink:
+    """A FrameLink (gateway.driver)."""
+
+    def __init__(self, where: CanUrl, clock: Clock) -> None:
+        self.url = where.url
+        self._where = where
+        self._hub = Hub(clock)
+        self._lines = Lines()
+        self._port: serial.Serial | None = None
+        self._lock = asyncio.Lock()  # opening and writing: a line goes out whole
+        self._live = False  # the channel is open: what arrives is of now
+        self._answered: asyncio.Future[None] | None = None
+        self._closed = False
+
+    @property
+    def counters(self) -> Counters:
+        return self._hub.counters
+
+    def listen(self, ids: frozenset[int]) -> Listener:
+        return self._hub.listen(ids, self._open)
+
+    async def send(self, frame: CanFrame) -> None:
+        await self._open()
+        async with self._lock:
+            await self._write(encode(frame))
+        self._hub.counters.sent += 1
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._port is not None:
+            with suppress(OSError):  # a courtesy; the adapter may be gone
+                os.write(self._port.fileno(), b"C" + CR)
+            self._lose(f"{self.url}: the link is closed")
+
+    async def _open(self) -> None:
+        async with self._lock:
+            if self._live:
+                return
+            if self._closed:
+                raise LinkError(f"{self.url}: the link is closed")
+            try:
+                await self._start()
+            finally:
+                if not self._live:
+                    self._drop()
+
+    async def _start(self) -> None:
+        try:
+            self._port = serial.Serial(self._where.place, self._where.baud, timeout=0, exclusive=True)
+        except (OSError, ValueError) as problem:
+            raise LinkError(f"{self.url}: cannot open: {_reason(problem)}") from None
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._port.fileno(), self._on_readable)
+        await self._write(CR + b"C" + CR)
+        await asyncio.sleep(DISCARD_S)
+        self._lines = Lines()
+        self._answered = loop.create_future()
+        await self._write(BITRATES[self._where.bitrate or 0] + CR + b"O" + CR)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OPEN_S):
+                await self._answered
+        if self._lines.refused:
+            raise LinkError(f"{self.url}: the adapter refuses {self._where.bitrate} bit/s")
+        if self._port is None:
+            raise LinkError(f"{self.url}: the adapter went away")
+        self._live = True
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            async with asyncio.timeout(WRITE_S):
+                while data:
+                    if self._port is None:
+                        raise LinkError(f"{self.url}: the adapter went away")
+                    try:
+                        data = data[os.write(self._port.fileno(), data) :]
+                    except BlockingIOError:
+                        await self._writable(self._port.fileno())
+        except TimeoutError:
+            message = f"{self.url}: the adapter takes no more bytes"
+            self._lose(message)  # half a line may be out: only a fresh start is sure
+            raise LinkError(message) from None
+        except OSError as problem:
+            message = f"{self.url}: {_reason(problem)}"
+            self._lose(message)
+            raise LinkError(message) from None
+
+    async def _writable(self, fd: int) -> None:
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        loop.add_writer(fd, _settle, ready)
+        try:
+            await ready
+        finally:
+            loop.remove_writer(fd)
+
+    def _on_readable(self) -> None:
+        assert self._port is not None
+        try:
+            data = os.read(self._port.fileno(), READ_MAX)
+        except BlockingIOError:
+            return
+        except OSError as problem:
+            self._lose(f"{self.url}: {_reason(problem)}")
+            return
+        if not data:
+            self._lose(f"{self.url}: the adapter went away")
+            return
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        lines, counters = self._lines, self._hub.counters
+        malformed, refused = lines.malformed, lines.refused
+        frames = lines.feed(data)
+        if self._answered and not self._answered.done():
+            if frames or lines.refused or lines.accepted >= OPEN_COMMANDS:
+                _settle(self._answered)
+        elif not self._live:
+            return
+        counters.malformed += lines.malformed - malformed
+        counters.errors += lines.refused - refused
+        for frame in frames:
+            self._hub.deliver(frame)
+
+    def _lose(self, message: str) -> None:
+        self._drop()
+        self._hub.lose(message)
+
+    def _drop(self) -> None:
+        self._live = False
+        port, self._port = self._port, None
+        if port is not None:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(port.fileno())
+            loop.remove_writer(port.fileno())
+            port.close()
+        if self._answered:
+            _settle(self._answered)
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _reason(problem: Exception) -> str:
+    return getattr(problem, "strerror", None) or str(problem)
