@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 import sha3
 
 from gateway.errors import ConfigError
-from gateway.model import Cause, ClockTrust, CommandState, Delivery, Interval
+from gateway.model import Cause, CommandState, Delivery, Interval
 
 INTERVAL_TYPE = (
     "Interval(bytes32 site,uint64 sequence,bytes32 previous,uint64 start,uint64 end,uint32 count,"
