@@ -1,0 +1,315 @@
+"""What may never happen, decided. The file an auditor reads: pure, no I/O, no clock, no state of its own.
+
+`admit` says once whether an order may be accepted; it refuses with a reason. `limit` says each cycle what
+may be written now; it curtails and names what curtailed. Neither ever widens what BMS and inverter allow,
+and this is not a safety function: those are in the BMS and the inverter. Numbers in comments are the
+invariants of docs/safety.md:
+
+ 1 every write within all limits      limit: _windows, _settled     9 priority of sources    ledger.py
+ 2 an unknown limit is 0              _known, _windows             10 wall-clock steps       term
+ 3 every command ends                 admit, term, control.py      11 at most once           admit, ledger.py
+ 4 device timer armed, refreshed      setpoint.py                  12 rates and budgets      admit, control.py
+ 5 ramp, except toward zero           _ramp                        13 loss of store, chain   control.py
+ 6 SoC hysteresis, direction dwell    _remember_soc, _dwell        14 foreign writes         setpoint.py
+ 7 read back and follow               setpoint.py, follow.py       15 watchdog               control.py
+ 8 fallback first after a start       setpoint.py, control.py
+"""
+
+import string
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from gateway.model import Cause, ClockTrust, Command, Limits, ServiceKind, Source, Stamp, Verdict
+from gateway.site import SiteLimits
+
+AHEAD_MAX_MS = 7 * 86_400_000  # an order for later than a week is somebody's mistake of units
+POWER_MAX_W = 100_000_000  # no site of ours reaches 100 MW: beyond is a wrong scale or a sentinel
+CURRENT_MAX_MA = 50_000_000
+VOLTAGE_MIN_MV, VOLTAGE_MAX_MV = 10_000, 3_000_000
+TEMPERATURE_MIN_CC, TEMPERATURE_MAX_CC = -5000, 12_000
+SOC_FULL_BP = 10_000
+NOTHING = Limits(0, 0)
+EVERYTHING = Limits(POWER_MAX_W, POWER_MAX_W)
+
+
+# -- admission: once, when an order arrives ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """What does not change from cycle to cycle. `nameplate` None: no inverter was reached yet."""
+
+    site: SiteLimits
+    nameplate: Limits | None
+
+
+def admit(
+    command: Command, reach: Limits, static: Static, now: Stamp, *, known: bool, recent: int
+) -> Verdict:
+    """Whether `command` is accepted. `reach` is the greatest power its service can ask for, `known` says
+    that its id was seen before, `recent` how many orders this source gave in the last minute."""
+    reason = _wrong_id(command) or ("this id was used before" if known else "")  # 11
+    if not reason and command.kind is not ServiceKind.STOP:  # a stop is never too late, too often or too much
+        reason = _too_often(command, static.site, recent) or _wrong_time(command, static.site, now)
+        reason = reason or _too_much(reach, static)
+    return Verdict(not reason, reason)
+
+
+def _wrong_id(command: Command) -> str:
+    if len(command.id) == 64 and set(command.id) <= set(string.hexdigits):
+        return ""
+    return "the id is not 32 bytes in hex"
+
+
+def _too_often(command: Command, site: SiteLimits, recent: int) -> str:
+    if recent < site.commands_per_minute:  # 12
+        return ""
+    return f"more than {site.commands_per_minute} orders a minute from {command.source.name.lower()}"
+
+
+def _wrong_time(command: Command, site: SiteLimits, now: Stamp) -> str:
+    # An order from outside is dated by somebody else's clock: without ours, "expired" cannot be known.
+    if command.source in (Source.CHAIN, Source.REMOTE) and now.trust is not ClockTrust.TRUSTED:
+        return "the clock of this gateway is not synchronised yet"
+    if command.not_after_ms <= command.not_before_ms:
+        return "it ends before it begins"
+    if command.not_after_ms <= now.wall_ms:  # 3
+        return "it has expired"
+    if command.not_after_ms - command.not_before_ms > site.duration_max_s * 1000:  # 3
+        return f"it lasts longer than {site.duration_max_s} s"
+    if command.not_before_ms - now.wall_ms > AHEAD_MAX_MS:
+        return f"it begins more than {AHEAD_MAX_MS // 86_400_000} days ahead"
+    return ""
+
+
+def _too_much(reach: Limits, static: Static) -> str:
+    if static.nameplate is None:
+        return "no inverter that can be controlled has been reached yet"
+    bounds = (("the inverter's nameplate", static.nameplate), ("the site's limit", _site(static.site)))
+    for name, bound in bounds:
+        if reach.charge_w > bound.charge_w:
+            return f"charging with {reach.charge_w} W is above {name} of {bound.charge_w} W"
+        if reach.discharge_w > bound.discharge_w:
+            return f"discharging with {reach.discharge_w} W is above {name} of {bound.discharge_w} W"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """When an order runs, in monotonic ms: made once, so that no step of the wall clock moves it."""
+
+    begin_ms: int
+    end_ms: int
+
+
+def term(command: Command, now: Stamp) -> Term:
+    """3, 10: calendar to monotonic, once, at the moment of admission."""
+    begin_ms = now.mono_ms + max(0, command.not_before_ms - now.wall_ms)
+    return Term(begin_ms, now.mono_ms + command.not_after_ms - now.wall_ms)
+
+
+# -- execution: each cycle --------------------------------------------------------------------------------
+
+
+Reported = tuple[int | None, ...]  # one entry a configured provider; None where it is not GOOD
+
+
+@dataclass(frozen=True, slots=True)
+class Bms:
+    """The limits that every provider of the site reports, and whether all of them were ever reached."""
+
+    charge_ma: Reported = ()
+    discharge_ma: Reported = ()
+    charge_w: Reported = ()
+    discharge_w: Reported = ()
+    reached: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Everything a cycle's decision depends on besides the target. None: not known GOOD."""
+
+    now_ms: int
+    cycle_ms: int
+    site: SiteLimits
+    nameplate: Limits | None
+    bms: Bms
+    contract: Limits  # the reach the running order was admitted with
+    voltage_mv: int | None
+    soc_bp: int | None
+    temperature_cc: int | None
+    temperature_expected: bool  # some device of the site reports it
+    house_w: int | None  # load less pv, = grid + battery: what the grid would see without the battery
+    step_w: int
+    quantise: Callable[[int], int]
+    halt: Cause | None = None  # 3, 9: why nothing may flow, whatever the limits
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What one cycle leaves to the next. `direction`: sign of the last power, 0 if dwell is not due."""
+
+    changed_ms: int  # when the written power last changed
+    rest_ms: int  # since when it is zero
+    direction: int = 0
+    full: bool = False
+    empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The power to write (+ discharge, already a value the device can hold) and why it is not the target."""
+
+    power_w: int
+    causes: tuple[Cause, ...]
+
+
+def limit(target_w: int, last_w: int, moment: Moment, memory: Memory) -> tuple[Outcome, Memory]:
+    """What may be written now for `target_w`, after `last_w`; pure."""
+    memory = _remember_soc(moment, memory)
+    power_w, causes = target_w, []
+    windows = tuple(_windows(moment, memory))
+    for cause, window in windows:
+        if (clipped := _clip(power_w, window)) != power_w:
+            power_w = clipped
+            causes.append(cause)
+    for cause, step in ((Cause.DWELL, _dwell), (Cause.RAMP, _ramp)):
+        if (slowed := step(power_w, last_w, moment, memory)) != power_w:
+            power_w = slowed
+            causes.append(cause)
+    if (settled := _settled(power_w, moment, windows)) != power_w:
+        power_w = settled
+        causes.append(Cause.ROUNDING)
+    return Outcome(power_w, tuple(dict.fromkeys(causes))), _remember_power(power_w, last_w, moment, memory)
+
+
+def _clip(power_w: int, window: Limits) -> int:
+    return max(-window.charge_w, min(window.discharge_w, power_w))
+
+
+def _windows(moment: Moment, memory: Memory) -> Iterator[tuple[Cause, Limits]]:
+    """1: every limit of the moment with its name; 2: an unknown one closes its direction."""
+    if moment.halt is not None:
+        yield moment.halt, NOTHING
+    if moment.nameplate is None:
+        yield Cause.STALE_LIMIT, NOTHING
+    else:
+        yield Cause.INVERTER, moment.nameplate
+    yield from _bms(moment.bms, moment.voltage_mv)
+    yield Cause.SITE, _site(moment.site)
+    yield Cause.CONTRACT, moment.contract
+    yield _grid(moment)
+    yield _soc(moment, memory)
+    yield _temperature(moment)
+
+
+def _site(site: SiteLimits) -> Limits:
+    return Limits(site.charge_w, site.discharge_w)
+
+
+def _bms(bms: Bms, voltage_mv: int | None) -> Iterator[tuple[Cause, Limits]]:
+    if not bms.reached:
+        yield Cause.STALE_LIMIT, NOTHING
+    voltage = _known(voltage_mv, VOLTAGE_MIN_MV, VOLTAGE_MAX_MV)
+    for side, currents, powers in (
+        ("charge_w", bms.charge_ma, bms.charge_w),
+        ("discharge_w", bms.discharge_ma, bms.discharge_w),
+    ):
+        for current in (_known(value, 0, CURRENT_MAX_MA) for value in currents):
+            unknown = current is None or voltage is None
+            yield _one_sided(None if unknown else (current or 0) * (voltage or 0) // 1_000_000, side)
+        for power in powers:
+            yield _one_sided(_known(power, 0, POWER_MAX_W), side)
+
+
+def _one_sided(bound_w: int | None, side: str) -> tuple[Cause, Limits]:
+    cause = Cause.STALE_LIMIT if bound_w is None else Cause.BMS
+    return cause, replace(EVERYTHING, **{side: bound_w or 0})
+
+
+def _known(value: int | None, least: int, most: int) -> int | None:
+    """2: a value outside of what is possible is not known."""
+    return value if value is not None and least <= value <= most else None
+
+
+def _grid(moment: Moment) -> tuple[Cause, Limits]:
+    """grid = house - battery must stay between -export and +import; unmeasured, nothing is sure."""
+    house_w = _known(moment.house_w, -POWER_MAX_W, POWER_MAX_W)
+    if house_w is None:
+        return Cause.STALE_LIMIT, NOTHING
+    charge_w, discharge_w = moment.site.import_w - house_w, moment.site.export_w + house_w
+    return Cause.GRID, Limits(max(0, charge_w), max(0, discharge_w))
+
+
+def _remember_soc(moment: Moment, memory: Memory) -> Memory:
+    """6: a bound once reached stays closed until the state of charge has left it by the hysteresis."""
+    soc, site = _known(moment.soc_bp, 0, SOC_FULL_BP), moment.site
+    if soc is None:
+        return memory
+    full_at = site.soc_max_bp - (site.soc_hysteresis_bp if memory.full else 0)
+    empty_at = site.soc_min_bp + (site.soc_hysteresis_bp if memory.empty else 0)
+    # While latched, exactly the reopening value opens it again; unlatched, the bound itself closes.
+    full = soc > full_at if memory.full else soc >= full_at
+    empty = soc < empty_at if memory.empty else soc <= empty_at
+    return replace(memory, full=full, empty=empty)
+
+
+def _soc(moment: Moment, memory: Memory) -> tuple[Cause, Limits]:
+    if _known(moment.soc_bp, 0, SOC_FULL_BP) is None:
+        return Cause.STALE_LIMIT, NOTHING
+    return Cause.SOC, Limits(0 if memory.full else POWER_MAX_W, 0 if memory.empty else POWER_MAX_W)
+
+
+def _temperature(moment: Moment) -> tuple[Cause, Limits]:
+    if not moment.temperature_expected:
+        return Cause.TEMPERATURE, EVERYTHING  # the BMS keeps it inside its own limits
+    value = _known(moment.temperature_cc, TEMPERATURE_MIN_CC, TEMPERATURE_MAX_CC)
+    if value is None:
+        return Cause.STALE_LIMIT, NOTHING
+    if value > moment.site.temperature_max_cc:
+        return Cause.TEMPERATURE, NOTHING
+    cold = value < moment.site.temperature_min_cc
+    return Cause.TEMPERATURE, Limits(0 if cold else POWER_MAX_W, POWER_MAX_W)
+
+
+def _sign(power_w: int) -> int:
+    return (power_w > 0) - (power_w < 0)
+
+
+def _dwell(power_w: int, last_w: int, moment: Moment, memory: Memory) -> int:
+    """6: between charging and discharging lies a rest at zero."""
+    sign = _sign(power_w)
+    if sign == 0 or memory.direction in (0, sign):
+        return power_w
+    rested = last_w == 0 and moment.now_ms - memory.rest_ms >= moment.site.dwell_ms
+    return power_w if rested else 0
+
+
+def _ramp(power_w: int, last_w: int, moment: Moment, memory: Memory) -> int:
+    """5: away from zero by at most the ramp's share of the time since the last change; toward zero freely.
+
+    The time counted is one cycle, so that a stall is not followed by a jump; only where one cycle's share
+    is less than the device can resolve, it is the time that one step takes.
+    """
+    base_w = abs(last_w) if _sign(last_w) == _sign(power_w) else 0
+    if abs(power_w) <= base_w:
+        return power_w
+    rate = moment.site.ramp_w_per_s
+    longest_ms = max(moment.cycle_ms, -(-moment.step_w * 1000 // rate)) if rate > 0 else 0
+    room_w = rate * max(0, min(moment.now_ms - memory.changed_ms, longest_ms)) // 1000
+    return _sign(power_w) * min(abs(power_w), base_w + room_w)
+
+
+def _settled(power_w: int, moment: Moment, windows: tuple[tuple[Cause, Limits], ...]) -> int:
+    """1: what the device will really hold, checked again: it may only have come nearer to zero."""
+    settled = moment.quantise(power_w)
+    nearer = abs(settled) <= abs(power_w) and _sign(settled) in (0, _sign(power_w))
+    return settled if nearer and all(_clip(settled, window) == settled for _, window in windows) else 0
+
+
+def _remember_power(power_w: int, last_w: int, moment: Moment, memory: Memory) -> Memory:
+    if power_w != last_w:
+        memory = replace(memory, changed_ms=moment.now_ms)
+    if power_w == 0:
+        return replace(memory, rest_ms=moment.now_ms) if last_w != 0 else memory
+    return replace(memory, direction=_sign(power_w))

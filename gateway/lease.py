@@ -1,0 +1,67 @@
+"""What control and the device's task say to each other about power: a lease, never a wish without end.
+
+Control renews `desire` every cycle with the moment until which it holds; the device's task writes, reads
+back and refreshes, and goes to the fallback by itself when the lease runs out. What it found is a Hold.
+Neither waits for the other.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from gateway.model import ReadBack, SetpointSpec
+
+
+class Phase(StrEnum):
+    """Where the device's setpoint is, as far as was read back from it."""
+
+    UNKNOWN = "unknown"  # not reached, or a write went wrong: nothing may be assumed
+    RELEASED = "released"  # the fallback was written and nothing since
+    WRITTEN = "written"  # written, not yet seen to hold
+    HELD = "held"  # the last write was read back
+    YIELDED = "yielded"  # somebody else writes there, or it does not obey: we write no more
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The setpoint at the device now. `power_w` is what was last written; `fault` is for a person."""
+
+    device: str
+    phase: Phase
+    online: bool
+    spec: SetpointSpec | None = None
+    power_w: int = 0
+    since_ms: int = 0  # monotonic: when power_w last changed
+    timer_s: int = 0  # the dead-man time to reckon with, as read back; 0: the device has none
+    read_back: ReadBack | None = None
+    writes: int = 0  # since the start, releases too
+    power_writes: int = 0  # of these, powers
+    fault: str = ""
+    foreign: bool = False  # the fault is a foreign write
+
+
+class Hand(Protocol):
+    """The device's side, as control sees it. All of it synchronous, but `fallback`."""
+
+    @property
+    def hold(self) -> Hold: ...
+
+    def quantise(self, power_w: int) -> int:
+        """The nearest power toward zero that the device can hold; 0 before it was reached."""
+        ...
+
+    def desire(self, power_w: int, until_ms: int) -> None:
+        """Have this (quantised) power written and held until then (monotonic) unless renewed."""
+        ...
+
+    def release(self) -> None:
+        """Have the fallback written, if it is not in force already."""
+        ...
+
+    def clear(self) -> None:
+        """An operator says that the fault is dealt with: begin again, with the fallback."""
+        ...
+
+    async def fallback(self, timeout_s: float) -> bool:
+        """Write the fallback now; whether the device took it in time."""
+        ...

@@ -1,0 +1,19 @@
+"""A constant battery power: `power_w`, + discharges, - charges."""
+
+from gateway.model import Limits
+from gateway.services.law import Bounds, Inputs, Law, Parameters
+
+POWER_MAX_W = 100_000_000
+
+
+def target(parameters: Parameters, inputs: Inputs) -> int | None:
+    del inputs  # nothing measured matters
+    return parameters["power_w"]
+
+
+def reach(parameters: Parameters, most: Limits) -> Limits:
+    del most
+    return Limits(max(0, -parameters["power_w"]), max(0, parameters["power_w"]))
+
+
+LAW = Law({"power_w": Bounds(-POWER_MAX_W, POWER_MAX_W)}, target, reach)
