@@ -6,11 +6,19 @@ It owns no state; everything it makes is given its clock and its randomness here
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
 
+from drivers.modbus.actuator import Commanded
+from drivers.modbus.driver import ModbusDriver, offline
 from drivers.modbus.link import ModbusLink
+from drivers.modbus.profile import ModbusProfile
 from drivers.modbus.url import SCHEMES, parse
 from gateway.clock import Clock
+from gateway.driver import Driver, Plan, RegisterLink
+from gateway.site import Device
 
 
 def _quiet_library() -> None:
@@ -27,6 +35,8 @@ class ModbusPlugin:
     kind: str = "modbus"
     schemes: frozenset[str] = SCHEMES
     link_schemes: frozenset[str] = SCHEMES
+    profiles: Traversable = field(default_factory=lambda: files("drivers.profiles"))
+    profile_model: Any = ModbusProfile
     jitter: Callable[[], float] = random.random
 
     def open_link(self, url: str, clock: Clock) -> ModbusLink:
@@ -34,6 +44,17 @@ class ModbusPlugin:
         where = parse(url)
         _quiet_library()
         return ModbusLink(where, clock, self.jitter)
+
+    def driver(self, device: Device, profile: ModbusProfile, link: RegisterLink, clock: Clock) -> Driver:
+        """An Actuator too, when the profile has a setpoint and the site lets the device be controlled."""
+        polls = ModbusDriver(device, profile, link, clock)
+        if profile.setpoint is None or not device.control:
+            return polls
+        return Commanded(device, profile, profile.setpoint, link, polls)
+
+    def plan(self, device: Device, profile: ModbusProfile) -> Plan:
+        """Requests and bus time of one poll. ConfigError when the device's link URL is not usable."""
+        return offline(device, profile)
 
 
 PLUGIN = ModbusPlugin()

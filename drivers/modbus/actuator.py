@@ -1,0 +1,159 @@
+"""A register-map device that takes setpoints: the profile's sequences, in their order, and what reads back.
+
+It owns no decision: quantised powers come in, register writes go out, and what the device holds is read
+from the device. A step that fails ends the sequence with that LinkError. It never remembers a setpoint,
+never retries and never writes on its own account.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from drivers.modbus.codec import Field
+from drivers.modbus.profile import ModbusProfile, Register, SetpointModel, Step
+from drivers.modbus.reader import Reader
+from drivers.modbus.sequence import Write, quantise, same, step_w, writes
+from gateway.driver import Driver, RegisterLink
+from gateway.errors import LinkError
+from gateway.model import Points, Quality, ReadBack, Sample, SetpointSpec
+from gateway.site import Device
+
+
+class Commanded:
+    """gateway.driver.Driver and Actuator: a driver that polls, plus the profile's setpoint."""
+
+    pushed = False
+
+    def __init__(
+        self, device: Device, profile: ModbusProfile, model: SetpointModel, link: RegisterLink, polls: Driver
+    ) -> None:
+        self._device, self._model, self._link, self._polls = device, model, link, polls
+        self._timeout_s = device.timeout_ms / 1000
+        self.setpoint = spec(device, model)
+        limits = {"charge_max": model.charge_max, "discharge_max": model.discharge_max}
+        self._limits = _reader(device, profile, {n: r for n, r in limits.items() if isinstance(r, Register)})
+        self._held = _reader(device, profile, _read_back_registers(model))
+        self._timer = _reader(device, profile, {"timer": model.arm.timer} if model.arm else {})
+
+    @property
+    def points(self) -> Points:
+        return self._polls.points
+
+    async def connect(self) -> Mapping[str, str]:
+        """As the polling driver, and learn the nameplate where a register says it. Unknown counts as 0."""
+        found = await self._polls.connect()
+        said = await self._values(self._limits)
+        limits = {name: max(0, value or 0) for name, value in said.items()}
+        self.setpoint = spec(self._device, self._model, limits)
+        return found
+
+    async def read(self) -> Sample:
+        return await self._polls.read()
+
+    async def close(self) -> None:
+        await self._polls.close()
+
+    def quantise(self, power_w: int) -> int:
+        """See gateway.driver.Actuator."""
+        return quantise(self._model.write, power_w)
+
+    async def arm(self, timeout_s: int) -> int:
+        """Set the device's timer, where it has one, and return what it then says (s)."""
+        if self._model.arm is None:
+            return 0
+        await self._run(self._model.arm.write, 0, timeout_s)
+        return await self._timer_s()
+
+    async def write_power(self, power_w: int) -> None:
+        """The write sequence. ValueError for a power that `quantise` would change."""
+        if power_w != self.quantise(power_w):
+            raise ValueError(f"{power_w} W is not a power this device can hold")
+        await self._run(self._model.write, power_w, self.setpoint.timeout_s)
+
+    async def read_back(self) -> ReadBack:
+        """What the device holds. LinkError when it does not tell: then nothing may be assumed."""
+        model = self._model.read_back
+        values = await self._values(self._held)
+        missing = [name for name in ("mode", *_require_names(self._model)) if values[name] is None]
+        if missing:
+            raise LinkError(f"{self._device.name}: the device does not give back its {missing[0]} register")
+        timer_s = await self._timer_s()
+        obeys = all(values[f"require{n}"] == r.equals for n, r in enumerate(model.require))
+        for n, held in enumerate(model.held):
+            if obeys and values["mode"] == held.mode:
+                power_w = values[f"power{n}"] if isinstance(held.power, Register) else 0
+                if power_w is None:
+                    raise LinkError(f"{self._device.name}: the device does not give back its setpoint")
+                return ReadBack(power_w, True, timer_s)
+        return ReadBack(0, False, timer_s)
+
+    async def release(self) -> None:
+        """The revert sequence: the device's own control takes over."""
+        await self._run(self._model.release, 0, 0)
+
+    async def _timer_s(self) -> int:
+        return (await self._values(self._timer)).get("timer") or 0
+
+    async def _values(self, reader: Reader) -> dict[str, int | None]:
+        """By name; None where the device has no believable value."""
+        values, qualities = await reader.read(self._link, self._timeout_s)
+        good = (v if q == Quality.GOOD else None for v, q in zip(values, qualities, strict=True))
+        return dict(zip((f.name for f in reader.fields), good, strict=True))
+
+    async def _run(self, steps: Sequence[Step], power_w: int, timeout_s: int) -> None:
+        for write in writes(steps, power_w, timeout_s, self._device.unit):
+            if not (write.if_changed and await self._already(write)):
+                await self._link.write(
+                    write.unit, write.address, write.registers, timeout_s=self._timeout_s, single=write.single
+                )
+
+    async def _already(self, write: Write) -> bool:
+        count = len(write.registers)
+        data = await self._link.read(write.unit, "holding", write.address, count, timeout_s=self._timeout_s)
+        return same(write, data)
+
+
+def spec(device: Device, model: SetpointModel, limits: Mapping[str, int] | None = None) -> SetpointSpec:
+    """The setpoint as far as it is known; a nameplate that only the device knows is 0 until connected."""
+    limits = limits or {}
+    timeout_s = (device.timer_s or model.timeout_s) if model.timeout_s else 0
+    return SetpointSpec(
+        model.command_class,
+        limits.get("charge_max", 0) if isinstance(model.charge_max, Register) else model.charge_max,
+        limits.get("discharge_max", 0) if isinstance(model.discharge_max, Register) else model.discharge_max,
+        step_w(model.write),
+        timeout_s,
+        min(model.refresh_s, max(1, timeout_s // 3)) if timeout_s else model.refresh_s,
+        model.settle_s,
+        model.writes_per_day,
+    )
+
+
+def describe(device: Device, profile: ModbusProfile) -> tuple[SetpointSpec | None, tuple[str, ...]]:
+    """The setpoint and what a person should know, without the device."""
+    notes = [f"{profile.vendor} {profile.model}: {profile.proof}"]
+    if profile.enable:
+        notes.append(f"before: {profile.enable}")
+    model = profile.setpoint
+    if model is None or not device.control:
+        return None, tuple(notes)
+    if isinstance(model.charge_max, Register) or isinstance(model.discharge_max, Register):
+        notes.append("the nameplate power is read from the device")
+    if not model.timeout_s:
+        notes.append("the device keeps a setpoint for ever: this gateway is the only dead-man")
+    return spec(device, model), tuple(notes)
+
+
+def _read_back_registers(model: SetpointModel) -> dict[str, Register]:
+    back = model.read_back
+    wanted: dict[str, Register] = {"mode": back.mode}
+    wanted |= {f"require{n}": required for n, required in enumerate(back.require)}
+    wanted |= {f"power{n}": h.power for n, h in enumerate(back.held) if isinstance(h.power, Register)}
+    return wanted
+
+
+def _require_names(model: SetpointModel) -> tuple[str, ...]:
+    return tuple(f"require{n}" for n in range(len(model.read_back.require)))
+
+
+def _reader(device: Device, profile: ModbusProfile, registers: Mapping[str, Register]) -> Reader:
+    fields: list[Field] = [register.field(name, device.unit) for name, register in registers.items()]
+    return Reader(fields, profile.forbidden_ranges(), profile.hole_max)

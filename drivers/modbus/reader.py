@@ -1,0 +1,64 @@
+"""Reads a fixed set of fields from one device, block by block, and remembers what it refuses.
+
+A refused merged block is read in its parts from then on; a single refused value is ABSENT. It owns no
+points and no time: the driver stamps and names what comes out. Any other failure is the link's LinkError.
+"""
+
+from collections.abc import Sequence
+
+from drivers.modbus.codec import Decoder, Field
+from drivers.modbus.plan import HOLE_MAX, Block, Forbidden, plan, split
+from gateway.driver import RegisterLink
+from gateway.errors import DeviceRefused
+from gateway.model import Quality
+
+_ABSENT = bytes([Quality.ABSENT])
+
+
+class _Chunk:
+    """A block, or after a refusal its parts."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.decoder = Decoder(block.fields, block.address, block.count)
+        self.parts: tuple[_Chunk, ...] = ()
+
+    async def read(self, link: RegisterLink, timeout_s: float) -> tuple[list[int], bytes]:
+        if self.parts:
+            return await _read_all(self.parts, link, timeout_s)
+        block = self.block
+        try:
+            data = await link.read(block.unit, block.table, block.address, block.count, timeout_s=timeout_s)
+        except DeviceRefused:
+            self.parts = tuple(map(_Chunk, split(block)))
+            if not self.parts:
+                return [0], _ABSENT
+            return await _read_all(self.parts, link, timeout_s)
+        return self.decoder.decode(data)
+
+
+async def _read_all(
+    chunks: Sequence[_Chunk], link: RegisterLink, timeout_s: float
+) -> tuple[list[int], bytes]:
+    values: list[int] = []
+    qualities = b""
+    for chunk in chunks:
+        more, marks = await chunk.read(link, timeout_s)
+        values += more
+        qualities += marks
+    return values, qualities
+
+
+class Reader:
+    """`fields` in the order of its results, by unit, table and address."""
+
+    def __init__(
+        self, fields: Sequence[Field], forbidden: Sequence[Forbidden] = (), hole_max: int = HOLE_MAX
+    ) -> None:
+        self.blocks = plan(fields, forbidden, hole_max)
+        self.fields = tuple(field for block in self.blocks for field in block.fields)
+        self._chunks = tuple(map(_Chunk, self.blocks))
+
+    async def read(self, link: RegisterLink, timeout_s: float) -> tuple[list[int], bytes]:
+        """Canonical values and qualities, one each a field."""
+        return await _read_all(self._chunks, link, timeout_s)

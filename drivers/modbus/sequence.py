@@ -1,0 +1,105 @@
+"""A setpoint as register writes. Pure.
+
+From a profile's steps and a power to the requests, in the profile's order; and which powers the device's
+registers can hold at all. Everything rounds toward zero: a device never gets more than was decided.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from struct import Struct
+
+from drivers.modbus import codec
+from drivers.modbus.profile import POWERS, Step, Written
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write request."""
+
+    unit: int
+    address: int
+    registers: tuple[int, ...]
+    single: bool
+    if_changed: bool
+
+
+def writes(steps: Iterable[Step], power_w: int, timeout_s: int, unit: int) -> tuple[Write, ...]:
+    """The requests for this power (+ = discharge, W). ValueError when a register cannot hold a value."""
+    return tuple(_write(step, power_w, timeout_s, unit) for step in steps if _direction(power_w) in step.when)
+
+
+def quantise(steps: Sequence[Step], power_w: int) -> int:
+    """The power nearest to `power_w`, toward zero, that every register of the sequence holds exactly."""
+    for _ in range(8):  # each round only shrinks; one register settles at once, several within a few
+        held = _held(steps, power_w)
+        if held == power_w:
+            return held
+        power_w = held
+    return 0
+
+
+def step_w(steps: Iterable[Step]) -> int:
+    """One least significant bit of the coarsest power register, at least 1 W."""
+    return max([1, *(ceil(abs(v.scale)) for s in steps for v in s.values if v.value in POWERS)])
+
+
+def _held(steps: Iterable[Step], power_w: int) -> int:
+    magnitude = abs(power_w)
+    for step in steps:
+        if _direction(power_w) not in step.when:
+            continue
+        for value in step.values:
+            if value.value in POWERS and (wanted := _canonical(value, power_w, 0)):
+                field = _field(value, step.address, 0)
+                magnitude = min(magnitude, abs(codec.hold(field, _fitting(field, wanted))))
+    return -magnitude if power_w < 0 else magnitude
+
+
+def _fitting(field: codec.Field, wanted: int) -> int:
+    """`wanted`, or what of it an integer register can hold."""
+    if field.type in codec.FLOATS:
+        return wanted
+    ends = sorted(int(n * field.scale) for n in codec.native_range(field.type))
+    return min(max(wanted, ends[0]), ends[1])
+
+
+def _direction(power_w: int) -> str:
+    return "zero" if power_w == 0 else "charge" if power_w < 0 else "discharge"
+
+
+def _canonical(value: Written, power_w: int, timeout_s: int) -> int:
+    placed = {
+        "power": power_w,
+        "charge_power": max(0, -power_w),
+        "discharge_power": max(0, power_w),
+        "timeout_s": timeout_s,
+        "timeout_min": ceil(timeout_s / 60),
+    }
+    return value.value if isinstance(value.value, int) else placed[value.value]
+
+
+def _write(step: Step, power_w: int, timeout_s: int, unit: int) -> Write:
+    registers: list[int] = []
+    for value in step.values:
+        field = _field(value, step.address + len(registers), unit)
+        if isinstance(value.value, int):
+            registers += _as_is(field, value.value)
+        else:
+            registers += codec.encode(field, _canonical(value, power_w, timeout_s))
+    whose = unit if step.unit is None else step.unit
+    return Write(whose, step.address, tuple(registers), step.single, step.if_changed)
+
+
+def _as_is(field: codec.Field, native: int) -> tuple[int, ...]:
+    """A constant goes into the register as the profile writes it, unscaled."""
+    return codec.encode(codec.Field(field.name, field.address, field.type, field.little), native)
+
+
+def _field(value: Written, address: int, unit: int) -> codec.Field:
+    return codec.Field(str(value.value), address, value.type, value.little, value.signed_scale, unit=unit)
+
+
+def same(write: Write, data: bytes) -> bool:
+    """Whether registers read from the device already hold what would be written."""
+    return Struct(f">{len(write.registers)}H").pack(*write.registers) == data
