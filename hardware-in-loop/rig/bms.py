@@ -77,14 +77,7 @@ class Bms:
             (0x359, bytes((0, 0, 0, 0, MODULES)) + b"PN"),
             (0x35C, bytes((enable, 0))),
             (0x35E, b"PYLON   "),
-            (
-                0x35F,
-                _u16(
-                    0,
-                    0x0100,
-                    state.soc * state.soh * self._plant.spec.capacity_wh / self._plant.spec.nominal_v,
-                ),
-            ),
+            (0x35F, _u16(0, 0x0100, ampere_hours)),
             (0x373, _u16(cells - CELL_SPREAD_MV, cells + CELL_SPREAD_MV, kelvin - 0.5, kelvin + 0.5)),
         ]
 
@@ -95,7 +88,8 @@ class Bms:
             charge_da = discharge_da = 0
         known = "sentinel" not in self._broken
         told = (charge_da, discharge_da) if known else (0, 0)
-        self._plant.witness.publish(now_ms, *(int(da * state.voltage_v / 10) for da in told))
+        centivolts = round(state.voltage_v * 100)  # as 0x356 says it: the power a reader works out
+        self._plant.witness.publish(now_ms, *(da * centivolts // 1000 for da in told))
         shown = (charge_da, discharge_da) if known else (UNKNOWN, UNKNOWN)
         return _u16(CHARGE_VOLTAGE_DV, *shown, EMPTY_VOLTAGE_DV)
 

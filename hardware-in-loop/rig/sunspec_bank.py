@@ -20,7 +20,8 @@ from typing import Any
 from rig.bank import Bank, Row
 from rig.physics import Order
 from rig.plant import Plant
-from rig.sunspec_values import WRITABLE, Values, values_of
+from rig.sunspec_storage import bank, storage
+from rig.sunspec_values import WRITABLE, Values, common, controls, inverter, meter, settings
 
 BASE = 40000
 INVERTER_UNIT, METER_UNIT = 1, 200
@@ -230,6 +231,25 @@ class SunSpecLogic:
         if 704 in self.models and bank.value("704.WMaxLimPctEna") == 1:
             highs.append(spec.ac_max_w * bank.value("704.WMaxLimPct") // 1000)
         return low, min(highs, default=None)
+
+
+def values_of(plant: Plant, remaining_s: Callable[[str, int], int]) -> dict[int, Values]:
+    """All models over this plant. `remaining_s(timer, now_ms)` is what the reversion timers show."""
+    return {
+        1: common(plant),
+        **inverter(),
+        **settings(plant),
+        **storage(plant),
+        203: meter(),
+        704: controls(remaining_s),
+        715: {
+            "LocRemCtl": 0,
+            "DERHb": lambda v: v.now_ms // 1000 % 2**32,
+            "ControllerHb": 0,
+            "OpCtl": 1,
+        },
+        802: bank(plant),
+    }
 
 
 def build(plant: Plant, models: Sequence[int] = CHAIN) -> Bank:
