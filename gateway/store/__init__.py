@@ -157,7 +157,7 @@ class Store:
     def _close(self) -> None:
         try:
             if self._conn is not None and not self._failure:
-                self._transact(lambda conn: meta.put(conn, "closed", "yes"))
+                self._transact(meta.closed)
         finally:
             self._release()
 

@@ -150,7 +150,7 @@ def _check_content(conn: sqlite3.Connection) -> None:
     page among them ends the daemon when it is met, and that is a stop out of order.
     """
     tables = [t.name for t in schema.TABLES if t.name != "sample"]
-    checks = tables if meta.get(conn, "closed") == "yes" else [""]
+    checks = tables if meta.was_closed(conn) else [""]
     for name in checks:
         (verdict,) = conn.execute(f"PRAGMA quick_check({name or 1})").fetchone()
         if verdict != "ok":

@@ -27,11 +27,21 @@ def put(conn: sqlite3.Connection, name: str, value: str) -> None:
 
 
 def begin_boot(conn: sqlite3.Connection, stamp: Stamp) -> int:
-    """Count this start; returns its number (1, 2, 3 …). From here on the database is not closed in order."""
+    """Count this start; returns its number (1, 2, 3 …)."""
     (boot,) = conn.execute("SELECT coalesce(max(boot), 0) + 1 FROM boot").fetchone()
     (first,) = conn.execute("SELECT coalesce(max(seq), 0) + 1 FROM sample").fetchone()
     row = (boot, first, stamp.mono_ms, stamp.wall_ms, int(stamp.trust))
     conn.execute("INSERT INTO boot VALUES (?, ?, ?, ?, ?)", row)
     conn.execute("DELETE FROM boot WHERE boot <= ?", (boot - BOOTS_KEPT,))
-    put(conn, "closed", "no")
     return int(boot)
+
+
+def was_closed(conn: sqlite3.Connection) -> bool:
+    """Whether the last stop was in order. From here on, until `closed`, a stop is not."""
+    before = get(conn, "closed")
+    put(conn, "closed", "no")
+    return before == "yes"
+
+
+def closed(conn: sqlite3.Connection) -> None:
+    put(conn, "closed", "yes")
