@@ -75,7 +75,7 @@ class Store:
 
     async def close(self) -> None:
         """Close in order, if nothing failed. May be called always, also twice."""
-        longest_s = CLOSE_S_MAX if self._failure else CALL_S_MAX
+        longest_s = CLOSE_S_MAX if self._failure else None
         try:
             await self._in_thread(self._close, longest_s, check=False)
         finally:
@@ -83,8 +83,9 @@ class Store:
                 self._pool.shutdown(wait=False)
 
     async def _in_thread(
-        self, work: Callable[[], T], longest_s: float = CALL_S_MAX, *, check: bool = True
+        self, work: Callable[[], T], longest_s: float | None = None, *, check: bool = True
     ) -> T:
+        longest_s = longest_s or CALL_S_MAX
         if check and self._failure:
             raise StoreError(self._failure)
         if self._pool is None:
