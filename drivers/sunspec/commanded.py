@@ -83,8 +83,12 @@ class Commanded:
     async def arm(self, timeout_s: int) -> int:
         """The battery is held at 0 W under a timer of `timeout_s`; returns what the timer reads (0: none)."""
         self._timeout_s = timeout_s
-        await self._write(self._known().arm(self._raw, timeout_s))
-        return (await self.read_back()).timer_s
+        for way in self._known().variants(self._raw):
+            self._way = way
+            await self._write(way.arm(self._raw, timeout_s))
+            if timer_s := (await self.read_back()).timer_s:
+                return timer_s
+        return 0
 
     async def write_power(self, power_w: int) -> None:
         await self._write(self._known().power(self._raw, power_w, self._timeout_s))

@@ -6,7 +6,7 @@ refuses powers that the registers cannot hold by rounding them down, never up.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
 from typing import Any, Protocol
@@ -43,6 +43,10 @@ class Way(Protocol):
     def usable(self, raw: Raw) -> bool: ...
 
     def has_timer(self, raw: Raw) -> bool: ...
+
+    def variants(self, raw: Raw) -> "tuple[Way, ...]":
+        """Ways to arm this device's timer, best first; the first whose timer then runs is the one."""
+        ...
 
     def step_w(self, raw: Raw) -> int: ...
 
@@ -105,13 +109,20 @@ def _words(value: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Set704:
-    """WSet in watts; positive generates, so discharges. The timer reverts to 0 W, held.
+    """WSet in watts; positive generates, so discharges. It reverts to 0 W with the function `revert_enable`.
 
-    Devices differ in what WSetEnaRvrt means (whether the timer runs, or whether the function stays enabled
-    after it). 1 with WSetRvrt = 0 is safe in both: the timer runs, and after it the battery rests.
+    WSetEnaRvrt is the enable state after reversion (sunspec/models issues 126 and 193): 0 hands the battery
+    back to the device's own control. Some devices take it as "the timer runs" instead; they need 1, and
+    rest at 0 W after it, as WSetRvrt says.
     """
 
     present: Present
+    revert_enable: int = 0
+
+    def variants(self, raw: Raw) -> tuple[Way, ...]:
+        if raw["WSetEnaRvrt"] == 0xFFFF:
+            return (self,)
+        return replace(self, revert_enable=0), replace(self, revert_enable=1)
 
     @property
     def registers(self) -> int:
@@ -158,7 +169,7 @@ class Set704:
             return ()
         if raw["WSetEnaRvrt"] == 0xFFFF:
             return ((self._at("WSetRvrtTms"), _words(timeout_s)),)
-        return ((self._at("WSetEnaRvrt"), (1, *_words(timeout_s))),)
+        return ((self._at("WSetEnaRvrt"), (self.revert_enable, *_words(timeout_s))),)
 
     def _at(self, name: str) -> int:
         return self.present.layout.by_name[name].offset
@@ -177,6 +188,9 @@ class Storage124:
 
     present: Present
     charge_grid: bool
+
+    def variants(self, raw: Raw) -> tuple[Way, ...]:
+        return (self,)
 
     @property
     def registers(self) -> int:
