@@ -44,7 +44,10 @@ class CanUrl:
 
 def parse(url: str) -> CanUrl:
     """Check a link URL. Raises ConfigError with one line that says what to write instead."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # "[" without "]"
+        raise ConfigError(f"link {url!r}: write it like can://can0") from None
     if parts.scheme not in SCHEMES:
         raise ConfigError(f"link {url!r}: scheme must be can, slcan or vbus")
     if parts.scheme == "slcan":

@@ -1,0 +1,42 @@
+"""The plan of a CAN device: frames, points and bus time."""
+
+import pytest
+
+from drivers.can import PLUGIN
+from drivers.can.plan import frame_bits
+from gateway.errors import ConfigError
+from tests.drivers.can_bench import device, profile, table
+
+
+@pytest.mark.parametrize(
+    ("length", "extended", "bits"), [(8, False, 135), (0, False, 55), (8, True, 160), (4, False, 95)]
+)  # the known worst cases of classic CAN
+def test_frame_bits(length, extended, bits):
+    assert frame_bits(length, extended=extended) == bits
+
+
+def test_plan_lists_every_frame_and_all_points():
+    plan = PLUGIN.plan(device("can://can0"), profile())
+    assert len(plan.lines) == len(profile().frames) + 1
+    assert plan.lines[0].text.startswith("hear 0x351: charge_voltage_limit_mv, charge_limit_ma")
+    assert plan.lines[0].bus_ms == pytest.approx(0.27)
+    assert plan.lines[-1].text.startswith("send 0x305: keep-alive each 1000 ms")
+    assert tuple(p.name for p in plan.points) == table().points
+    assert plan.setpoint is None
+    assert 4 < plan.bus_ms < 5
+
+
+def test_the_adapters_bit_rate_counts():
+    half = PLUGIN.plan(device("slcan:///dev/x?bitrate=250000"), profile())
+    assert half.lines[0].bus_ms == pytest.approx(0.54)
+    assert half.notes[-1] == "the link runs at 250000 bit/s, the profile says 500000"
+
+
+def test_without_keep_alive_nothing_is_sent():
+    silent = profile().model_copy(update={"keep_alive": None})
+    assert not [x for x in PLUGIN.plan(device(own=silent), silent).lines if x.text.startswith("send")]
+
+
+def test_a_bad_link_is_found_offline():
+    with pytest.raises(ConfigError):
+        PLUGIN.plan(device("can://"), profile())
