@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {Records} from "./Records.sol";
 
@@ -247,7 +248,7 @@ abstract contract RecordChains is EIP712 {
     }
 
     function _entry(bytes32 digest, bytes32 site, uint256 figures) private pure returns (uint256) {
-        return uint256(keccak256(abi.encode(digest, site))) << 96 | (figures & Records.FIGURES_MASK);
+        return uint256(Hashes.efficientKeccak256(digest, site)) << 96 | (figures & Records.FIGURES_MASK);
     }
 
     /// A leaf of OpenZeppelin's StandardMerkleTree over (string, uint64, int64, uint8).

@@ -93,7 +93,9 @@ library Records {
         w[1] = uint256(site);
         w[2] = field(status, 223, 32);
         w[3] = uint256(previous);
-        w[4] = end - field(figures, 128, 32);
+        unchecked {
+            w[4] = end - field(figures, 128, 32); // wraps to what nobody signed
+        }
         w[5] = end;
         w[6] = field(figures, 96, 32);
         w[7] = uint256(root);
