@@ -1,4 +1,4 @@
-"""What is missing and why: samples dropped when the disk was full, a database that was set aside.
+"""What is missing and why: readings dropped when the disk was full, a database that was set aside.
 
 A gap waits here until a signed record attests it. Gaps that touch and have the same cause are one row, so
 a disk that stays full makes one long gap, not a thousand.
@@ -36,7 +36,7 @@ _COLUMNS = "id, device, from_ms, to_ms, lost, cause, record"
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Samples of a device (EVERYTHING: of all) missing between two dates. `lost` 0: nobody knows how many.
+    """Readings of a device (EVERYTHING: of all) missing between two dates. `lost` 0: nobody knows how many.
 
     `record` is the sequence of the record that attests it, 0 while none does.
     """

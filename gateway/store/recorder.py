@@ -31,7 +31,7 @@ class Recorder:
         self._store = store
         self._commit_s = commit_ms / 1000
         self._queue: deque[Sample] = deque()
-        self._overflow: dict[str, tuple[int, int, int]] = {}  # device -> from_ms, to_ms, samples
+        self._overflow: dict[str, tuple[int, int, int]] = {}  # device -> from_ms, to_ms, readings
         self._cursors: dict[str, int] = {}
         self._tail: deque[tuple[int, Sample]] = deque(maxlen=TAIL_MAX)
         self._untrusted = False  # samples of this start wait for a date
@@ -149,4 +149,4 @@ class Recorder:
         self.lost += 1
         at_ms = sample.stamp.wall_ms
         from_ms, _, count = self._overflow.get(sample.device, (at_ms, at_ms, 0))
-        self._overflow[sample.device] = (from_ms, at_ms, count + 1)
+        self._overflow[sample.device] = (from_ms, at_ms, count + len(sample.values))

@@ -144,12 +144,12 @@ def _attested_through(conn: sqlite3.Connection, reached: RecordState | None) -> 
 def _delete(conn: sqlite3.Connection, through: int, settled: int) -> Sweep:
     """Delete all samples up to `through`; those after `settled` become gaps, a device each."""
     lost = conn.execute(
-        "SELECT device, min(wall_ms), max(wall_ms), count(*) FROM sample"
+        "SELECT device, min(wall_ms), max(wall_ms), count(*), sum(json_array_length(points)) FROM sample"
         " JOIN point_set ON point_set.id = set_id WHERE seq > ? AND seq <= ? GROUP BY device",
         (settled, through),
     ).fetchall()
-    for device, from_ms, to_ms, count in lost:
-        gaps.add(conn, device, from_ms, to_ms, count, gaps.DROPPED)
+    for device, from_ms, to_ms, _, readings in lost:
+        gaps.add(conn, device, from_ms, to_ms, readings, gaps.DROPPED)
     cursor = conn.execute("DELETE FROM sample WHERE seq <= ?", (through,))
     return Sweep(cursor.rowcount, sum(row[3] for row in lost))
 

@@ -159,6 +159,40 @@ def after(
     return _decode(conn, rows.fetchall(), sets)
 
 
+def page(
+    conn: sqlite3.Connection, after: tuple[int, int], end_ms: int, limit: int, sets: PointSets | None = None
+) -> list[tuple[int, Sample]]:
+    """At most `limit` samples in the order of their dates, after (wall_ms, seq), before `end_ms`."""
+    query = (
+        f"SELECT {COLUMNS} FROM sample WHERE (wall_ms, seq) > (?, ?) AND wall_ms < ?"
+        " ORDER BY wall_ms, seq LIMIT ?"
+    )
+    return _decode(conn, conn.execute(query, (*after, end_ms, limit)).fetchall(), sets)
+
+
+def covered(
+    conn: sqlite3.Connection,
+    seqs: tuple[int, int],
+    span_ms: tuple[int, int],
+    limit: int,
+    sets: PointSets | None = None,
+) -> list[tuple[int, Sample]]:
+    """The samples a record speaks of: stored from seqs[0] to seqs[1], dated within the span, and believed.
+
+    At most `limit`, oldest `seq` first. A sample that came late, after its period was sealed, is not one.
+    """
+    query = (
+        f"SELECT {COLUMNS} FROM sample WHERE seq BETWEEN ? AND ? AND +wall_ms >= ? AND +wall_ms < ?"
+        " AND trust <> 0 ORDER BY seq LIMIT ?"
+    )  # the plus: search by seq, not by date
+    return _decode(conn, conn.execute(query, (*seqs, *span_ms, limit)).fetchall(), sets)
+
+
+def devices(conn: sqlite3.Connection) -> list[str]:
+    """The names of all devices that samples were stored for."""
+    return [row[0] for row in conn.execute("SELECT DISTINCT device FROM point_set ORDER BY device")]
+
+
 def latest(
     conn: sqlite3.Connection, limit: int = 1, sets: PointSets | None = None
 ) -> list[tuple[int, Sample]]:

@@ -135,7 +135,7 @@ async def test_a_disk_that_is_too_slow_costs_samples_and_says_so(
     await kept.flush()
     assert await stored(store) == [0, 1, 2, 3]
     (gap,) = await store.call(gaps.unattested)
-    assert (gap.device, gap.from_ms, gap.to_ms, gap.lost) == ("bms", WALL_MS + 4, WALL_MS + 9, 6)
+    assert (gap.device, gap.from_ms, gap.to_ms, gap.lost) == ("bms", WALL_MS + 4, WALL_MS + 9, 12)
 
 
 async def test_a_failed_commit_ends_it_and_everything_after(store: Store) -> None:

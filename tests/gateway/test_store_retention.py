@@ -100,7 +100,7 @@ async def test_then_unsettled_ones_go_with_a_gap(store: Store, clock: HandClock)
     sweep = await kept(store, clock, Policy(RecordState.CONFIRMED), size_bytes=1).once()
     assert sweep == Sweep(COUNT - 100, COUNT - 100 - 1000)
     (gap,) = await store.call(gaps.unattested)
-    assert (gap.device, gap.lost, gap.cause) == ("bms", COUNT - 1100, gaps.DROPPED)
+    assert (gap.device, gap.lost, gap.cause) == ("bms", 2 * (COUNT - 1100), gaps.DROPPED)
     assert (gap.from_ms - WALL_MS, gap.to_ms - WALL_MS) == (1_000_000, 2_899_000)
     assert await store.call(records.last) is not None
     assert await store.call(commands.get, "ab") is not None

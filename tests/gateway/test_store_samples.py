@@ -56,6 +56,26 @@ def test_samples_come_back_in_order_with_their_numbers() -> None:
     assert samples.between(conn, WALL_MS + 8, WALL_MS + 99) == []
 
 
+def test_pages_follow_the_dates_though_samples_came_out_of_order() -> None:
+    conn = memory()
+    samples.insert_many(conn, [sample(n) for n in (5, 3, 9, 3, 1)], boot=1)
+    found, place = [], (WALL_MS + 2, 0)
+    while rows := samples.page(conn, place, WALL_MS + 9, 2):
+        found += [(s.stamp.mono_ms, seq) for seq, s in rows]
+        place = (rows[-1][1].stamp.wall_ms, rows[-1][0])
+    assert found == [(3, 2), (3, 4), (5, 1)]
+    assert samples.devices(conn) == ["bms"]
+
+
+def test_a_record_covers_what_was_stored_dated_and_believed_then() -> None:
+    conn = memory()
+    taken = [sample(10), sample(30), sample(20, ClockTrust.UNTRUSTED), sample(20), sample(25), sample(29)]
+    samples.insert_many(conn, taken, boot=1)
+    span = (WALL_MS + 10, WALL_MS + 30)
+    assert [seq for seq, _ in samples.covered(conn, (1, 5), span, 100)] == [1, 4, 5]
+    assert [seq for seq, _ in samples.covered(conn, (1, 6), span, 2)] == [1, 4]
+
+
 def test_a_point_set_is_stored_once_whatever_tuple_names_it() -> None:
     conn, sets = memory(), PointSets()
     copy = tuple(Point(p.device, p.name, p.evidence) for p in POINTS)
