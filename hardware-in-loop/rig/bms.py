@@ -39,6 +39,10 @@ class Bms:
         self.keep_alives = 0
         self.rounds = 0
 
+    def bind(self) -> None:
+        """From now on the witness knows the limits only as this BMS says them."""
+        self._plant.publishes = False
+
     def break_as(self, kind: str) -> None:
         """Set a fault. ValueError for an unknown kind."""
         if kind not in KINDS:

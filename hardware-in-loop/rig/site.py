@@ -55,9 +55,10 @@ class Rig:
             speed=options.speed,
         )
         self.plant = self.bank.plant
-        self.plant.publishes = not options.slcan
         self.served = Served(self.bank, loop_ms, random=self.plant.random)
         self.bms = Bms(self.plant, listen_s=options.listen_s)
+        if options.slcan:
+            self.bms.bind()
         self.stopping = asyncio.Event()
         self.control = Control(self.served, self.bms, self.stopping.set)
         self._tcp: TcpServer | None = None
