@@ -4,6 +4,7 @@ Knows the shipped artifacts and nothing of RPC; every transaction is mined at on
 refuses to hide a revert: `send` raises Reverted with the error's name.
 """
 
+import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,15 +120,14 @@ class Local:
         try:
             return _bytes(self.tester.call(transaction, "pending"))
         except TransactionFailed as error:
-            raw = error.args[0] if error.args else b""
-            selector = (
-                _bytes(raw)
-                if str(raw).startswith("0x")
-                else bytes(raw, "latin1")
-                if isinstance(raw, str)
-                else bytes(raw)
-            )[:4]
-            raise Reverted(self.errors.get(selector, repr(raw)))
+            raise Reverted(self._name(error))
+
+    def _name(self, error: TransactionFailed) -> str:
+        """eth-tester passes the returned bytes on as their Python repr, or says it in words."""
+        said = str(error.args[0]) if error.args else ""
+        if not said.startswith("b"):
+            return said or "reverted"
+        return self.errors.get(ast.literal_eval(said)[:4], said)
 
     def balance(self, account: str) -> int:
         return int(self.tester.get_balance(account))
