@@ -9,19 +9,19 @@ from gateway.uplink.homeassistant import discovery
 
 
 def sensor(name: str) -> dict[str, str]:
-    _, text = discovery("home", "gridseal/home", "bms", (Point("bms", name),))
+    _, text = discovery("meadow", "gridseal/meadow", "bms", (Point("bms", name),))
     return json.loads(text)["cmps"][name]
 
 
 def test_the_message_names_device_topics_and_origin() -> None:
-    topic, text = discovery("home", "gridseal/home", "bms", (Point("bms", "battery_soc_bp"),))
+    topic, text = discovery("meadow", "gridseal/meadow", "bms", (Point("bms", "battery_soc_bp"),))
     told = json.loads(text)
-    assert topic == "homeassistant/device/gridseal-home-bms/config"
-    assert told["dev"] == {"ids": ["gridseal-home-bms"], "name": "home bms"}
+    assert topic == "homeassistant/device/gridseal-meadow-bms/config"
+    assert told["dev"] == {"ids": ["gridseal-meadow-bms"], "name": "meadow bms"}
     assert told["o"] == {"name": "Gridseal"}
     assert (told["state_topic"], told["availability_topic"], told["qos"]) == (
-        "gridseal/home/bms",
-        "gridseal/home/status",
+        "gridseal/meadow/bms",
+        "gridseal/meadow/status",
         1,
     )
 
@@ -57,7 +57,7 @@ def test_the_template_hides_absent_bad_and_missing_values() -> None:
 
 def test_every_unit_of_the_model_makes_a_sensor_with_an_id_of_its_own() -> None:
     points = tuple(Point("bms", f"x_{unit}") for unit in UNITS)
-    _, text = discovery("home", "gridseal/home", "bms", points)
+    _, text = discovery("meadow", "gridseal/meadow", "bms", points)
     sensors = json.loads(text)["cmps"].values()
     assert len({s["unique_id"] for s in sensors}) == len(UNITS)
     assert all(s["p"] == "sensor" and s["value_template"] for s in sensors)

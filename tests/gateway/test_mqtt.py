@@ -113,7 +113,7 @@ class Listener:
     """A subscriber with a session that the broker keeps while it is away."""
 
     port: int
-    topic: str = "gridseal/home/#"
+    topic: str = "gridseal/meadow/#"
     texts: list[tuple[str, str]] = field(default_factory=list)
 
     async def run(self) -> None:
@@ -130,7 +130,7 @@ class Listener:
                 self.texts.append((str(message.topic), message.payload.decode()))
 
     def ids(self) -> list[str]:
-        return [json.loads(text)["id"] for topic, text in self.texts if topic == "gridseal/home/meter"]
+        return [json.loads(text)["id"] for topic, text in self.texts if topic == "gridseal/meadow/meter"]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -167,7 +167,7 @@ async def publishing(path: Path, settings: MqttSettings) -> AsyncIterator[Side]:
     recorder = Recorder(store, commit_ms=10)
     await recorder.start()
     try:
-        yield Side(store, recorder, MqttUplink("home", settings, store, recorder))
+        yield Side(store, recorder, MqttUplink("meadow", settings, store, recorder))
         await recorder.flush()
     finally:
         await store.close()
@@ -193,7 +193,7 @@ async def test_every_sample_arrives_once_and_in_order(broker: Broker, tmp_path: 
             for number in range(300):  # far more than one window
                 side.recorder.put(sample(number))
             await until(lambda: len(listener.ids()) >= 300 and side.uplink.published == 300)
-        assert listener.ids() == [f"home-{side.store.id}-{seq}" for seq in range(1, 301)]
+        assert listener.ids() == [f"meadow-{side.store.id}-{seq}" for seq in range(1, 301)]
         assert side.uplink.published == 300
         await side.recorder.flush()
         assert await side.store.call(cursors.get, CURSOR) == 300
@@ -216,7 +216,7 @@ async def test_a_broker_away_loses_nothing(broker: Broker, tmp_path: Path) -> No
                 broker.start()
             await asyncio.sleep(0.001)
         await until(lambda: len(set(listener.ids())) >= total)
-    assert unique(listener.ids()) == [f"home-{side.store.id}-{seq}" for seq in range(1, total + 1)]
+    assert unique(listener.ids()) == [f"meadow-{side.store.id}-{seq}" for seq in range(1, total + 1)]
 
 
 PUBLISHER = """
@@ -263,7 +263,7 @@ async def test_a_killed_publisher_loses_nothing_and_repeats_the_same_ids(
             await until(lambda: len(set(listener.ids())) >= stored)
     ids = listener.ids()
     assert sorted(set(ids), key=lambda i: int(i.rsplit("-", 1)[1])) == [
-        f"home-{side.store.id}-{seq}" for seq in range(1, stored + 1)
+        f"meadow-{side.store.id}-{seq}" for seq in range(1, stored + 1)
     ]
     bodies = {(json.loads(text)["id"], text) for topic, text in listener.texts if topic.endswith("/meter")}
     assert len(bodies) == len(set(ids))  # a repeat is the same message
@@ -342,10 +342,10 @@ async def test_home_assistant_is_told_of_every_point(broker: Broker, tmp_path: P
         await until(lambda: len(listener.texts) >= 2)
     assert len(listener.texts) == 2  # once for each set that brought something new
     topic, text = listener.texts[-1]
-    assert topic == "homeassistant/device/gridseal-home-meter/config"
+    assert topic == "homeassistant/device/gridseal-meadow-meter/config"
     told = json.loads(text)
     assert (told["state_topic"], told["availability_topic"]) == (
-        "gridseal/home/meter",
-        "gridseal/home/status",
+        "gridseal/meadow/meter",
+        "gridseal/meadow/status",
     )
     assert set(told["cmps"]) == {p.name for p in POINTS} | {"grid_imported_wh"}
