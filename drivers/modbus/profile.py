@@ -9,7 +9,16 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from drivers.modbus import codec
@@ -28,8 +37,8 @@ Scale = Annotated[
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}], "default": 1}),
 ]
 Direction = Literal["charge", "zero", "discharge"]
-Placeholder = Literal["power", "charge_power", "discharge_power", "timeout_s", "timeout_min"]
 POWERS: frozenset[str] = frozenset({"power", "charge_power", "discharge_power"})
+PLACEHOLDERS = POWERS | {"timeout_s", "timeout_min"}
 
 
 def _unit_suffix(name: str) -> str:
@@ -39,6 +48,29 @@ def _unit_suffix(name: str) -> str:
 
 
 PointName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"), AfterValidator(_unit_suffix)]
+
+
+def _nonempty(items: tuple[object, ...]) -> tuple[object, ...]:
+    # not min_length: pydantic then also complains of an empty list when an item in it is wrong
+    if not items:
+        raise ValueError("at least one is needed")
+    return items
+
+
+NONEMPTY = AfterValidator(_nonempty)
+
+
+def _number_or_placeholder(value: object) -> int | str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value in PLACEHOLDERS:
+        return value
+    raise ValueError(f"must be a whole number or one of {', '.join(sorted(PLACEHOLDERS))}")
+
+
+def _kind(value: object) -> str:
+    """Which of the two a union is meant to be, so that one mistake gives one message."""
+    return "register" if isinstance(value, dict | Strict) else "number"
 
 
 def _wrong(at: tuple[str | int, ...], message: str, value: object) -> InitErrorDetails:
@@ -143,7 +175,11 @@ class ForbiddenModel(Strict):
 class Written(Value):
     """One value of a write: a number as the register takes it, or what stands for one."""
 
-    value: int | Placeholder
+    value: Annotated[
+        int | str,
+        PlainValidator(_number_or_placeholder),
+        WithJsonSchema({"anyOf": [{"type": "integer"}, {"enum": sorted(PLACEHOLDERS)}]}),
+    ]
 
 
 class Step(Strict):
@@ -151,8 +187,8 @@ class Step(Strict):
 
     address: Address
     unit: Unit | None = None
-    values: Annotated[tuple[Written, ...], Field(min_length=1)]
-    when: Annotated[tuple[Direction, ...], Field(min_length=1)] = ("charge", "zero", "discharge")
+    values: Annotated[tuple[Written, ...], NONEMPTY]
+    when: Annotated[tuple[Direction, ...], NONEMPTY] = ("charge", "zero", "discharge")
     single: bool = Field(default=False, description="use function 6 instead of 16")
     if_changed: bool = Field(
         default=False, description="a stored setting: read first, write only if different"
@@ -183,7 +219,7 @@ class Step(Strict):
 class Arm(Strict):
     """How the device's own reversion timer is set, and the register that tells it, in seconds."""
 
-    write: Annotated[tuple[Step, ...], Field(min_length=1)]
+    write: Annotated[tuple[Step, ...], NONEMPTY]
     timer: Register
 
 
@@ -191,7 +227,9 @@ class Held(Strict):
     """A value of the mode register, and where the power then is: a register, or a constant 0."""
 
     mode: int
-    power: Register | Literal[0]
+    power: Annotated[
+        Annotated[Register, Tag("register")] | Annotated[Literal[0], Tag("number")], Discriminator(_kind)
+    ]
 
 
 class Required(Register):
@@ -204,24 +242,29 @@ class ReadBackModel(Strict):
     """How to learn from the device what it holds. A mode not listed means: it does as it likes."""
 
     mode: Register
-    held: Annotated[tuple[Held, ...], Field(min_length=1)]
+    held: Annotated[tuple[Held, ...], NONEMPTY]
     require: tuple[Required, ...] = ()
+
+
+Nameplate = Annotated[
+    Annotated[Register, Tag("register")] | Annotated[Watts, Tag("number")], Discriminator(_kind)
+]
 
 
 class SetpointModel(Strict):
     """How the device takes a battery power. W, + = discharge, before each value's own scale and sign."""
 
     command_class: CommandClass = Field(alias="class")
-    charge_max: Watts | Register
-    discharge_max: Watts | Register
+    charge_max: Nameplate
+    discharge_max: Nameplate
     timeout_s: Annotated[int, Field(ge=0, le=86_400)] = 0
     refresh_s: Annotated[int, Field(ge=0, le=28_800)] = 0
     settle_s: Annotated[int, Field(ge=0, le=300)] = 5
     writes_per_day: Annotated[int, Field(ge=0, le=100_000)] = 0
     arm: Arm | None = None
-    write: Annotated[tuple[Step, ...], Field(min_length=1)]
+    write: Annotated[tuple[Step, ...], NONEMPTY]
     read_back: ReadBackModel
-    release: Annotated[tuple[Step, ...], Field(min_length=1)]
+    release: Annotated[tuple[Step, ...], NONEMPTY]
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

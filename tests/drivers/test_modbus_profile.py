@@ -1,0 +1,197 @@
+"""What a register-map profile may say: the shipped ones are sound, and each mistake is found where it is."""
+
+import copy
+from fractions import Fraction
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from drivers.modbus import PLUGIN
+from drivers.modbus.profile import ModbusProfile
+from gateway.model import QUANTITIES, CommandClass
+
+SHIPPED = {
+    "victron_gx": CommandClass.WATCHDOG,
+    "huawei_luna2000": CommandClass.SELF_EXPIRING,
+    "sma_sunny_island": CommandClass.WATCHDOG,
+    "solaredge_storedge": CommandClass.SELF_EXPIRING,
+}
+
+
+def text_of(name: str) -> str:
+    return (PLUGIN.profiles / f"{name}.yaml").read_text("utf-8")
+
+
+def shipped(name: str) -> ModbusProfile:
+    return ModbusProfile.model_validate(yaml.safe_load(text_of(name)))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_profiles_are_sound(name: str) -> None:
+    profile = shipped(name)
+    assert len(profile.sources) >= 2
+    assert profile.setpoint is not None and profile.setpoint.command_class is SHIPPED[name]
+    assert {"battery_soc_bp", "battery_power_w"} <= set(profile.points)
+    assert profile.points["battery_soc_bp"].poll == profile.points["battery_power_w"].poll == "fast"
+    assert set(profile.points) & set(QUANTITIES)
+
+
+def test_shipped_profiles_cover_both_word_orders_and_both_signs() -> None:
+    profiles = [shipped(name) for name in SHIPPED]
+    assert {p.points["battery_power_w"].words for p in profiles} == {"big", "little"}
+    assert {p.points["battery_power_w"].negate for p in profiles} == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("name", "soc_native", "soc_bp"),
+    [("victron_gx", 55, 5500), ("huawei_luna2000", 555, 5550), ("sma_sunny_island", 55, 5500)],
+)
+def test_scales_end_in_canonical_units(name: str, soc_native: int, soc_bp: int) -> None:
+    assert soc_native * shipped(name).points["battery_soc_bp"].scale == soc_bp
+
+
+SMALL = {
+    "driver": "modbus",
+    "role": "inverter",
+    "vendor": "V",
+    "model": "M",
+    "sources": ["a", "b"],
+    "proof": "simulated",
+    "points": {"a_w": {"address": 10, "type": "u32"}, "b_w": {"address": 12, "type": "u16"}},
+    "setpoint": {
+        "class": "watchdog",
+        "charge_max": 1000,
+        "discharge_max": 1000,
+        "timeout_s": 60,
+        "refresh_s": 20,
+        "write": [{"address": 40, "values": [{"type": "s16", "value": "power"}]}],
+        "read_back": {
+            "mode": {"address": 41, "type": "u16"},
+            "held": [{"mode": 1, "power": {"address": 40, "type": "s16"}}],
+        },
+        "release": [{"address": 40, "values": [{"type": "s16", "value": 0}]}],
+    },
+}
+
+
+def changed(path: str, value: object) -> dict:
+    profile = copy.deepcopy(SMALL)
+    *way, last = path.split("/")
+    at: dict | list = profile
+    for step in way:
+        at = at[int(step)] if isinstance(at, list) else at[step]
+    if isinstance(at, list):
+        at[int(last)] = value
+    else:
+        at[last] = value
+    return profile
+
+
+def test_the_small_profile_is_sound() -> None:
+    profile = ModbusProfile.model_validate(SMALL)
+    assert [f.name for f in profile.fields(1, "fast")] == ["a_w", "b_w"]
+    assert profile.points["a_w"].scale == Fraction(1)
+
+
+U16 = {"address": 12, "type": "u16"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "says"),
+    [
+        ("points/c_w", {"address": 11, "type": "u16"}, "points/c_w/address", "lies on a_w"),
+        ("points/c_w", U16, "points/c_w/address", "lies on b_w"),
+        ("points/power", U16, "points/power/[key]", "ends in its unit"),
+        ("points/w", U16, "points/w/[key]", "ends in its unit"),
+        ("points/A_w", U16, "points/A_w/[key]", "match"),
+        ("points/c_w", {"address": 65535, "type": "u32"}, "points/c_w/address", "past 65535"),
+        ("points/c_w", {"address": 70000, "type": "u16"}, "points/c_w/address", "65535"),
+        ("points/c_w", {"address": 20, "type": "u24"}, "points/c_w/type", "Input should be"),
+        ("points/c_w", {"address": 20, "type": "u16", "scale": 0}, "points/c_w/scale", "positive"),
+        ("points/c_w", {"address": 20, "type": "u16", "scal": 2}, "points/c_w/scal", "not permitted"),
+        (
+            "points/c_w",
+            {"address": 20, "type": "u16", "absent": [1, 65536]},
+            "points/c_w/absent/1",
+            "does not fit",
+        ),
+        ("points/c_w", {"address": 20, "type": "u16", "mask": 65536}, "points/c_w/mask", "does not fit"),
+        ("points/c_w", {"address": 20, "type": "f32", "mask": 1}, "points/c_w/mask", "does not fit"),
+        ("points/c_w", {"address": 20, "type": "u16", "min": 2, "max": 1}, "points/c_w/min", "above max"),
+        (
+            "points/charge_limit_w",
+            {"address": 20, "type": "u16", "negate": True},
+            "points/charge_limit_w/negate",
+            "magnitudes",
+        ),
+        ("points", {}, "points", "at least 1"),
+        ("forbidden", [{"first": 12, "last": 12}], "points/b_w/address", "forbidden"),
+        ("forbidden", [{"first": 9, "last": 8}], "forbidden/0/last", "before first"),
+        ("setpoint/refresh_s", 21, "setpoint/refresh_s", "third"),
+        ("setpoint/class", "latching", "setpoint/timeout_s", "has none"),
+        ("setpoint/charge_max", -1, "setpoint/charge_max/number", "greater than 0"),
+        ("setpoint/write/0/when", ["charge"], "setpoint/write", "power of a discharge"),
+        (
+            "setpoint/write/0/values/0/value",
+            "watts",
+            "setpoint/write/0/values/0/value",
+            "whole number or one of",
+        ),
+        (
+            "setpoint/write/0/values/0",
+            {"type": "s16", "value": 40000},
+            "setpoint/write/0/values/0/value",
+            "does not fit",
+        ),
+        (
+            "setpoint/write/0",
+            {"address": 65535, "values": [{"type": "s32", "value": "power"}]},
+            "setpoint/write/0/values",
+            "fit one write",
+        ),
+        (
+            "setpoint/write/0",
+            {"address": 40, "single": True, "values": [{"type": "s32", "value": "power"}]},
+            "setpoint/write/0/single",
+            "one register",
+        ),
+        ("setpoint/release/0/values/0/value", "power", "setpoint/release/0", "constants"),
+    ],
+)
+def test_each_mistake_is_found_where_it_is(path: str, value: object, where: str, says: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        ModbusProfile.model_validate(changed(path, value))
+    found = {"/".join(map(str, e["loc"])): e["msg"] for e in refused.value.errors()}
+    assert list(found) == [where] and says in found[where], found
+
+
+def test_wear_needs_a_budget() -> None:
+    profile = changed("setpoint/class", "latching-eeprom")
+    profile["setpoint"] |= {"timeout_s": 0, "refresh_s": 0}
+    with pytest.raises(ValidationError, match="set a budget"):
+        ModbusProfile.model_validate(profile)
+    profile["setpoint"]["writes_per_day"] = 50
+    assert ModbusProfile.model_validate(profile).setpoint
+
+
+def test_bit_fields_may_share_a_register_and_nothing_else_may() -> None:
+    profile = changed("points/c_code", {"address": 20, "type": "u16", "mask": 0x00FF})
+    profile["points"]["d_code"] = {"address": 20, "type": "u16", "mask": 0xFF00}
+    assert ModbusProfile.model_validate(profile)
+    profile["points"]["d_code"]["mask"] = 0x0180
+    with pytest.raises(ValidationError, match="lies on c_code"):
+        ModbusProfile.model_validate(profile)
+
+
+def test_all_mistakes_are_reported_at_once() -> None:
+    profile = changed("points/c_w", {"address": 20, "type": "u16", "scale": 0})
+    profile["setpoint"]["refresh_s"] = 50
+    with pytest.raises(ValidationError) as refused:
+        ModbusProfile.model_validate(profile)
+    assert refused.value.error_count() == 2
+
+
+def test_there_is_a_json_schema() -> None:
+    schema = ModbusProfile.model_json_schema()
+    assert "setpoint" in schema["properties"] and schema["additionalProperties"] is False

@@ -1,0 +1,99 @@
+"""A setpoint as register writes: order, sign, rounding toward zero."""
+
+import struct
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.modbus import PLUGIN
+from drivers.modbus.profile import ModbusProfile, Step
+from drivers.modbus.sequence import Write, quantise, same, step_w, writes
+
+
+def steps_of(name: str) -> tuple[Step, ...]:
+    text = (PLUGIN.profiles / f"{name}.yaml").read_text("utf-8")
+    setpoint = ModbusProfile.model_validate(yaml.safe_load(text)).setpoint
+    assert setpoint is not None
+    return setpoint.write
+
+
+def sent(name: str, power_w: int, timeout_s: int = 120) -> list[tuple[int, int, tuple[int, ...]]]:
+    return [(w.unit, w.address, w.registers) for w in writes(steps_of(name), power_w, timeout_s, 7)]
+
+
+def test_victron_charges_with_a_positive_register_at_the_vebus_unit() -> None:
+    assert sent("victron_gx", -1500) == [(100, 2902, (3,)), (7, 37, (1500,))]
+    assert sent("victron_gx", 1500)[1] == (7, 37, (0x10000 - 1500,))
+    assert sent("victron_gx", 0)[1] == (7, 37, (0,))
+
+
+def test_huawei_triggers_last() -> None:
+    assert sent("huawei_luna2000", -3000) == [
+        (7, 47246, (0,)),
+        (7, 47083, (2,)),
+        (7, 47247, (0, 3000)),
+        (7, 47100, (1,)),
+    ]
+    assert sent("huawei_luna2000", 70000, 121)[1:] == [
+        (7, 47083, (3,)),
+        (7, 47249, (1, 4464)),
+        (7, 47100, (2,)),
+    ]
+    assert sent("huawei_luna2000", 0)[2:] == [(7, 47249, (0, 0)), (7, 47100, (2,))]
+
+
+def test_sma_writes_power_and_enable_as_one_block() -> None:
+    assert sent("sma_sunny_island", -2000) == [(7, 40149, (0xFFFF, 0x10000 - 2000, 0, 802))]
+
+
+def test_solaredge_puts_the_low_word_first_and_the_command_last() -> None:
+    low, high = struct.unpack(">2H", struct.pack(">f", 1234.0))[::-1]
+    assert sent("solaredge_storedge", -1234) == [(7, 57348, (4,)), (7, 57358, (low, high)), (7, 57357, (3,))]
+    assert sent("solaredge_storedge", 1234) == [(7, 57348, (4,)), (7, 57360, (low, high)), (7, 57357, (4,))]
+    assert sent("solaredge_storedge", 0) == [(7, 57348, (4,)), (7, 57357, (0,))]
+
+
+def step(*values: dict, **more: object) -> Step:
+    return Step.model_validate({"address": 1, "values": list(values), **more})
+
+
+def test_quantise_goes_toward_zero_and_into_range() -> None:
+    tens = [step({"type": "s16", "scale": 10, "value": "power"})]
+    assert [quantise(tens, p) for p in (0, 9, -9, 1234, -1239)] == [0, 0, 0, 1230, -1230]
+    assert quantise(tens, 10**7) == 327670 and quantise(tens, -(10**7)) == -327680
+    assert step_w(tens) == 10
+    halves = [
+        step({"type": "u16", "value": "charge_power"}),
+        step({"type": "u16", "scale": "1/2", "value": "discharge_power"}),
+    ]
+    assert (quantise(halves, -70000), quantise(halves, 70000), step_w(halves)) == (-65535, 32767, 1)
+
+
+SCALES = ["1", "10", "100", "1/10", "3", "7/3"]
+TYPES = ["s16", "s32", "f32", "f64"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(TYPES), st.sampled_from(SCALES), st.booleans()), min_size=1, max_size=3
+    ),
+    st.integers(-(10**6), 10**6),
+)
+def test_what_is_quantised_can_be_written_and_stays(layout: list, power_w: int) -> None:
+    steps = [step({"type": t, "scale": s, "negate": n, "value": "power"}) for t, s, n in layout]
+    held = quantise(steps, power_w)
+    assert abs(held) <= abs(power_w) and held * power_w >= 0
+    assert quantise(steps, held) == held
+    assert len(writes(steps, held, 60, 1)) == len(steps)
+
+
+def test_a_power_beyond_the_register_cannot_be_written() -> None:
+    with pytest.raises(ValueError, match="outside"):
+        writes([step({"type": "s16", "value": "power"})], 40000, 0, 1)
+
+
+def test_comparing_with_what_the_device_holds() -> None:
+    write = Write(1, 5, (1, 2), False, True)
+    assert same(write, b"\0\1\0\2") and not same(write, b"\0\1\0\3")
