@@ -1,6 +1,7 @@
 """The walk over the model chain: every base, every way a chain can end, and images that are not SunSpec."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -132,7 +133,7 @@ def test_random_images_end_in_a_chain_or_a_link_error(data: bytes, marked: bool,
         assert len(image.log) <= len(BASES) + MODELS_MAX + 1
         return
     assert found[0].model == 1 and len(found) <= MODELS_MAX
-    assert all(a.end == b.address for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end == b.address for a, b in pairwise(found))
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,0 +1,113 @@
+"""The entry point, the profiles and the offline plan."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from drivers.sunspec import PLUGIN
+from drivers.sunspec.commanded import Commanded
+from drivers.sunspec.driver import SunSpec
+from drivers.sunspec.offline import TCP_MS, TYPICAL, request_ms
+from drivers.sunspec.profile import SunSpecProfile
+from gateway.config import find_profile
+from gateway.driver import Actuator, Driver
+from gateway.errors import ConfigError
+from gateway.model import CommandClass
+from tests.drivers.sunspec_image import Image, StepClock, device
+from tests.drivers.test_sunspec_binding import profile
+
+
+def shipped() -> Iterator[str]:
+    for entry in PLUGIN.profiles.iterdir():
+        if entry.name.endswith(".yaml") and yaml.safe_load(entry.read_text("utf-8"))["driver"] == "sunspec":
+            yield entry.name[:-5]
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_every_shipped_profile_loads_and_plans(name: str) -> None:
+    plugin, loaded = find_profile(name, Path("nowhere"), {"sunspec": PLUGIN})
+    assert plugin is PLUGIN and isinstance(loaded, SunSpecProfile) and len(loaded.sources) >= 2
+    plan = PLUGIN.plan(device(loaded), loaded)
+    assert plan.lines and plan.points and "found at connect" in plan.notes[0]
+    assert (plan.setpoint is not None) == (loaded.role == "inverter")
+    assert plan.bus_ms == TCP_MS * len(plan.lines)
+
+
+def test_the_profiles_are_those_meant() -> None:
+    assert {"sunspec", "sunspec_meter", "sunspec_battery", "fronius_gen24"} <= set(shipped())
+    _, gen24 = find_profile("fronius_gen24", Path("nowhere"), {"sunspec": PLUGIN})
+    names = {point.name for point in PLUGIN.plan(device(gen24), gen24).points}
+    assert {"battery_power_w", "pv_power_w", "battery_soc_bp", "battery_charged_wh"} <= names
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"batery_dc": "714"}, {"battery_dc": "715"}, {"timeout_s": 0}, {"base": 70000}, {"setpoint": "123"}],
+)
+def test_a_wrong_option_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        profile(**wrong)
+
+
+def test_a_profile_of_another_driver_is_refused() -> None:
+    good = profile().model_dump()
+    with pytest.raises(ValidationError):
+        SunSpecProfile.model_validate({**good, "driver": "modbus"})
+
+
+@pytest.mark.parametrize(
+    ("role", "options", "control", "kind"),
+    [
+        ("inverter", {"setpoint": "auto"}, True, Commanded),
+        ("inverter", {"setpoint": "auto"}, False, SunSpec),
+        ("inverter", {"setpoint": "none"}, True, SunSpec),
+        ("meter", {"setpoint": "auto"}, True, SunSpec),
+        ("battery", {}, True, SunSpec),
+    ],
+)
+def test_only_what_may_be_written_to_is_an_actuator(
+    role: str, options: dict[str, str], control: bool, kind: type
+) -> None:
+    stated = profile(role, **options)
+    here = device(stated, control=control)
+    driver: Driver = PLUGIN.driver(here, stated, Image(), StepClock())
+    assert type(driver) is kind and isinstance(driver, Actuator) == (kind is Commanded)
+    assert (PLUGIN.plan(here, stated).setpoint is not None) == (kind is Commanded)
+
+
+def test_it_opens_no_link() -> None:
+    assert PLUGIN.kind == "sunspec" and not PLUGIN.link_schemes and "tcp" in PLUGIN.schemes
+    with pytest.raises(ConfigError, match=r"drivers\.modbus"):
+        PLUGIN.open_link("tcp://host", StepClock())
+
+
+def test_the_plan_states_the_setpoint_as_far_as_the_profile_does() -> None:
+    stated = profile(setpoint="auto", charge_max_w=4000, discharge_max_w=5000, timeout_s=90)
+    plan = PLUGIN.plan(device(stated), stated)
+    assert plan.setpoint is not None
+    assert plan.setpoint.command_class is CommandClass.SELF_EXPIRING
+    assert (plan.setpoint.charge_max_w, plan.setpoint.discharge_max_w) == (4000, 5000)
+    assert (plan.setpoint.timeout_s, plan.setpoint.refresh_s) == (90, 30)
+
+
+def test_the_points_planned_are_those_of_the_typical_chain() -> None:
+    plan = PLUGIN.plan(device(profile()), profile())
+    assert "103" in plan.lines[0].text and sum(line.points for line in plan.lines) > 0
+    assert all(str(model) in plan.notes[0] for model, _ in TYPICAL["inverter"])
+
+
+@pytest.mark.parametrize(
+    ("link", "least", "most"),
+    [
+        ("tcp://host", TCP_MS, TCP_MS),
+        ("rtu:///dev/ttyS0?baud=9600", 300, 330),
+        ("rtu:///dev/ttyS0", 300, 330),
+        ("rtutcp://host:4001?baud=19200", 150, 165),
+        ("rtu:///dev/ttyS0?baud=fast", 300, 330),
+    ],
+)
+def test_the_time_on_the_wire(link: str, least: float, most: float) -> None:
+    assert least <= request_ms(link, 125) <= most
