@@ -2,7 +2,7 @@
 
 The only writer of the hash chain. A record's digest is durable before the signature is made, and one that
 was left unsigned by a stop is signed first, unchanged. It refuses to seal anything while the wall clock is
-not trusted; samples taken before that are dated backwards then, once. It works from the store alone, so a
+not trusted, or samples whose date is not. It works from the store alone, so a
 restart, or a week without power, changes nothing in what is sealed.
 """
 
@@ -35,13 +35,12 @@ POLL_S = 0.5  # how soon an ended period or delivery is noticed
 SETTLE_MS = 500  # after the group commit, before a period is closed: late samples of slow links
 SLICE_MS = 30_000  # of samples read at once: bounds memory for sites with thousands of points
 GAPS_AT_ONCE = 50
-CAUSES = {"readings dropped": GapCause.READINGS_DROPPED}  # the store's words; anything else is a lost store
 
 Seal = Callable[[sqlite3.Connection, Record], None]
 
 
 class Attestor:
-    """`on_record` is told of each record once it is signed and stored."""
+    """Works on one store with one key, for the contract of `domain`."""
 
     def __init__(
         self,
@@ -50,16 +49,13 @@ class Attestor:
         clock: Clock,
         signer: Signer,
         domain: Domain,
-        on_record: Callable[[Record], None],
     ) -> None:
         self._site = site
         self._store = store
         self._clock = clock
         self._signer = signer
         self._domain = domain
-        self._on_record = on_record
         self._roles = {d.name: d.role for d in site.devices}
-        self._backdated = False
         self._dropped = False  # readings were dropped since the last interval: its flags say so
 
     async def run(self) -> None:
@@ -72,11 +68,7 @@ class Attestor:
             await asyncio.sleep(POLL_S)
 
     async def seal_due(self) -> None:
-        """One round: date what was undated, then gaps, deliveries and every period that is over."""
-        if not self._backdated:
-            now = self._clock.now()
-            await self._store.call(samples.backdate, self._store.boot, now.mono_ms, now.wall_ms)
-            self._backdated = True
+        """One round: gaps, deliveries and every period that is over."""
         await self._seal_gaps()
         for order in await self._store.call(unsealed.deliveries):
             await self._seal_delivery(order)
@@ -86,7 +78,7 @@ class Attestor:
     async def skip_past(self, sequence: int) -> None:
         """The contract already holds records up to `sequence`: continue after it, and say so in a gap."""
         last = await self._store.call(links.last)
-        if last is not None and last.sequence >= sequence:
+        if sequence <= (last.sequence if last else 0):
             return
         now = self._clock.now().wall_ms
         gap = Gap(0, now, 0, GapCause.RESTORED if last else GapCause.STORE_LOST)
@@ -158,11 +150,12 @@ class Attestor:
 
     async def _seal_gaps(self) -> None:
         for gap in (await self._store.call(gaps.unattested))[:GAPS_AT_ONCE]:
-            cause = CAUSES.get(gap.cause, GapCause.STORE_LOST)
-            self._dropped = self._dropped or cause is GapCause.READINGS_DROPPED
+            dropped = gap.cause == gaps.DROPPED  # any other cause is a database that was set aside
+            self._dropped = self._dropped or dropped
+            cause = GapCause.READINGS_DROPPED if dropped else GapCause.STORE_LOST
 
-            def attested(conn: sqlite3.Connection, record: Record, number: int = gap.id) -> None:
-                gaps.attest(conn, [number], record.sequence)
+            def attested(conn: sqlite3.Connection, record: Record, seen: gaps.Gap = gap) -> None:
+                gaps.attest(conn, [seen], record.sequence)
 
             await self._append(Gap(gap.from_ms, gap.to_ms, gap.lost, cause), also=attested)
 
@@ -193,7 +186,6 @@ class Attestor:
     async def _sign(self, record: Record) -> None:
         signature = self._signer.sign(record.digest)
         await self._store.call(links.sign, record.sequence, signature)
-        self._on_record(replace(record, signature=signature))
 
 
 def delivery_of(order: Order) -> Delivery:

@@ -103,7 +103,7 @@ class ChainModel(Strict):
     )
     platform: Literal["storage"]
     contracts: dict[str, str]
-    storage: Annotated[int, Field(ge=0)] = Field(description="this site's id in the contract")
+    storage: Annotated[int, Field(ge=1)] = Field(description="this site's id in the contract")
     confirmations: Annotated[int, Field(ge=0, le=1000)] = 12
     fee_cap: Wei = Field(default=100 * 10**9, alias="fee cap", description="most paid per gas")
     spend: Wei = Field(default=10**16, description="most spent on gas in a day")

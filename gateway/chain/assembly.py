@@ -1,0 +1,93 @@
+"""The chain side of a site put together: endpoints, quorum, manager, outbox, inbox, on one key.
+
+Owns the sessions and closes them. Each part of `parts` runs under the supervisor and fails alone; nothing
+here is waited for by control.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from gateway.chain.inbox import Inbox, Submit
+from gateway.chain.outbox import Outbox, last_sequence
+from gateway.chain.platforms import Platform
+from gateway.chain.quorum import Quorum
+from gateway.chain.rpc import HttpPost, Rpc, endpoint_name
+from gateway.chain.send_state import Policy
+from gateway.chain.txmgr import Signer, TxManager
+from gateway.clock import Clock
+from gateway.site import ChainSettings
+from gateway.store import Store
+
+
+class Chain:
+    """`submit` takes the commands that the inbox finds."""
+
+    def __init__(
+        self,
+        settings: ChainSettings,
+        platform: Platform,
+        store: Store,
+        clock: Clock,
+        signer: Signer,
+        submit: Submit,
+    ) -> None:
+        self._posts = [HttpPost(url) for url in settings.rpc]
+        endpoints = [
+            Rpc(endpoint_name(url), post) for url, post in zip(settings.rpc, self._posts, strict=True)
+        ]
+        self._quorum = Quorum(
+            endpoints,
+            clock,
+            chain_id=settings.chain_id,
+            contracts=tuple(settings.contracts.values()),
+        )
+        policy = Policy(
+            confirmations=max(1, settings.confirmations),
+            fee_cap_wei=settings.fee_cap_wei,
+            spend_per_day_wei=settings.spend_per_day_wei,
+        )
+        self._manager = TxManager(
+            store, self._quorum, signer, clock, policy, chain_id=settings.chain_id, poll_ms=settings.poll_ms
+        )
+        self._outbox = Outbox(
+            store,
+            self._quorum,
+            platform,
+            signer.address,
+            clock,
+            self._manager.wake,
+            confirmations=policy.confirmations,
+            poll_ms=settings.poll_ms,
+        )
+        self._inbox = Inbox(store, self._quorum, platform, clock, submit, poll_ms=settings.poll_ms)
+        self._platform = platform
+        self._address = signer.address
+        self._confirmations = policy.confirmations
+
+    @property
+    def parts(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What to keep running, by name."""
+        return {"transactions": self._manager.run, "outbox": self._outbox.run, "orders": self._inbox.run}
+
+    async def check(self) -> None:
+        """Right chain, contracts there. ConfigError when not; ChainError when nobody can say now."""
+        await self._quorum.check()
+
+    async def last_sequence(self) -> int:
+        """The last record the contract took from this site's key; 0 for none. ChainError when not known."""
+        return await last_sequence(self._quorum, self._platform, self._address, self._confirmations)
+
+    def status(self) -> dict[str, Any]:
+        """For people: what waits, what is in the way, how far the orders were read."""
+        sending, listening = self._manager.status, self._inbox.status
+        return {
+            "queued": sending.queued,
+            "sent": sending.sent,
+            "block": listening.block,
+            "commands": listening.commands,
+            "trouble": sending.trouble or self._outbox.stuck or listening.trouble,
+        }
+
+    async def close(self) -> None:
+        for post in self._posts:
+            await post.close()

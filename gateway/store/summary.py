@@ -1,0 +1,46 @@
+"""Counts over the whole store for people: what was signed, confirmed and carried out. Reads only."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from gateway.model import CommandState
+from gateway.store.records import RecordState
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """`gas_per_interval` is what the newest confirmed interval used; 0 when none is."""
+
+    sequence: int
+    signed: int
+    intervals: int
+    confirmed: int
+    intervals_confirmed: int
+    executed: int
+    last_transaction: str
+    gas_per_interval: int
+
+
+_RECORDS = """
+SELECT coalesce(max(sequence), 0), coalesce(sum(state <> :pending), 0),
+       coalesce(sum(state <> :pending AND kind = 'interval'), 0), coalesce(sum(state = :confirmed), 0),
+       coalesce(sum(state = :confirmed AND kind = 'interval'), 0)
+FROM record"""
+_TRANSACTION = """
+SELECT outgoing.hash FROM intent JOIN outgoing ON outgoing.intent = intent.id
+WHERE intent.state = 'confirmed' ORDER BY intent.id DESC, outgoing.number DESC LIMIT 1"""
+_GAS = """
+SELECT intent.gas_used FROM record JOIN intent ON intent.key = 'record/' || lower(hex(record.digest))
+WHERE record.kind = 'interval' AND record.state = :confirmed AND intent.state = 'confirmed'
+ORDER BY record.sequence DESC LIMIT 1"""
+
+
+def summary(conn: sqlite3.Connection) -> Summary:
+    states = {"pending": RecordState.PENDING, "confirmed": RecordState.CONFIRMED}
+    counts = conn.execute(_RECORDS, states).fetchone()
+    (executed,) = conn.execute(
+        "SELECT count(*) FROM command WHERE state = ?", (CommandState.DONE,)
+    ).fetchone()
+    transaction = conn.execute(_TRANSACTION).fetchone()
+    gas = conn.execute(_GAS, states).fetchone()
+    return Summary(*counts, executed, transaction[0] if transaction else "", gas[0] if gas else 0)

@@ -1,0 +1,236 @@
+"""The attestor on a real store in virtual time: periods, restarts, deliveries, gaps, clocks."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from gateway.attest import Attestor, delivery_of
+from gateway.evidence import body, merkle
+from gateway.evidence import records as chains
+from gateway.evidence.signer import KeySigner
+from gateway.evidence.typed import NO_CHAIN, GapCause
+from gateway.model import (
+    Cause,
+    ClockTrust,
+    Command,
+    CommandState,
+    Delivery,
+    IntervalFlag,
+    Point,
+    Sample,
+    ServiceKind,
+    Source,
+    Stamp,
+    Verdict,
+)
+from gateway.site import AttestSettings, Device, Site, SiteLimits, StoreSettings
+from gateway.store import Store, commands, gaps, records, samples
+from tests.sim.loop import run
+
+EVERY_S = 60
+POINTS = (Point("bms", "battery_soc_bp"), Point("bms", "battery_power_w"), Point("bms", "noise_w", False))
+SIGNER = KeySigner(bytes(31) + b"\x07")
+LIMITS = SiteLimits(5000, 5000, 10_000, 10_000, 1000)
+
+
+def site(folder: Path) -> Site:
+    device = Device("bms", "x", "can", "battery", "vbus://a", None)
+    return Site(
+        "s1", LIMITS, (device,), StoreSettings(folder / "s.db", commit_ms=100), AttestSettings(EVERY_S)
+    )
+
+
+class Bench:
+    """A store and an attestor on the virtual clock."""
+
+    def __init__(self, folder: Path, clock) -> None:
+        self.site, self.clock = site(folder), clock
+        self.store = Store(self.site.store, clock, threaded=False)
+
+    async def open(self):
+        await self.store.open()
+        self.attestor = Attestor(self.site, self.store, self.clock, SIGNER, NO_CHAIN)
+        return self
+
+    async def fill(self, from_ms, to_ms, step_ms=1000, trust=ClockTrust.TRUSTED):
+        group = [
+            Sample("bms", Stamp(at, at, trust), POINTS, (5000, 3600, 1), bytes(3))
+            for at in range(from_ms, to_ms, step_ms)
+        ]
+        await self.store.call(samples.insert_many, group, self.store.boot)
+
+    async def entries(self):
+        return await self.store.call(records.entries)
+
+
+def in_virtual_time(folder, scenario):
+    async def main(clock):
+        clock.wall_offset_ms = 10 * EVERY_S * 1000  # the grid begins at a round number
+        bench = await Bench(folder, clock).open()
+        try:
+            await scenario(bench)
+        finally:
+            await bench.store.close()
+
+    run(main)
+
+
+def test_each_period_is_sealed_once_when_it_is_over(tmp_path):
+    async def scenario(bench):
+        await bench.fill(600_000, 780_000)
+        bench.clock.step(120_000)
+        await bench.attestor.seal_due()  # 720 s: the second period is not settled yet
+        assert [e.record.sequence for e in await bench.entries()] == [1]
+        bench.clock.step(5000)
+        await bench.attestor.seal_due()
+        await bench.attestor.seal_due()
+        entries = await bench.entries()
+        assert [(e.record.kind, e.first_seq, e.last_seq) for e in entries] == [
+            ("interval", 1, 60),
+            ("interval", 61, 120),
+        ]
+        assert chains.check([e.record for e in entries], SIGNER.address) == []
+        first = body.read("interval", entries[0].record.body).body
+        assert (first.start_ms, first.end_ms, first.count) == (600_000, 660_000, 120)
+        assert (first.discharged_wh, first.soc_bp) == (60, 5000)
+        leaves = [
+            h for _, s in await bench.store.call(samples.between, 600_000, 660_000) for h in merkle.leaves(s)
+        ]
+        assert first.merkle_root == merkle.root(leaves)
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_periods_without_samples_are_left_out_and_partial_ones_say_so(tmp_path):
+    async def scenario(bench):
+        await bench.fill(630_000, 640_000)
+        await bench.fill(900_000, 960_000)
+        bench.clock.step(1_000_000)
+        await bench.attestor.seal_due()
+        found = [body.read("interval", e.record.body).body for e in await bench.entries()]
+        assert [(f.start_ms, f.end_ms) for f in found] == [(600_000, 660_000), (900_000, 960_000)]
+        assert found[0].flags & IntervalFlag.PARTIAL
+        assert not found[1].flags & IntervalFlag.PARTIAL
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_nothing_is_sealed_on_an_untrusted_clock(tmp_path):
+    async def scenario(bench):
+        import asyncio
+
+        await bench.fill(600_000, 660_000)
+        bench.clock.step(100_000)
+        bench.clock.trust = ClockTrust.UNTRUSTED
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(bench.attestor.run())
+            await asyncio.sleep(30)
+            assert await bench.entries() == []
+            bench.clock.trust = ClockTrust.TRUSTED
+            await asyncio.sleep(2)
+            assert len(await bench.entries()) == 1
+            task.cancel()
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_samples_without_a_date_are_in_no_period(tmp_path):
+    async def scenario(bench):
+        await bench.fill(600_000, 630_000)
+        await bench.fill(630_000, 660_000, trust=ClockTrust.UNTRUSTED)
+        bench.clock.step(100_000)
+        await bench.attestor.seal_due()
+        (entry,) = await bench.entries()
+        assert body.read("interval", entry.record.body).body.count == 60
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_a_record_left_unsigned_by_a_stop_is_signed_unchanged(tmp_path):
+    async def scenario(bench):
+        import asyncio
+
+        record = chains.seal(NO_CHAIN, "s1", 1, bytes(32), body.read("gap", GAP).body)
+        await bench.store.call(records.append, record)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(bench.attestor.run())
+            await asyncio.sleep(1)
+            task.cancel()
+        (entry,) = await bench.entries()
+        assert entry.record.digest == record.digest
+        assert chains.recover(record.digest, entry.record.signature) == SIGNER.address
+
+    in_virtual_time(tmp_path, scenario)
+
+
+GAP = (
+    '{"cause":1,"chain_id":0,"contract":"0x0000000000000000000000000000000000000000",'
+    '"end_ms":2,"lost":0,"site":"s1","start_ms":1}'
+)
+
+
+def test_a_gap_in_the_store_becomes_a_record_and_a_flag(tmp_path):
+    async def scenario(bench):
+        await bench.fill(600_000, 660_000)
+        await bench.store.call(gaps.add, "bms", 1, 2, 77, gaps.DROPPED)
+        bench.clock.step(100_000)
+        await bench.attestor.seal_due()
+        gap, interval = [body.read(e.record.kind, e.record.body).body for e in await bench.entries()]
+        assert (gap.lost, gap.cause) == (77, GapCause.READINGS_DROPPED)
+        assert interval.flags & IntervalFlag.READINGS_DROPPED
+        assert await bench.store.call(gaps.unattested) == []
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_a_store_behind_the_contract_skips_past_it_with_a_gap(tmp_path):
+    async def scenario(bench):
+        await bench.attestor.skip_past(0)
+        await bench.attestor.skip_past(41)
+        await bench.attestor.skip_past(42)
+        (entry,) = await bench.entries()
+        assert (entry.record.sequence, entry.record.kind) == (42, "gap")
+        await bench.attestor.skip_past(50)
+        assert [e.record.sequence for e in await bench.entries()] == [42, 51]
+        causes = [body.read("gap", e.record.body).body.cause for e in await bench.entries()]
+        assert causes == [GapCause.STORE_LOST, GapCause.RESTORED]
+
+    in_virtual_time(tmp_path, scenario)
+
+
+DELIVERY = Delivery("ab" * 32, 600_000, 630_000, 30, 29, 100, 3600, 2000, (Cause.RAMP,), CommandState.DONE)
+
+
+def outcome_of(delivery):
+    fields = asdict(delivery)
+    fields.pop("merkle_root")
+    return fields
+
+
+def test_an_ended_command_becomes_one_delivery_record(tmp_path):
+    async def scenario(bench):
+        command = Command("ab" * 32, Source.CHAIN, ServiceKind.FIXED_POWER, 600_000, 630_000, {"power_w": 1})
+        await bench.fill(600_000, 660_000)
+        await bench.store.call(commands.insert, command, Verdict(True))
+        now = bench.clock.now()
+        await bench.store.call(commands.set_state, command.id, CommandState.RUNNING, now)
+        args = (command.id, CommandState.DONE, now, "", outcome_of(DELIVERY))
+        await bench.store.call(commands.set_state, *args)
+        await bench.attestor.seal_due()
+        await bench.attestor.seal_due()
+        (entry,) = await bench.entries()
+        found = body.read("delivery", entry.record.body).body
+        assert (found.count, entry.first_seq, entry.last_seq) == (60, 1, 30)
+        assert replace(found, merkle_root=bytes(32), count=0) == DELIVERY
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_an_outcome_that_is_no_delivery_is_a_bug(tmp_path):
+    order = commands.Order(
+        None, CommandState.DONE, "", 0, 0, 0, 0, json.dumps({"causes": ["?"], "outcome": "x"})
+    )
+    with pytest.raises(ValueError, match="is not a valid Cause"):
+        delivery_of(order)
