@@ -48,4 +48,3 @@ def as_dict(points, values, qualities) -> dict[str, tuple[int, str]]:
     return {
         getattr(p, "name", p): (v, Quality(q).name) for p, v, q in zip(points, values, qualities, strict=True)
     }
-

@@ -74,11 +74,15 @@ def test_a_cancelled_wait_loses_no_frame():
 def test_iteration_ends_in_link_error_when_the_bus_is_lost():
     async def main(hub, clock):
         listener, heard = hub.listen(frozenset({1}), opened), []
+
+        async def take_all():
+            async for frame in listener:
+                heard.append(frame)
+
         hub.deliver(A)
         asyncio.get_running_loop().call_later(1, hub.lose, "gone")
         with pytest.raises(LinkError, match="gone"):
-            async for frame in listener:
-                heard.append(frame)
+            await take_all()
         assert heard == [A]
         with pytest.raises(LinkError, match="gone"):  # and stays so
             await anext(listener)

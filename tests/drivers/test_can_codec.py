@@ -126,7 +126,8 @@ def test_finer_soc_does_not_stand_in_for_a_missing_one():
     ("id", "data", "names"),
     [
         (0x359, "02000000010000", {"over_volt_alarm"}),
-        (0x359, "80090000010000", {"over_discharge_current_alarm", "over_charge_current_alarm", "other_alarm"}),
+        (0x359, "80090000010000", {"over_discharge_current_alarm", "over_charge_current_alarm",
+                                   "other_alarm"}),
         (0x359, "00001E08010000", {"over_volt_warning", "under_volt_warning", "over_temp_warning",
                                    "under_temp_warning", "other_warning"}),
         (0x35A, "0400000000000000", {"over_volt_alarm"}),

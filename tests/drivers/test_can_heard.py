@@ -69,8 +69,14 @@ def test_a_short_frame_leaves_the_rest_to_age():
 
 @pytest.mark.parametrize(
     ("enable", "charge", "discharge"),
-    [("C000", 480_000, 480_000), ("4000", 0, 480_000), ("8000", 480_000, 0), ("0000", 0, 0), ("80", 480_000, 0)],
-)  # fmt: skip
+    [
+        ("C000", 480_000, 480_000),
+        ("4000", 0, 480_000),
+        ("8000", 480_000, 0),
+        ("0000", 0, 0),
+        ("80", 480_000, 0),
+    ],
+)
 def test_a_cleared_enable_makes_its_limit_zero(enable, charge, discharge):
     now = state(after(frames("version 1.2"), [frame(0x35C, enable)]), 0)
     assert (now["charge_limit_ma"], now["discharge_limit_ma"]) == ((charge, "GOOD"), (discharge, "GOOD"))

@@ -1,5 +1,7 @@
 """The ASCII adapter protocol: strict lines, whatever the pieces they come in; nothing is ever repaired."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,7 +108,7 @@ def test_pieces_make_no_difference(frames, data):
     whole, pieces, bytewise = Lines(), Lines(), Lines()
     assert whole.feed(stream) == frames
     bounds = [0, *cuts, len(stream)]
-    got = [f for a, b in zip(bounds, bounds[1:], strict=False) for f in pieces.feed(stream[a:b])]
+    got = [f for a, b in pairwise(bounds) for f in pieces.feed(stream[a:b])]
     assert got == frames
     assert [f for byte in stream for f in bytewise.feed(bytes([byte]))] == frames
 
@@ -122,7 +124,7 @@ def test_a_line_cut_short_is_never_a_frame(frame, data):
 
 @given(NOISE, FRAMES, NOISE, FRAMES)
 def test_garbage_around_costs_at_most_its_own_line(before, first, after, second):
-    """Noise on a line of its own costs nothing; glued to a frame it takes that frame along, never alters it."""
+    """Noise on its own line costs nothing; glued to a frame it takes that along, never alters it."""
     lines = Lines()
     got = lines.feed(before + b"\r" + encode(first) + after + encode(second) + encode(second))
     expected = [first]
