@@ -104,7 +104,7 @@ def _export(conn: sqlite3.Connection, args: argparse.Namespace) -> None:
         )
     span = (args.start_ms, args.end_ms)
     if args.format == "records":
-        rows = _record_rows(conn, span, args.with_readings)
+        rows = record_rows(conn, span, args.with_readings)
     else:
         rows = _reading_rows(conn, span, args.device)
     write = _write_csv if args.format == "csv" else _write_jsonl
@@ -152,7 +152,7 @@ def iso(at_ms: int) -> str:
     return (EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-def _record_rows(conn: sqlite3.Connection, span: tuple[int, int], with_readings: bool) -> Iterator[Row]:
+def record_rows(conn: sqlite3.Connection, span: tuple[int, int], with_readings: bool) -> Iterator[Row]:
     sets, sequence = PointSets(), 0
     while entries := records.entries(conn, sequence, RECORDS_PAGE):
         for entry in entries:

@@ -114,7 +114,8 @@ def read_passphrase(keystore: Path, path: Path | None) -> bytes:
         folder = os.environ.get("CREDENTIALS_DIRECTORY")
         if not folder:
             raise ConfigError(
-                f"{keystore}: no passphrase: set attest.passphrase or the unit's credential {CREDENTIAL}"
+                f"{keystore}: no passphrase: name its file (attest.passphrase, or --passphrase),"
+                f" or give the unit the credential {CREDENTIAL}"
             )
         path = Path(folder) / CREDENTIAL
     raw = _read(path, PASSPHRASE_BYTES_MAX, "passphrase", "put the passphrase in its first line")

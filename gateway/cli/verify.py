@@ -1,0 +1,145 @@
+"""`gridseal verify`: checks a chain of signed records without a chain, a network or the key.
+
+Reads an export (`gridseal export --format records`), or a database through the same rows. All judgement is
+in gateway.evidence.audit; this file reads lines, and says what was found.
+"""
+
+import argparse
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gateway.cli import export
+from gateway.errors import ConfigError, StoreError
+from gateway.evidence.address import checksum
+from gateway.evidence.audit import Audit, Wanted
+from gateway.store import files
+
+NAME = "verify"
+HELP = """\
+check signed records: sequence, digests, signatures, Merkle roots; prove one reading
+
+WHAT is a file made by `gridseal export --format records`, or a site.yaml, or a database (.db). Each
+digest is made again from the record's body, each signature must be by one key, each record must name
+the digest before it, and where the readings are there their Merkle root is rebuilt. No chain is asked:
+that a contract accepted a record is for the contract to say.
+
+  gridseal export site.yaml --format records --with-readings -o evidence.jsonl
+  gridseal verify evidence.jsonl --key 0x52908400098527886E0F7030069857D2E4169EE7
+  gridseal verify evidence.jsonl --prove bms/battery_soc_bp@2026-11-01T12:00:01.250
+
+exit codes: 0 all of it holds, 1 something is wrong (or the reading to prove is not there)"""
+
+LINE_CHARS_MAX = 65_536  # the longest real line is under 2,000
+END_OF_TIME_MS = 2**62
+Row = dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", type=Path, metavar="WHAT", help="an export, a site.yaml or a database")
+    parser.add_argument("--key", default="", metavar="ADDRESS", help="the address that must have signed")
+    parser.add_argument("--prove", type=wanted, metavar="POINT@TIME", help="print the proof of this reading")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def wanted(text: str) -> Wanted:
+    """bms/battery_soc_bp@1764000000000, or with an ISO 8601 time."""
+    point, _, time = text.rpartition("@")
+    if not point:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like bms/battery_soc_bp@2026-11-01T12:00:00")
+    return Wanted(point, int(time) if time.isdecimal() else export.moment(time))
+
+
+def run(args: argparse.Namespace) -> int:
+    audit = Audit(checksum(args.key) if args.key else "", args.prove)
+    for place, row in _rows(args.what):
+        try:
+            audit.row(row)
+        except ValueError as error:
+            raise ConfigError(f"{place}: {error}")
+    audit.finish()
+    missing = args.prove is not None and audit.proof is None
+    print(json.dumps(as_json(audit)) if args.json else "\n".join(_lines(audit, args.prove)))
+    return 1 if audit.faults or not audit.kinds or missing else 0
+
+
+def _rows(what: Path) -> Iterator[tuple[str, Row]]:
+    """Each row, and where it stands for people."""
+    if what.suffix in (".yaml", ".yml", ".db") or ".db.aside-" in what.name:
+        yield from _stored(export.store_path(what))
+    else:
+        yield from _exported(what)
+
+
+def _stored(path: Path) -> Iterator[tuple[str, Row]]:
+    conn = files.connect_readonly(path)
+    try:
+        for row in export.record_rows(conn, (0, END_OF_TIME_MS), True):
+            yield str(path), row
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be read further: {error}") from error
+    finally:
+        conn.close()
+
+
+def _exported(path: Path) -> Iterator[tuple[str, Row]]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            number = 0
+            while line := file.readline(LINE_CHARS_MAX + 1):
+                number += 1
+                yield f"{path}:{number}", _parse(f"{path}:{number}", line)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not a text file; make one with: gridseal export SITE --format records")
+
+
+def _parse(place: str, line: str) -> Row:
+    if len(line) > LINE_CHARS_MAX:
+        raise ConfigError(f"{place}: a line of over {LINE_CHARS_MAX} characters is no record")
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        row = None
+    if not isinstance(row, dict):
+        raise ConfigError(f"{place}: not a JSON object; make the file with: gridseal export --format records")
+    return row
+
+
+def as_json(audit: Audit) -> dict[str, Any]:
+    """The whole result, flat where it can be."""
+    return {
+        "ok": bool(audit.kinds) and not audit.faults,
+        "records": audit.kinds.total(),
+        "first": audit.first,
+        "last": audit.last,
+        "intervals": audit.kinds["interval"],
+        "deliveries": audit.kinds["delivery"],
+        "gaps": audit.kinds["gap"],
+        "signer": audit.signed_by,
+        "places": [{"chain_id": c, "contract": a, "site": s} for c, a, s in audit.places],
+        "readings": audit.readings,
+        "roots_rebuilt": audit.roots,
+        "notes": audit.notes,
+        "faults": [{"record": f.sequence, "message": f.message} for f in audit.faults],
+        "proof": audit.proof,
+    }
+
+
+def _lines(audit: Audit, asked: Wanted | None) -> Iterator[str]:
+    kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(audit.kinds.items())) or "none"
+    yield f"records {audit.first} to {audit.last}: {audit.kinds.total()} ({kinds})"
+    for chain_id, contract, site in audit.places:
+        yield f"for site {site}, contract {checksum(contract)}, chain {chain_id}"
+    yield f"signed by {audit.signed_by or 'nobody'}"
+    yield f"Merkle roots rebuilt: {audit.roots}, from {audit.readings} readings"
+    yield from (f"note: {note}" for note in audit.notes)
+    yield from (f"WRONG: {fault}" for fault in audit.faults)
+    if audit.proof:
+        yield json.dumps(audit.proof, indent=1)
+    elif asked:
+        yield f"no proof: {asked.point} at {asked.at_ms} is not among readings whose root was rebuilt"
+    yield f"{len(audit.faults)} found wrong" if audit.faults else "nothing found wrong"

@@ -1,0 +1,194 @@
+"""An audit of exported records and readings: everything wrong with them, and the proof of one reading.
+
+Pure: it is fed rows (the JSON lines of `gridseal export --format records`) in order and holds the leaves of
+one record at a time, so a chain of years needs little memory. It refuses to call a chain good that it could
+not check: what is missing is told in `notes`, what is wrong in `faults`.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.evidence import body as bodies
+from gateway.evidence import merkle
+from gateway.evidence.body import Statement
+from gateway.evidence.records import Chain, Fault
+from gateway.evidence.typed import Gap
+from gateway.model import Record
+
+FAULTS_MAX = 1000  # a file that is wrong throughout must not fill the memory
+NOTES_MAX = 1000
+LEAVES_MAX = 5_000_000  # of one record: a day of a thousand points at 1 Hz is far beyond any period
+_UNSIGNED = "not signed"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The reading to prove."""
+
+    point: str
+    at_ms: int
+
+
+@dataclass
+class Audit:
+    """Feed `row` with each line, then call `finish`. `signer`: the address expected, or empty for any one."""
+
+    signer: str = ""
+    wanted: Wanted | None = None
+    faults: list[Fault] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+    first: int = 0
+    readings: int = 0
+    roots: int = 0
+    proof: dict[str, Any] | None = None
+    places: list[tuple[int, str, str]] = field(default_factory=list)  # chain id, contract, site
+
+    def __post_init__(self) -> None:
+        self._chain = Chain(self.signer)
+        self._record: Record | None = None
+        self._said: Statement | None = None
+        self._leaves: list[bytes] = []
+        self._target: dict[str, Any] | None = None
+        self._unsigned: list[Fault] = []  # at the end of the chain they are only young
+
+    @property
+    def last(self) -> int:
+        return max(self._chain.sequence, 0)
+
+    @property
+    def signed_by(self) -> str:
+        return self._chain.signer
+
+    def row(self, row: dict[str, Any]) -> None:
+        """One line. ValueError when it is neither a record nor a reading of the record before it."""
+        match row.get("type"):
+            case "record":
+                self._close()
+                self._open(record_of(row))
+            case "reading":
+                self._reading(row)
+            case other:
+                raise ValueError(f"a line of type {other!r} is neither a record nor a reading")
+
+    def finish(self) -> None:
+        self._close()
+        self.notes += [f"{fault} yet" for fault in self._unsigned]
+        if not self.kinds:
+            self.notes.append("no records at all")
+        if len(self.places) > 1:
+            self.notes.append(f"records for {len(self.places)} different places (chain, contract, site)")
+
+    # ---- one record -------------------------------------------------------------------------------------
+
+    def _open(self, record: Record) -> None:
+        before = self._chain.sequence
+        for fault in self._chain.add(record):
+            (self._unsigned if fault.message == _UNSIGNED else self.faults).append(fault)
+        if record.signature:
+            self.faults += self._unsigned  # one in the middle of a signed chain is not young
+            self._unsigned.clear()
+        if len(self.faults) > FAULTS_MAX:
+            raise ValueError(f"more than {FAULTS_MAX} faults; the last: {self.faults[-1]}")
+        self.kinds[record.kind] += 1
+        self.first = self.first or record.sequence
+        self._record, self._said, self._leaves, self._target = record, _statement(record), [], None
+        if self._said is None:
+            return
+        place = (self._said.domain.chain_id, self._said.domain.contract, self._said.site)
+        if place not in self.places:
+            self.places.append(place)
+        if isinstance(self._said.body, Gap) and len(self.notes) < NOTES_MAX:
+            self.notes.append(_gap_note(record, before, self._said.body))
+
+    def _reading(self, row: dict[str, Any]) -> None:
+        if self._record is None or row.get("record") != self._record.sequence:
+            raise ValueError(f"a reading of record {row.get('record')!r} is not behind that record")
+        point, at_ms, value, quality = reading_of(row)
+        if len(self._leaves) >= LEAVES_MAX:
+            raise ValueError(f"more than {LEAVES_MAX} readings of one record")
+        leaf = merkle.leaf(point, at_ms, value, quality)
+        self._leaves.append(leaf)
+        self.readings += 1
+        if self.wanted == Wanted(point, at_ms):
+            reading = {"point": point, "at_ms": at_ms, "value": value, "quality": quality}
+            self._target = {**reading, "leaf": leaf}
+
+    def _close(self) -> None:
+        """Compare the root of the record just read with that of its readings, as far as they are there."""
+        record, said = self._record, self._said
+        if record is None or said is None or isinstance(said.body, Gap) or not self._leaves:
+            return
+        have, count = len(self._leaves), said.body.count
+        if have < count:
+            text = f"record {record.sequence}: {have} of its {count} readings are here: root not checked"
+            self.notes.extend([text] if len(self.notes) < NOTES_MAX else [])
+            return
+        nodes = merkle.tree(self._leaves)
+        if have != count or nodes[0] != said.body.merkle_root:
+            text = f"its {have} readings do not give its Merkle root over {count}"
+            self.faults.append(Fault(record.sequence, text))
+            return
+        self.roots += 1
+        if self._target:
+            self.proof = _proof(record, self._target, nodes)
+
+
+def _statement(record: Record) -> Statement | None:
+    try:
+        return bodies.read(record.kind, record.body)
+    except ValueError:
+        return None  # the chain has already said so as a fault
+
+
+def _gap_note(record: Record, before: int, gap: Gap) -> str:
+    jump = f", skips from {before}" if 0 < before < record.sequence - 1 else ""
+    return f"record {record.sequence}: gap, {gap.cause.name.lower().replace('_', ' ')}{jump}"
+
+
+def _proof(record: Record, target: dict[str, Any], nodes: list[bytes]) -> dict[str, Any]:
+    siblings = merkle.proof(nodes, target["leaf"])
+    return {
+        **target,
+        "leaf": "0x" + target["leaf"].hex(),
+        "proof": ["0x" + node.hex() for node in siblings],
+        "root": "0x" + nodes[0].hex(),
+        "record": record.sequence,
+        "digest": "0x" + record.digest.hex(),
+        "signature": "0x" + record.signature.hex(),
+    }
+
+
+def record_of(row: dict[str, Any]) -> Record:
+    """The record in an exported line. ValueError when it is malformed."""
+    sequence, kind, body = row.get("sequence"), row.get("kind"), row.get("body")
+    if type(sequence) is not int or not isinstance(kind, str) or not isinstance(body, str):
+        raise ValueError("a record needs sequence, kind and body")
+    if not 0 < sequence < 2**64:
+        raise ValueError(f"sequence {sequence} is not a uint64 above 0")
+    return Record(
+        sequence, _hex(row, "previous", (32,)), _hex(row, "digest", (32,)), kind, body,
+        _hex(row, "signature", (0, 65)),
+    )  # fmt: skip
+
+
+def reading_of(row: dict[str, Any]) -> tuple[str, int, int, int]:
+    """(point, at_ms, value, quality) of an exported line. ValueError when it cannot be a leaf."""
+    point, numbers = row.get("point"), [row.get(name) for name in ("at_ms", "value", "quality")]
+    if not isinstance(point, str) or any(type(n) is not int for n in numbers):
+        raise ValueError("a reading needs point, at_ms, value and quality")
+    at_ms, value, quality = (int(n) for n in numbers if n is not None)
+    if not (0 <= at_ms < 2**64 and -(2**63) <= value < 2**63 and 0 <= quality < 256):
+        raise ValueError(f"a reading of {point} has a number out of its type")
+    return point, at_ms, value, quality
+
+
+def _hex(row: dict[str, Any], name: str, lengths: tuple[int, ...]) -> bytes:
+    text = row.get(name)
+    if not isinstance(text, str) or not text.startswith("0x"):
+        raise ValueError(f"{name} is not 0x hex")
+    raw = bytes.fromhex(text[2:])
+    if len(raw) not in lengths:
+        raise ValueError(f"{name} has {len(raw)} bytes, not {' or '.join(map(str, lengths))}")
+    return raw
