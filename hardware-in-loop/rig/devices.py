@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from rig import sunspec_bank
+from rig import huawei_luna2000, sma_sunny_island, solaredge_storedge, sunspec_bank, victron_gx
 from rig.bank import Bank
 from rig.physics import SiteSpec
 from rig.plant import Plant
@@ -11,15 +11,20 @@ from rig.plant import Plant
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One device: how its bank is built, and whether PV is on its DC side."""
+    """One device: how its bank is built, whether PV is on its DC side, its nameplate both ways."""
 
     build: Callable[[Plant], Bank]
     hybrid: bool = False
+    power_w: int | None = None  # None: the site's
 
 
 DEVICES: Mapping[str, Kind] = {
     "sunspec": Kind(sunspec_bank.build),
     "sunspec_124": Kind(lambda plant: sunspec_bank.build(plant, sunspec_bank.CHAIN_124)),
+    "victron_gx": Kind(victron_gx.build, power_w=2_400),
+    "huawei_luna2000": Kind(huawei_luna2000.build, hybrid=True, power_w=5_000),
+    "sma_sunny_island": Kind(sma_sunny_island.build, power_w=6_000),
+    "solaredge_storedge": Kind(solaredge_storedge.build, hybrid=True, power_w=5_000),
 }
 
 
@@ -38,5 +43,7 @@ def make(
         raise ValueError(f"unknown device {device!r}: use {', '.join(DEVICES)}")
     kind = DEVICES[device]
     site = replace(spec or SiteSpec(), hybrid=kind.hybrid)
+    if spec is None and kind.power_w is not None:
+        site = replace(site, charge_max_w=kind.power_w, discharge_max_w=kind.power_w)
     plant = Plant(site, seed=seed, soc=soc, start_minute=start_minute, speed=speed, step_ms=step_ms)
     return kind.build(plant)

@@ -32,7 +32,13 @@ class InProcessLink:
     """A RegisterLink (gateway.driver) straight into a bank. `faults` may be changed at any time."""
 
     def __init__(
-        self, bank: Bank, clock: MonoClock, *, url: str = "rig://", faults: Faults | None = None, seed: int = 1
+        self,
+        bank: Bank,
+        clock: MonoClock,
+        *,
+        url: str = "rig://",
+        faults: Faults | None = None,
+        seed: int = 1,
     ) -> None:
         self.url = url
         self.bank, self.faults = bank, faults or Faults()
@@ -46,7 +52,9 @@ class InProcessLink:
         pdu = bytes((FUNCTIONS[table],)) + address.to_bytes(2) + count.to_bytes(2)
         reply = await self._exchange(unit, pdu, timeout_s)
         if reply[1:2] != bytes((2 * count,)) or len(reply) != 2 + 2 * count:
-            raise FrameError(f"{self.url}: unit {unit} answered with {len(reply) - 2} bytes for {count} registers")
+            raise FrameError(
+                f"{self.url}: unit {unit} answered with {len(reply) - 2} bytes for {count} registers"
+            )
         return reply[2:]
 
     async def write(
