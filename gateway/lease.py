@@ -36,6 +36,7 @@ class Hold:
     read_back: ReadBack | None = None
     writes: int = 0  # since the start, releases too
     power_writes: int = 0  # of these, powers
+    allowance: int = 0  # writes still granted, where the device has a budget
     fault: str = ""
     foreign: bool = False  # the fault is a foreign write
 
@@ -56,6 +57,10 @@ class Hand(Protocol):
 
     def release(self) -> None:
         """Have the fallback written, if it is not in force already."""
+        ...
+
+    def grant(self, writes: int) -> None:
+        """So many more writes are on the durable count; only devices with a budget need it."""
         ...
 
     def clear(self) -> None:

@@ -25,6 +25,8 @@ def problem(command: Command) -> str:
         return f"{command.kind} takes exactly {', '.join(law.parameters)}"
     for name, bounds in law.parameters.items():
         value = command.parameters[name]
+        if type(value) is not int:
+            return f"{name} is not an integer"
         if not bounds.least <= value <= bounds.most:
             return f"{name} = {value} is outside {bounds.least} to {bounds.most}"
     if (

@@ -1,0 +1,155 @@
+"""One task per device: reaches it, polls it on a fixed grid, writes its setpoint, says how it is.
+
+A device that does not answer is expected: it is counted, left alone for a growing, jittered while, and
+reached again, and it never holds up another. It owns the driver from connect to close. It refuses to
+interpret samples: they go to `on_sample` as they come, and what that raises ends the task.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gateway.clock import Clock
+from gateway.driver import Actuator, Driver
+from gateway.errors import LinkError
+from gateway.model import Points, Sample
+from gateway.setpoint import SetpointWriter
+from gateway.site import Device
+
+PAUSE_FIRST_S = 1.0
+PAUSE_MOST_S = 30.0  # a device that is back is used again within half a minute
+MISSES_MAX = 3  # in a row: one lost poll is noise on a wire, three are an absence
+CONNECT_S_MAX = 120.0  # a SunSpec scan over slow RTU takes tens of seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a device is. Times are monotonic ms; `failures` counts in a row, `misses` since the start."""
+
+    device: str
+    online: bool = False
+    since_ms: int = 0
+    failures: int = 0
+    misses: int = 0
+    samples: int = 0
+    skipped: int = 0  # polls left out because the one before took too long
+    last_error: str = ""
+    identity: Mapping[str, str] = field(default_factory=dict)
+
+
+class DeviceTask:
+    """`on_points(device, points, poll_ms)` is called at each connect, `on_sample` for each sample; both are
+    synchronous. `random` gives [0, 1)."""
+
+    def __init__(
+        self,
+        device: Device,
+        driver: Driver,
+        clock: Clock,
+        random: Callable[[], float],
+        *,
+        on_points: Callable[[str, Points, int], None],
+        on_sample: Callable[[Sample], None],
+    ) -> None:
+        self._device = device
+        self._driver = driver
+        self._clock = clock
+        self._random = random
+        self._on_points = on_points
+        self._on_sample = on_sample
+        self._attempts = 0
+        self.health = Health(device.name, since_ms=clock.mono_ms())
+        commanded = device.control and isinstance(driver, Actuator)
+        self.hand = SetpointWriter(device, driver, clock) if commanded else None  # type: ignore[arg-type]
+
+    async def run(self) -> None:
+        """Until cancelled. LinkErrors are the device's affair and stay here."""
+        while True:
+            try:
+                await self._session()
+            except LinkError as error:
+                self._went(str(error))
+                if self.hand is not None:
+                    self.hand.lost()
+                await self._driver.close()
+            await asyncio.sleep(self._pause_s())
+
+    async def _session(self) -> None:
+        """From connect to the failure that ends it."""
+        try:
+            async with asyncio.timeout(CONNECT_S_MAX):
+                identity = await self._driver.connect()
+        except TimeoutError as error:
+            raise LinkError(f"{self._device.name} was not identified in {CONNECT_S_MAX:.0f} s") from error
+        self._on_points(self._device.name, self._driver.points, self._device.poll_ms)
+        self._attempts = 0
+        self._note(online=True, since_ms=self._clock.mono_ms(), failures=0, identity=dict(identity))
+        works = [self._listen() if self._driver.pushed else self._poll()]
+        if self.hand is not None:
+            works.append(self._serve(self.hand))
+        await _together(works)
+
+    async def _listen(self) -> None:
+        """A device that speaks by itself: the end of its bus is the end of the session."""
+        while True:
+            self._take(await self._driver.read())
+
+    async def _poll(self) -> None:
+        """On the grid of the first poll: no drift, and what cannot be kept up with is left out."""
+        slot_ms = self._clock.mono_ms()
+        while True:
+            try:
+                self._take(await self._driver.read())
+            except LinkError as error:
+                self._missed(error)
+            slot_ms = self._next_slot_ms(slot_ms)
+            await asyncio.sleep((slot_ms - self._clock.mono_ms()) / 1000)
+
+    def _next_slot_ms(self, slot_ms: int) -> int:
+        late_ms = self._clock.mono_ms() - slot_ms
+        passed = late_ms // self._device.poll_ms
+        self._note(skipped=self.health.skipped + passed)
+        return slot_ms + (passed + 1) * self._device.poll_ms
+
+    async def _serve(self, hand: SetpointWriter) -> None:
+        while True:
+            try:
+                await hand.serve()
+            except LinkError as error:
+                self._missed(error)
+                await asyncio.sleep(self._device.poll_ms / 1000)
+
+    def _take(self, sample: Sample) -> None:
+        self._note(samples=self.health.samples + 1, failures=0)
+        self._on_sample(sample)
+
+    def _missed(self, error: LinkError) -> None:
+        self._note(failures=self.health.failures + 1, misses=self.health.misses + 1, last_error=str(error))
+        if self.health.failures >= MISSES_MAX:
+            raise error
+
+    def _went(self, text: str) -> None:
+        """Offline; the moment it went is kept through the attempts that follow."""
+        since_ms = self._clock.mono_ms() if self.health.online else self.health.since_ms
+        self._attempts += 1
+        failures = self.health.failures + (0 if self.health.online else 1)  # online: the miss was counted
+        self._note(online=False, since_ms=since_ms, failures=failures, last_error=text)
+
+    def _pause_s(self) -> float:
+        longest_s: float = min(PAUSE_MOST_S, PAUSE_FIRST_S * 2 ** min(self._attempts - 1, 16))
+        return longest_s * (0.5 + self._random() / 2)
+
+    def _note(self, **changes: Any) -> None:
+        self.health = replace(self.health, **changes)
+
+
+async def _together(works: list[Coroutine[Any, Any, None]]) -> None:
+    """Run all; when one fails, cancel the others and raise its error: a bug before a LinkError."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except ExceptionGroup as failed:
+        bugs = [e for e in failed.exceptions if not isinstance(e, LinkError)]
+        raise (bugs or failed.exceptions)[0] from None
