@@ -51,7 +51,7 @@ def admit(
     reason = _wrong_id(command) or ("this id was used before" if known else "")  # 11
     if not reason and command.kind is not ServiceKind.STOP:  # a stop is never too late, too often or too much
         reason = _too_often(command, static.site, recent) or _wrong_time(command, static.site, now)
-        reason = reason or _too_much(reach, static)
+        reason = reason or too_much(reach, static)
     return Verdict(not reason, reason)
 
 
@@ -82,7 +82,8 @@ def _wrong_time(command: Command, site: SiteLimits, now: Stamp) -> str:
     return ""
 
 
-def _too_much(reach: Limits, static: Static) -> str:
+def too_much(reach: Limits, static: Static) -> str:
+    """Why this reach is above nameplate or site; empty if it is not. Asked again when an order begins."""
     if static.nameplate is None:
         return "no inverter that can be controlled has been reached yet"
     bounds = (("the inverter's nameplate", static.nameplate), ("the site's limit", _site(static.site)))

@@ -265,6 +265,7 @@ class Cause(StrEnum):
     BUDGET = "write budget"
     FAULT = "latched fault"
     STOP = "stop"
+    PRIORITY = "higher source"
 
 
 @dataclass(frozen=True, slots=True)
