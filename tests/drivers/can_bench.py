@@ -1,5 +1,7 @@
 """What the CAN tests share: the profile and its table, recorded sets, and a battery on a virtual bus."""
 
+import asyncio
+from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from drivers.can.codec import Table
 from drivers.can.profile import CanProfile, compile_table
 from gateway import yamlfile
 from gateway.driver import CanFrame
+from gateway.errors import LinkError
 from gateway.model import Quality
 from gateway.site import Device
 
@@ -48,3 +51,63 @@ def as_dict(points, values, qualities) -> dict[str, tuple[int, str]]:
     return {
         getattr(p, "name", p): (v, Quality(q).name) for p, v, q in zip(points, values, qualities, strict=True)
     }
+
+
+class Battery:
+    """Sends a burst each second, in the order given, 3 ms apart; can be silenced; keeps what it hears."""
+
+    def __init__(self, clock, burst, every_s=1.0, late=lambda: 0.0):
+        self.link = PLUGIN.open_link("vbus://bench", clock)
+        self.clock, self.burst, self.every_s, self.late = clock, burst, every_s, late
+        self.on, self.sent_ms = True, 0
+        self.heard = []  # (ms, frame)
+
+    async def speak(self):
+        while True:
+            for one in self.burst:
+                await asyncio.sleep(0.003)
+                if self.on:
+                    await self.link.send(one)
+                    self.sent_ms = self.clock.mono_ms()
+            await asyncio.sleep(self.every_s - 0.003 * len(self.burst) + self.late())
+
+    async def hear(self):
+        while True:
+            try:
+                async for one in self.link.listen(frozenset({0x305})):
+                    self.heard.append((self.clock.mono_ms(), one))
+            except LinkError:  # the wire is cut
+                await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def site(clock, burst, **options):
+    """A battery that speaks and a driver that is not connected yet."""
+    own = options.pop("own", None)
+    poll_ms = options.pop("poll_ms", 1000)
+    battery = Battery(clock, burst, **options)
+    link = PLUGIN.open_link("vbus://bench", clock)
+    driver = PLUGIN.driver(device(poll_ms=poll_ms, own=own), own or profile(), link, clock)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(battery.speak()), group.create_task(battery.hear())]
+        yield battery, driver
+        for task in tasks:
+            task.cancel()
+    await driver.close()
+    await link.close()
+    await battery.link.close()
+
+
+def values(sample) -> dict[str, tuple[int, str]]:
+    return as_dict(sample.points, sample.values, sample.qualities)
+
+
+async def read_on(driver, most=50):
+    """Samples until the driver fails, and what it failed with."""
+    samples = []
+    try:
+        while len(samples) < most:
+            samples.append(await driver.read())
+    except LinkError as error:
+        return samples, str(error)
+    return samples, ""

@@ -1,7 +1,6 @@
 """The pushed driver in virtual time, with a battery on the in-process bus: sets, ages, keep-alive, loss."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import pytest
@@ -13,59 +12,8 @@ from drivers.can.heard import LIMITS
 from drivers.can.vbus import bus
 from gateway.driver import Actuator, CanFrame
 from gateway.errors import LinkError
-from tests.drivers.can_bench import SETS, as_dict, device, frame, frames, profile
+from tests.drivers.can_bench import SETS, frame, frames, read_on, site, values
 from tests.sim.loop import run
-
-ALIVE = CanFrame(0x305, bytes(8))
-
-
-class Battery:
-    """Sends a burst each second, in the order given, 3 ms apart; can be silenced; keeps what it hears."""
-
-    def __init__(self, clock, burst, every_s=1.0, late=lambda: 0.0):
-        self.link = PLUGIN.open_link("vbus://bench", clock)
-        self.clock, self.burst, self.every_s, self.late = clock, burst, every_s, late
-        self.on, self.sent_ms = True, 0
-        self.heard = []  # (ms, frame)
-
-    async def speak(self):
-        while True:
-            for one in self.burst:
-                await asyncio.sleep(0.003)
-                if self.on:
-                    await self.link.send(one)
-                    self.sent_ms = self.clock.mono_ms()
-            await asyncio.sleep(self.every_s - 0.003 * len(self.burst) + self.late())
-
-    async def hear(self):
-        while True:
-            try:
-                async for one in self.link.listen(frozenset({0x305})):
-                    self.heard.append((self.clock.mono_ms(), one))
-            except LinkError:  # the wire is cut
-                await asyncio.sleep(0.1)
-
-
-@asynccontextmanager
-async def site(clock, burst, **options):
-    """A battery that speaks and a driver that is not connected yet."""
-    own = options.pop("own", None)
-    poll_ms = options.pop("poll_ms", 1000)
-    battery = Battery(clock, burst, **options)
-    link = PLUGIN.open_link("vbus://bench", clock)
-    driver = PLUGIN.driver(device(poll_ms=poll_ms, own=own), own or profile(), link, clock)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(battery.speak()), group.create_task(battery.hear())]
-        yield battery, driver
-        for task in tasks:
-            task.cancel()
-    await driver.close()
-    await link.close()
-    await battery.link.close()
-
-
-def values(sample) -> dict[str, tuple[int, str]]:
-    return as_dict(sample.points, sample.values, sample.qualities)
 
 
 @pytest.mark.parametrize("recorded", SETS, ids=lambda s: s["name"])
@@ -171,17 +119,6 @@ def test_enable_bits_are_known_before_the_first_sample():
     run(main)
 
 
-async def read_on(driver, most=50):
-    """Samples until the driver fails, and what it failed with."""
-    samples = []
-    try:
-        while len(samples) < most:
-            samples.append(await driver.read())
-    except LinkError as error:
-        return samples, str(error)
-    return samples, ""
-
-
 def test_silence_turns_stale_limit_by_limit_then_is_a_link_error():
     async def main(clock):
         async with site(clock, frames("version 1.3")) as (battery, driver):
@@ -258,82 +195,6 @@ def test_wrong_frames_are_dropped_and_counted():
     run(main)
 
 
-def test_keep_alive_goes_out_each_second_also_while_the_battery_is_silent():
-    async def main(clock):
-        async with site(clock, frames("version 1.3")) as (battery, driver):
-            await driver.connect()
-            for _ in range(30):
-                await driver.read()
-            battery.on = False
-            for _ in range(5):
-                await driver.read()
-            return battery.heard
-
-    heard = run(main)
-    assert len(heard) >= 30 and {f for _, f in heard} == {ALIVE}
-    assert {b - a for (a, _), (b, _) in pairwise(heard)} == {1000}
-    assert heard[0][0] <= 1500
-
-
-def test_keep_alive_wakes_a_battery_that_waits_for_it():
-    async def main(clock):
-        async with site(clock, frames("version 1.3")) as (battery, driver):
-            battery.on = False
-
-            async def wait_for_inverter():
-                while not battery.heard:
-                    await asyncio.sleep(0.01)
-                battery.on = True
-
-            async with asyncio.TaskGroup() as group:
-                group.create_task(wait_for_inverter())
-                await driver.connect()
-            assert values(await driver.read())["battery_soc_bp"] == (8400, "GOOD")
-
-    run(main)
-
-
-def test_another_inverters_keep_alive_is_not_doubled():
-    async def main(clock):
-        async with site(clock, frames("version 1.3")) as (battery, driver):
-            inverter = PLUGIN.open_link("vbus://bench", clock)
-            running = True
-
-            async def company():
-                while running:
-                    await inverter.send(ALIVE)
-                    await asyncio.sleep(1)
-
-            async with asyncio.TaskGroup() as group:
-                group.create_task(company())
-                await driver.connect()
-                for _ in range(10):
-                    await driver.read()
-                alone = inverter.counters.received
-                sent = [f for _, f in battery.heard]
-                running = False
-            assert alone and len(sent) == clock.mono_ms() // 1000
-            left = clock.mono_ms()
-            for _ in range(6):
-                await driver.read()
-            ours = [at for at, _ in battery.heard if at > left]
-            assert ours and ours[0] - left <= 2000  # and takes over when the other one stops
-
-    run(main)
-
-
-def test_no_keep_alive_in_the_profile_sends_nothing():
-    async def main(clock):
-        own = profile().model_copy(update={"keep_alive": None})
-        async with site(clock, frames("version 1.3"), own=own) as (battery, driver):
-            await driver.connect()
-            for _ in range(5):
-                await driver.read()
-            assert battery.heard == []
-
-    run(main)
-
-
 def test_a_late_reader_does_not_take_old_frames_for_new_ones():
     """The gateway was busy for 4 s: what arrived before counts from its arrival."""
 
@@ -368,20 +229,6 @@ def test_a_lost_bus_is_a_link_error_and_connect_starts_afresh():
             now = values(await driver.read())
             assert now["battery_soc_bp"] == (8400, "GOOD")
             assert now["battery_requests_flags"] == (0, "ABSENT")  # nothing of the former battery is left
-
-    run(main)
-
-
-def test_a_send_that_hangs_is_a_link_error():
-    async def main(clock):
-        async with site(clock, frames("version 1.3")) as (_, driver):
-            await driver.connect()
-
-            async def hang(frame):
-                await asyncio.sleep(3600)
-
-            driver._link.send = hang
-            assert (await read_on(driver))[1] == "vbus://bench: keep-alive not sent within 1 s"
 
     run(main)
 
