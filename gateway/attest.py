@@ -25,6 +25,7 @@ from gateway.model import (
     IntervalFlag,
     Point,
     Record,
+    Sample,
 )
 from gateway.site import Site, preference
 from gateway.store import Store, gaps, samples, unsealed
@@ -113,7 +114,7 @@ class Attestor:
         return (start_ms, end_ms) if self._clock.now().wall_ms >= ready_ms else None
 
     async def _leaves(
-        self, start_ms: int, end_ms: int, fold: Callable[[samples.Sample], None] | None = None
+        self, start_ms: int, end_ms: int, fold: Callable[[Sample], None] | None = None
     ) -> tuple[list[bytes], int, int]:
         """Leaf hashes of all evidence readings in the span, and the first and last sample they are from."""
         leaves: list[bytes] = []

@@ -41,7 +41,7 @@ TABLES = (
 REFUSED_KEPT = 10_000  # they prove nothing and block nothing: asked again, they are judged again
 BUDGET_DAYS_KEPT = 400
 
-_COLUMNS = (
+COLUMNS = (
     "id, source, kind, not_before_ms, not_after_ms, parameters, origin,"
     " state, reason, received_ms, began_ms, began_mono_ms, ended_ms, outcome"
 )
@@ -70,7 +70,7 @@ def insert(conn: sqlite3.Connection, command: Command, verdict: Verdict, receive
     state = CommandState.ADMITTED if verdict.admitted else CommandState.REFUSED
     parameters = json.dumps(dict(command.parameters), separators=(",", ":"))
     cursor = conn.execute(
-        f"INSERT INTO command ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '')"
+        f"INSERT INTO command ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '')"
         " ON CONFLICT (id) DO NOTHING",
         (
             command.id,
@@ -126,22 +126,20 @@ def set_state(
 
 
 def get(conn: sqlite3.Connection, command_id: str) -> Order | None:
-    row = conn.execute(f"SELECT {_COLUMNS} FROM command WHERE id = ?", (command_id,)).fetchone()
-    return _order(row) if row else None
+    row = conn.execute(f"SELECT {COLUMNS} FROM command WHERE id = ?", (command_id,)).fetchone()
+    return order_of(row) if row else None
 
 
 def open_commands(conn: sqlite3.Connection) -> list[Order]:
     """Admitted and running ones, earliest first. After a start, a running one was interrupted."""
-    query = (
-        f"SELECT {_COLUMNS} FROM command WHERE state IN ('admitted', 'running') ORDER BY not_before_ms, id"
-    )
-    return [_order(row) for row in conn.execute(query)]
+    query = f"SELECT {COLUMNS} FROM command WHERE state IN ('admitted', 'running') ORDER BY not_before_ms, id"
+    return [order_of(row) for row in conn.execute(query)]
 
 
 def recent(conn: sqlite3.Connection, limit: int = 20) -> list[Order]:
     """The newest commands of any state, newest first, for people."""
-    query = f"SELECT {_COLUMNS} FROM command ORDER BY rowid DESC LIMIT ?"
-    return [_order(row) for row in conn.execute(query, (limit,))]
+    query = f"SELECT {COLUMNS} FROM command ORDER BY rowid DESC LIMIT ?"
+    return [order_of(row) for row in conn.execute(query, (limit,))]
 
 
 def spend(conn: sqlite3.Connection, device: str, day: int, writes: int = 1) -> int:
@@ -161,6 +159,7 @@ def spent(conn: sqlite3.Connection, device: str, day: int) -> int:
     return int(row[0]) if row else 0
 
 
-def _order(row: tuple[str, int, str, int, int, str, str, str, str, int, int, int, int, str]) -> Order:
+def order_of(row: tuple[str, int, str, int, int, str, str, str, str, int, int, int, int, str]) -> Order:
+    """The Order in a row of COLUMNS."""
     command = Command(row[0], Source(row[1]), ServiceKind(row[2]), row[3], row[4], json.loads(row[5]), row[6])
     return Order(command, CommandState(row[7]), *row[8:])

@@ -31,6 +31,7 @@ TABLES = (
             "sender": str,
             "nonce": int,
             "cost_wei": int,
+            "paid_wei": int,
             "gas_used": int,
             "block_number": int,
             "block_hash": str,
@@ -124,8 +125,8 @@ def add(conn: sqlite3.Connection, call: NewIntent, created_ms: int) -> bool:
         return False
     conn.execute(
         "INSERT INTO intent (key, contract, data, gas, ordered, after, state, sender, nonce, cost_wei,"
-        " gas_used, block_number, block_hash, created_ms, sent_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, 'queued', '', ?, 0, 0, 0, '', ?, 0)",
+        " paid_wei, gas_used, block_number, block_hash, created_ms, sent_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, 'queued', '', ?, 0, 0, 0, 0, '', ?, 0)",
         (
             call.key,
             call.contract.lower(),
@@ -262,8 +263,8 @@ def finish(conn: sqlite3.Connection, intent: int, state: str, cost_wei: int = 0,
 def again(conn: sqlite3.Connection, intent: int) -> None:
     """Queue one that was reverted or refused once more, in its old place and with a new nonce."""
     conn.execute(
-        "UPDATE intent SET state = 'queued', nonce = ?, block_number = 0, block_hash = ''"
-        " WHERE id = ? AND state IN ('reverted', 'refused')",
+        "UPDATE intent SET state = 'queued', nonce = ?, paid_wei = paid_wei + cost_wei, cost_wei = 0,"
+        " block_number = 0, block_hash = '' WHERE id = ? AND state IN ('reverted', 'refused')",
         (NO_NONCE, intent),
     )
 
@@ -299,7 +300,7 @@ def _forget(conn: sqlite3.Connection) -> None:
 def spent_since(conn: sqlite3.Connection, since_ms: int) -> int:
     """Wei reserved or spent by everything sent since then."""
     (total,) = conn.execute(
-        "SELECT coalesce(sum(cost_wei), 0) FROM intent WHERE sent_ms > ?", (since_ms,)
+        "SELECT coalesce(sum(cost_wei + paid_wei), 0) FROM intent WHERE sent_ms > ?", (since_ms,)
     ).fetchone()
     return int(total)
 

@@ -37,10 +37,19 @@ ORDER BY record.sequence DESC LIMIT 1"""
 
 def summary(conn: sqlite3.Connection) -> Summary:
     states = {"pending": RecordState.PENDING, "confirmed": RecordState.CONFIRMED}
-    counts = conn.execute(_RECORDS, states).fetchone()
+    sequence, signed, intervals, confirmed, settled = conn.execute(_RECORDS, states).fetchone()
     (executed,) = conn.execute(
         "SELECT count(*) FROM command WHERE state = ?", (CommandState.DONE,)
     ).fetchone()
     transaction = conn.execute(_TRANSACTION).fetchone()
     gas = conn.execute(_GAS, states).fetchone()
-    return Summary(*counts, executed, transaction[0] if transaction else "", gas[0] if gas else 0)
+    return Summary(
+        sequence=sequence,
+        signed=signed,
+        intervals=intervals,
+        confirmed=confirmed,
+        intervals_confirmed=settled,
+        executed=executed,
+        last_transaction=transaction[0] if transaction else "",
+        gas_per_interval=gas[0] if gas else 0,
+    )

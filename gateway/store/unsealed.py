@@ -7,7 +7,7 @@ crash between the two cannot happen.
 import sqlite3
 
 from gateway.model import ClockTrust, CommandState
-from gateway.store.commands import Order, _order
+from gateway.store.commands import COLUMNS, Order, order_of
 from gateway.store.table import Table
 
 TABLES = (Table("sealed_command", {"id": str, "sequence": int}, ("id",)),)
@@ -24,11 +24,11 @@ def next_dated(conn: sqlite3.Connection, from_ms: int) -> int | None:
 def deliveries(conn: sqlite3.Connection, limit: int = 20) -> list[Order]:
     """Ended commands whose delivery no record speaks of yet, oldest end first."""
     rows = conn.execute(
-        "SELECT command.* FROM command LEFT JOIN sealed_command ON sealed_command.id = command.id"
-        " WHERE state IN (?, ?) AND outcome <> '' AND sealed_command.id IS NULL ORDER BY ended_ms LIMIT ?",
+        f"SELECT {COLUMNS} FROM command WHERE state IN (?, ?) AND outcome <> ''"
+        " AND id NOT IN (SELECT id FROM sealed_command) ORDER BY ended_ms LIMIT ?",
         (CommandState.DONE, CommandState.CUT_SHORT, limit),
     )
-    return [_order(row) for row in rows]
+    return [order_of(row) for row in rows]
 
 
 def seal(conn: sqlite3.Connection, command_id: str, sequence: int) -> None:

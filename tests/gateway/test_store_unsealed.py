@@ -1,0 +1,75 @@
+"""What waits for a signature: the next dated sample, ended commands, each sealed once."""
+
+import sqlite3
+
+import pytest
+
+from gateway.errors import StoreError
+from gateway.model import (
+    ClockTrust,
+    Command,
+    CommandState,
+    Point,
+    Sample,
+    ServiceKind,
+    Source,
+    Stamp,
+    Verdict,
+)
+from gateway.store import commands, samples, schema, unsealed
+from gateway.store.summary import Summary, summary
+
+NOW = Stamp(5, 1000, ClockTrust.TRUSTED)
+
+
+@pytest.fixture
+def conn():
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for table in schema.TABLES:
+        for statement in table.ddl():
+            connection.execute(statement)
+    yield connection
+    connection.close()
+
+
+def ended(conn, number, state, outcome):
+    command = Command(f"{number:064x}", Source.CHAIN, ServiceKind.FIXED_POWER, 0, 10, {"power_w": 1})
+    commands.insert(conn, command, Verdict(True))
+    commands.set_state(conn, command.id, CommandState.RUNNING, NOW)
+    if state is not CommandState.RUNNING:
+        commands.set_state(conn, command.id, state, NOW, "", outcome)
+    return command.id
+
+
+def test_the_next_sample_with_a_date_that_may_be_believed(conn):
+    points = (Point("a", "x_w"),)
+    dated = [(50, ClockTrust.UNTRUSTED), (70, ClockTrust.BACKDATED), (90, ClockTrust.TRUSTED)]
+    group = [Sample("a", Stamp(at, at, trust), points, (1,), bytes(1)) for at, trust in dated]
+    assert unsealed.next_dated(conn, 0) is None
+    samples.insert_many(conn, group, 1)
+    assert [unsealed.next_dated(conn, at) for at in (0, 71, 91)] == [70, 90, None]
+
+
+def test_ended_commands_wait_until_they_are_sealed(conn):
+    done = ended(conn, 1, CommandState.DONE, {"x": 1})
+    cut = ended(conn, 2, CommandState.CUT_SHORT, {"x": 2})
+    ended(conn, 3, CommandState.RUNNING, None)
+    ended(conn, 4, CommandState.CUT_SHORT, None)  # never began: nothing was delivered
+    assert {o.command.id for o in unsealed.deliveries(conn)} == {done, cut}
+    unsealed.seal(conn, done, 7)
+    assert [o.command.id for o in unsealed.deliveries(conn)] == [cut]
+    with pytest.raises((StoreError, sqlite3.IntegrityError)):
+        unsealed.seal(conn, done, 8)
+
+
+def test_the_summary_of_an_empty_store_and_of_executed_commands(conn):
+    assert summary(conn) == Summary(0, 0, 0, 0, 0, 0, "", 0)
+    ended(conn, 1, CommandState.DONE, {"x": 1})
+    conn.execute("INSERT INTO record VALUES (1, 'interval', x'', x'ab', '', x'', 0, 0, 'pending')")
+    conn.execute("INSERT INTO record VALUES (2, 'gap', x'', x'ac', '', x'01', 0, 0, 'signed')")
+    conn.execute("INSERT INTO record VALUES (3, 'interval', x'', x'ad', '', x'01', 0, 0, 'confirmed')")
+    conn.execute(
+        "INSERT INTO intent VALUES (1, 'record/ad', '', x'', 0, 1, '', 'confirmed', '', 0, 0, 43210, 0, '', 0, 0)"
+    )
+    conn.execute("INSERT INTO outgoing VALUES (1, 0, '0xfeed', x'', 0, 0, 1)")
+    assert summary(conn) == Summary(3, 2, 1, 1, 1, 1, "0xfeed", 43210)
