@@ -10,11 +10,11 @@ from typing import Any
 
 from drivers.sunspec.mapping import (
     CHARGE_RATING,
+    DC_MODELS,
     DISCHARGE_RATING,
     ROLE_MODELS,
     ROLE_NEEDS,
     ROWS,
-    STORAGE,
     Pick,
     Row,
     Sign,
@@ -25,10 +25,11 @@ from drivers.sunspec.profile import SunSpecProfile
 from drivers.sunspec.scan import Found
 from drivers.sunspec.values import PLACES, SF_ABSENT, decode
 from gateway.errors import LinkError
-from gateway.model import Quality
+from gateway.model import Quality, Quantity
 
 PORT_PV, PORT_ESS = 0, 1  # PrtTyp of 714
-BATTERY_MODULES = (3, 4)  # of 160 with the option "160-34"
+BATTERY_MODULES = (3, 4)  # charge and discharge module of 160 with the option "160-34"
+BATTERY_NAMES = (b"StCha", b"StDisCha")  # how their IDStr begins where a device names them
 
 Contents = Mapping[int, Mapping[str, Any]]  # address of a model -> its raw values; empty when offline
 
@@ -88,6 +89,16 @@ def nameplate_w(models: Mapping[int, Present], contents: Contents) -> tuple[int,
     return charge, discharge
 
 
+def own_pv(bounds: Iterable[Bound], contents: Contents) -> bool:
+    """Whether PV hangs on this inverter's own DC side: one of its inputs gives power or once gave energy."""
+    terms = (t for b in bounds if b.name in (Quantity.PV_POWER, Quantity.PV_ENERGY) for t in b.terms)
+    return any(
+        _has_value(t, contents) and contents[t.model.found.address][t.field.name] != 0
+        for t in terms
+        if t.model.found.model in DC_MODELS
+    )
+
+
 def _first(points: Sequence[tuple[int, str]], models: Mapping[int, Present], contents: Contents) -> int:
     for model, name in points:
         if model not in models or name not in models[model].layout.by_name:
@@ -127,9 +138,9 @@ def _resolve(
     source: Source, models: Mapping[int, Present], contents: Contents, profile: SunSpecProfile
 ) -> list[_Candidate]:
     sign = _sign(source.sign, profile)
-    if sign is None or (source.battery_dc and source.battery_dc != _battery_dc(models, profile)):
+    if sign is None or (source.battery_dc and source.battery_dc != _battery_dc(models, contents, profile)):
         return []
-    if source.without_storage and any(model in models for model in STORAGE):
+    if any(model in models for model in source.without):
         return []
     candidates = []
     for model in (models[m] for m in source.models if m in models):
@@ -153,10 +164,26 @@ def _sign(sign: Sign, profile: SunSpecProfile) -> int | None:
     return -1 if stated in ("charge", "export") else 1
 
 
-def _battery_dc(models: Mapping[int, Present], profile: SunSpecProfile) -> str:
+def _battery_dc(models: Mapping[int, Present], contents: Contents, profile: SunSpecProfile) -> str:
+    """The model that tells the battery's power: 714, 160, 802 or none."""
     if profile.battery_dc != "auto":
-        return profile.battery_dc
-    return "714" if 714 in models else "802"
+        return profile.battery_dc.partition("-")[0]
+    if 714 in models:
+        return "714"
+    modules = models.get(160)
+    raw = contents.get(modules.found.address, {}) if modules else {}
+    return "160" if modules and _battery_modules(modules.layout, raw, profile) else "802"
+
+
+def _battery_modules(
+    known: Layout, raw: Mapping[str, Any], profile: SunSpecProfile
+) -> tuple[int, int] | None:
+    """Charge and discharge module of a 160, as the profile says or as the device names them."""
+    if profile.battery_dc == "160-34":
+        return BATTERY_MODULES
+    names = [(i, raw.get(f"module.{i}.IDStr", b"")) for i in range(1, known.instances("module") + 1)]
+    charge, discharge = (next((i for i, n in names if n.startswith(own)), 0) for own in BATTERY_NAMES)
+    return (charge, discharge) if charge and discharge else None
 
 
 def _names(
@@ -173,21 +200,24 @@ def _names(
 def _instances(
     pick: Pick, group: str, known: Layout, raw: Mapping[str, Any], profile: SunSpecProfile
 ) -> Sequence[tuple[int, int]]:
-    fixed = {Pick.MODULES_34: ((4, 1), (3, -1)), Pick.MODULE_3: ((3, 1),), Pick.MODULE_4: ((4, 1),)}
-    if pick in fixed:
-        return fixed[pick]
-    count = _count(known, group, raw)
-    if pick is Pick.STRINGS:
-        skipped = BATTERY_MODULES if profile.battery_dc == "160-34" else ()
-        return [(index, 1) for index in range(1, count + 1) if index not in skipped]
+    if group == "module":
+        battery = _battery_modules(known, raw, profile)
+        if pick is Pick.STRINGS:
+            strings = (i for i in range(1, known.instances(group) + 1) if i not in (battery or ()))
+            return [(index, 1) for index in strings]
+        assert battery is not None  # else _battery_dc would not have said 160
+        charge, discharge = battery
+        ways = {Pick.CHARGING: ((charge, 1),), Pick.DISCHARGING: ((discharge, 1),)}
+        return ways.get(pick, ((discharge, 1), (charge, -1)))
+    count = _count(known, raw)
     wanted = PORT_PV if pick is Pick.PV else PORT_ESS
     ports = [(i, 1) for i in range(1, count + 1) if raw.get(f"Prt.{i}.PrtTyp") == wanted]
     return ports[:1] if pick is Pick.ESS_FIRST else ports
 
 
-def _count(known: Layout, group: str, raw: Mapping[str, Any]) -> int:
-    """Instances that exist: what fits in the model, and no more than a 714 says it has ports."""
-    fits = known.instances(group)
+def _count(known: Layout, raw: Mapping[str, Any]) -> int:
+    """Ports of a 714: what fits in the model, and no more than it says it has."""
+    fits = known.instances("Prt")
     stated = raw.get("NPrt", fits)
     return min(fits, stated) if stated != 0xFFFF else fits
 

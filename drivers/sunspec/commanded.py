@@ -57,6 +57,8 @@ class Commanded:
     async def connect(self) -> Mapping[str, str]:
         identity = await self._reader.connect()
         models = understood(self._reader.found, COMMAND_MODELS)
+        if self._reader.own_pv and self._profile.setpoint == "auto":
+            models.pop(704, None)  # it sets the AC power, which there is PV and battery together
         for way in choose(self._profile.setpoint, models, charge_grid=self._profile.charge_grid):
             raw = await self._fetch(way)
             if way.usable(raw):
@@ -64,8 +66,8 @@ class Commanded:
                 return identity
         have = ", ".join(str(found.model) for found in self._reader.found)
         raise LinkError(
-            f"{self._device.name} cannot be commanded: models {have} hold no usable 704 or 124; "
-            "write `control: false`, or switch remote control on in the device"
+            f"{self._device.name} cannot be commanded: models {have} hold no usable 124, nor a 704 on an "
+            "inverter without PV; write `control: false`, or switch remote control on in the device"
         )
 
     async def read(self) -> Sample:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from drivers.sunspec.binding import Bound, Present, bind, for_role, nameplate_w, understood
+from drivers.sunspec.binding import Bound, Present, bind, for_role, nameplate_w, own_pv, understood
 from drivers.sunspec.blocks import READ_MAX, Block, Program, program
 from drivers.sunspec.profile import SunSpecProfile
 from drivers.sunspec.scan import BASES, COMMON_MODEL, Found, scan
@@ -48,6 +48,7 @@ class SunSpec:
         self._slow_due_ms = 0
         self.found: tuple[Found, ...] = ()
         self.nameplate_w = (0, 0)  # charge, discharge, as the device states them
+        self.own_pv = False
 
     @property
     def points(self) -> Points:
@@ -70,7 +71,9 @@ class SunSpec:
         contents = await self._contents(models)
         models = {model: p for model, p in models.items() if p.found.address in contents}
         self.nameplate_w = nameplate_w(models, contents)
-        self._settle(bind(models, contents, self._profile), frozenset())
+        bounds = bind(models, contents, self._profile)
+        self.own_pv = own_pv(bounds, contents)
+        self._settle(bounds, frozenset())
         named = {key: text(raw[name]) for raw in common.values() for key, name in IDENTITY.items()}
         return {key: value for key, value in named.items() if value}
 

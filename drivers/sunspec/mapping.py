@@ -12,6 +12,7 @@ from gateway.model import Quantity
 
 AC = (101, 102, 103, 111, 112, 113)  # all with W > 0 = out of the inverter
 METERS = (201, 202, 203, 204, 211, 212, 213, 214)
+DC_MODELS = (160, 714)  # DC inputs one by one
 STORAGE = (124, 713, 802)  # any of these: there is a battery behind this device
 
 # What a device of a role is asked for, and of what it must have at least one.
@@ -39,10 +40,10 @@ class Pick(Enum):
     ESS = "all ports of type ESS (714)"
     ESS_FIRST = "the first port of type ESS: what cannot be added up"
     PV = "those ports of type PV that have a value"
-    STRINGS = "those modules (160) that are PV and have a value"
-    MODULES_34 = "module 4 (discharge) minus module 3 (charge)"
-    MODULE_3 = "module 3"
-    MODULE_4 = "module 4"
+    STRINGS = "those modules (160) that are no battery's and have a value"
+    BOTH_WAYS = "the battery's discharge module (160) minus its charge module"
+    CHARGING = "the battery's charge module"
+    DISCHARGING = "the battery's discharge module"
 
 
 class Sign(Enum):
@@ -56,14 +57,15 @@ class Sign(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One place where a value may come from. `battery_dc`: only if that option chose it."""
+    """One place where a value may come from. `battery_dc`: only if that option chose it; `without`: only on
+    devices that have none of these models."""
 
     models: tuple[int, ...]
     point: str
     pick: Pick = Pick.MODEL
     sign: Sign = Sign.OURS
     battery_dc: str = ""
-    without_storage: bool = False
+    without: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def _port(point: str, sign: Sign = Sign.OURS, pick: Pick = Pick.ESS) -> Source:
 
 
 def _module(point: str, pick: Pick) -> Source:
-    return Source((160,), f"module.{point}", pick, battery_dc="160-34")
+    return Source((160,), f"module.{point}", pick, battery_dc="160")
 
 
 def _bank(point: str, sign: Sign = Sign.OURS) -> Source:
@@ -103,13 +105,13 @@ ROWS: tuple[Row, ...] = (
     _row(
         _Q.BATTERY_POWER,
         _port("DCW", Sign.ESS_PORT),
-        _module("DCW", Pick.MODULES_34),
+        _module("DCW", Pick.BOTH_WAYS),
         Source((802,), "W", sign=Sign.BANK, battery_dc="802"),
     ),
     _row(
         _Q.BATTERY_CURRENT,
         _port("DCA", Sign.ESS_PORT),
-        _module("DCA", Pick.MODULES_34),
+        _module("DCA", Pick.BOTH_WAYS),
         Source((802,), "A", sign=Sign.BANK, battery_dc="802"),
     ),
     _row(
@@ -117,15 +119,15 @@ ROWS: tuple[Row, ...] = (
         _bank("V"),
         _port("DCV", pick=Pick.ESS_FIRST),
         _S((124,), "InBatV"),
-        _module("DCV", Pick.MODULE_3),
+        _module("DCV", Pick.CHARGING),
     ),
     _row(_Q.BATTERY_SOC, _S((713,), "SoC"), _bank("SoC"), _S((124,), "ChaState")),
     _row(_Q.BATTERY_SOH, _S((713,), "SoH"), _bank("SoH")),
     _row(_Q.BATTERY_TEMPERATURE, _S((803,), "ModTmpMax"), _port("Tmp", pick=Pick.ESS_FIRST)),
     _row(_Q.BATTERY_CAPACITY, _S((713,), "WHRtg"), _bank("WHRtg"), _S((120,), "WHRtg")),
     _row(_Q.BATTERY_AVAILABLE, _S((713,), "WHAvail")),
-    _row(_Q.BATTERY_CHARGED, _port("DCWhAbs"), _module("DCWH", Pick.MODULE_3)),
-    _row(_Q.BATTERY_DISCHARGED, _port("DCWhInj"), _module("DCWH", Pick.MODULE_4)),
+    _row(_Q.BATTERY_CHARGED, _port("DCWhAbs"), _module("DCWH", Pick.CHARGING)),
+    _row(_Q.BATTERY_DISCHARGED, _port("DCWhInj"), _module("DCWH", Pick.DISCHARGING)),
     _row(_Q.BATTERY_CELL_MIN, _bank("CellVMin")),
     _row(_Q.BATTERY_CELL_MAX, _bank("CellVMax")),
     _row(_Q.BATTERY_ALARMS, _bank("Evt1")),
@@ -152,15 +154,15 @@ ROWS: tuple[Row, ...] = (
     _row(
         _Q.PV_POWER,
         _S((714,), "Prt.DCW", Pick.PV),
-        _S((160,), "module.DCW", Pick.STRINGS),
-        _S(AC, "DCW", without_storage=True),
+        _S((160,), "module.DCW", Pick.STRINGS, without=(714,)),
+        _S(AC, "DCW", without=STORAGE),
     ),
     _row(
         _Q.PV_ENERGY,
         _S((714,), "Prt.DCWhInj", Pick.PV),
-        _S((160,), "module.DCWH", Pick.STRINGS),
-        _S((701,), "TotWhInj", without_storage=True),
-        _S(AC, "WH", without_storage=True),
+        _S((160,), "module.DCWH", Pick.STRINGS, without=(714,)),
+        _S((701,), "TotWhInj", without=STORAGE),
+        _S(AC, "WH", without=STORAGE),
     ),
     _row(_Q.GRID_POWER, _S(METERS, "W", sign=Sign.METER)),
     _row(_Q.GRID_REACTIVE, _S(METERS, "VAR", sign=Sign.METER)),

@@ -24,8 +24,8 @@ class SunSpecProfile(ProfileBase):
     battery_dc: Literal["auto", "714", "160-34", "802", "none"] = Field(
         default="auto",
         description="where battery power is read: DC port of type ESS (714), MPPT modules 3 (charge) and 4 "
-        "(discharge) of model 160 as Fronius GEN24 does, battery bank (802); auto: 714, else 802 if its sign "
-        "is stated",
+        "(discharge) of model 160 as Fronius GEN24 does, battery bank (802); auto: 714, else the modules of "
+        "160 named StCha and StDisCha, else 802 if its sign is stated",
     )
     ess_port_positive: Direction = Field(
         default="discharge", description="which way a positive power of a 714 ESS port means"
@@ -39,7 +39,9 @@ class SunSpecProfile(ProfileBase):
         default="import", description="which way a positive power of the meter models 201-214 means"
     )
     setpoint: Literal["auto", "704", "124", "none"] = Field(
-        default="none", description="how battery power is commanded; auto: 704 where it can, else 124"
+        default="none",
+        description="how battery power is commanded. 704 sets the power of the AC side, which is the "
+        "battery's only where no PV hangs on the same inverter; auto: 704 on such a device, else 124",
     )
     timeout_s: Annotated[int, Field(ge=10, le=3600)] = Field(
         default=60, description="reversion time that is armed in the device"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from drivers.sunspec.binding import bind, for_role, nameplate_w, understood
+from drivers.sunspec.binding import bind, for_role, nameplate_w, own_pv, understood
 from drivers.sunspec.mapping import ROLE_MODELS, ROLE_NEEDS, ROWS, Pick, Sign
 from drivers.sunspec.models import SUPPORTED, layout
 from drivers.sunspec.profile import SunSpecProfile
@@ -173,6 +173,36 @@ def test_nameplate() -> None:
     assert rated(BANK_802) == (2560, 5120)
     assert rated(INVERTER_103, CONTROL_704) == (0, 0)
     assert rated(model_bytes(120, {"MaxChaRte": 0, "MaxChaRte_SF": 0}), STORAGE_124) == (3300, 3300)
+
+
+def test_own_pv_is_what_gives_power_or_once_gave_energy() -> None:
+    def judged(*models: bytes) -> bool:
+        found, contents = chain(COMMON, INVERTER_103, *models)
+        return own_pv(bind(for_role(found, "inverter"), contents, profile()), contents)
+
+    def port(**values: int) -> bytes:
+        return model_bytes(714, {"NPrt": 1, "DCW_SF": 0, "DCWH_SF": 0}, {"Prt": [{"PrtTyp": 0, **values}]})
+
+    assert judged(PORTS_714)
+    assert judged(port(DCW=0, DCWhInj=5)) and judged(port(DCW=5))
+    assert not judged(port(DCW=0, DCWhInj=0)) and not judged(port())
+    assert not judged()  # 103's DC power is the inverter's own, whatever feeds it
+
+
+def test_a_battery_among_the_modules_of_160_is_no_pv() -> None:
+    modules = [
+        {"IDStr": "MPPT 1", "DCW": 1},
+        {"IDStr": "StCha 2", "DCW": 1},
+        {"IDStr": "StDisCha 3", "DCW": 1},
+    ]
+    named = model_bytes(160, {"DCW_SF": 0, "N": 3, "L": 68}, {"module": modules})
+    bound = sources(COMMON, INVERTER_103, named)
+    assert bound["pv_power_w"] == "160.module.1.DCW"
+    assert bound["battery_power_w"] == "160.module.3.DCW -160.module.2.DCW"
+    assert bound["battery_charged_wh"] == "160.module.2.DCWH"
+    assert "battery_power_w" not in sources(COMMON, INVERTER_103, named, options={"battery_dc": "none"})
+    ess = model_bytes(714, {"NPrt": 1, "DCW_SF": 0}, {"Prt": [{"PrtTyp": 1, "DCW": 5}]})
+    assert "pv_power_w" not in sources(COMMON, INVERTER_103, STORAGE_124, ess, MODULES_160)
 
 
 def test_the_table_names_only_points_that_exist() -> None:

@@ -15,6 +15,7 @@ from tests.drivers.sunspec_image import (
     CONTROL_704,
     INVERTER_103,
     NAMEPLATE_120,
+    PORTS_714,
     STORAGE_124,
     STORAGE_713,
     Image,
@@ -127,6 +128,21 @@ async def test_124_serves_where_there_is_no_704() -> None:
     assert image.registers[at + 5] == 0 and image.registers[at + 12] == image.registers[at + 13] == 10000
 
 
+@pytest.mark.parametrize(("preference", "model"), [("auto", 124), ("704", 704)])
+async def test_704_commands_an_inverter_with_pv_only_if_told(preference: str, model: int) -> None:
+    actuator, image = inverter(NAMEPLATE_120, STORAGE_124, PORTS_714, CONTROL_704, setpoint=preference)
+    await actuator.connect()
+    await actuator.write_power(0)
+    at = image.find(model)
+    assert all(at < address < at + 35 for address, _ in image.writes)
+
+
+async def test_an_inverter_with_pv_and_no_124_is_not_commanded() -> None:
+    actuator, _ = inverter(NAMEPLATE_120, PORTS_714, CONTROL_704)
+    with pytest.raises(LinkError, match="nor a 704 on an inverter without PV"):
+        await actuator.connect()
+
+
 async def test_without_timer_the_command_latches() -> None:
     plain = model_bytes(704, {"WSetEna": 0, "WSetMod": 1, "WSet": 0, "WSet_SF": 0})
     actuator, image = inverter(NAMEPLATE_120, plain)
@@ -163,7 +179,7 @@ async def test_a_device_without_rating_needs_one_in_the_profile() -> None:
 @pytest.mark.parametrize("options", [{}, {"setpoint": "124"}])
 async def test_a_device_that_cannot_be_commanded_says_what_to_do(options: dict[str, str]) -> None:
     actuator, _ = inverter(NAMEPLATE_120, model_bytes(704, {}), **options)
-    with pytest.raises(LinkError, match="hold no usable 704 or 124; write `control: false`"):
+    with pytest.raises(LinkError, match=r"hold no usable 124, .*write `control: false`"):
         await actuator.connect()
 
 
