@@ -17,6 +17,9 @@ from gateway.errors import ChainError
 
 ANSWER_BYTES_MAX = 4 * 2**20  # 1,024 logs with their data; a block is asked without its transactions
 CALL_BYTES_MAX = 64 * 1024  # what a view function may return
+# Objects and lists in an answer: 1,024 logs have 2,050. Deeper nesting than the interpreter's recursion
+# limit is an error in json, but where a library has raised that limit it is a crash of the process.
+BRACKETS_MAX = 4096
 TIMEOUT_S = 10.0
 ASIDE_S = 2.0  # beyond the request's own deadline, for a transport that does not keep it
 
@@ -95,6 +98,8 @@ class Rpc:
         return self._result(raw, request["id"])
 
     def _result(self, raw: bytes, wanted: object) -> Any:
+        if raw.count(b"[") + raw.count(b"{") > BRACKETS_MAX:
+            raise RpcError(self.name, Fault.UNAVAILABLE, "the answer is larger than any answer may be")
         try:
             answer = json.loads(raw)
         except (ValueError, RecursionError):

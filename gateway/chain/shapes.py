@@ -12,8 +12,8 @@ from typing import Any
 
 from gateway.errors import ChainError
 
-QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})", re.IGNORECASE)
-DATA = re.compile(r"0x([0-9a-f]{2})*", re.IGNORECASE)
+QUANTITY = re.compile(r"0x(0|[1-9a-fA-F][0-9a-fA-F]{0,63})")
+DATA = re.compile(r"0x([0-9a-fA-F]{2})*")
 UINT64_MAX = 2**64 - 1
 UINT256_MAX = 2**256 - 1
 WEI_MAX = 2**63 - 1  # a price or fee: 9.2 ether a gas is absurd, and SQLite holds no more

@@ -219,14 +219,16 @@ class TxManager:
         self._refused = {i.id: r for i in waiting if (r := self._refused.get(i.id))}
         held = False
         for intent in waiting:
-            refused = self._refused.get(intent.id)
-            not_yet = refused is not None and refused.again_ms > self._clock.mono_ms()
             if in_flight >= WINDOW or (intent.ordered and held):
                 continue
-            if not_yet:
+            # An ordered call depends on those on their way, so only without them can it be tried out; what
+            # was refused before is never sent untried.
+            testable = in_flight == 0 or not intent.ordered
+            refused = self._refused.get(intent.id)
+            if refused and (not testable or refused.again_ms > self._clock.mono_ms()):
                 held = held or intent.ordered
                 continue
-            gas = await self._gas(intent, alone=in_flight == 0)
+            gas = await self._gas(intent, testable=testable)
             if gas == 0:
                 held = held or intent.ordered
                 continue
@@ -236,10 +238,9 @@ class TxManager:
         queued = await self._store.call(intents.count_open) - len(self._states)
         self._counts = (queued, len(self._states))
 
-    async def _gas(self, intent: Intent, *, alone: bool) -> int:
-        """The gas to allow; 0 when the contract refuses the call now. Estimated only when nothing is on
-        its way, for a call may depend on those before it."""
-        if not alone:
+    async def _gas(self, intent: Intent, *, testable: bool) -> int:
+        """The gas to allow; 0 when the contract refuses the call now."""
+        if not testable:
             return intent.gas
         try:
             estimate = await self._quorum.estimate_gas(self._signer.address, intent.contract, intent.data)

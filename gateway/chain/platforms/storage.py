@@ -17,6 +17,7 @@ from gateway.errors import ConfigError
 from gateway.evidence import body as bodies
 from gateway.evidence.typed import OUTCOMES, Gap, cause_bits, command_bytes, keccak, site_hash
 from gateway.model import Command, Delivery, Interval, Record, ServiceKind, Source
+from gateway.services import LAWS
 from gateway.site import ChainSettings
 
 # Roles in `contracts:` of site.yaml -> shipped artifact.
@@ -26,12 +27,6 @@ SERVICES: Mapping[int, ServiceKind] = {
     0: ServiceKind.FREQUENCY,
     1: ServiceKind.PEAK_SHAVING,
     2: ServiceKind.FIXED_POWER,
-}
-# The integers of each order, by position.
-PARAMETERS: Mapping[ServiceKind, tuple[str, ...]] = {
-    ServiceKind.FREQUENCY: ("power_w", "deadband_mhz", "full_mhz"),
-    ServiceKind.PEAK_SHAVING: ("import_w",),
-    ServiceKind.FIXED_POWER: ("power_w",),
 }
 STOP_MS = 3_600_000  # an emergency stop holds for an hour, and longer when it is repeated
 PARAMETERS_MAX = 16
@@ -160,7 +155,7 @@ class StoragePlatform:
         kind = SERVICES.get(kind_number)
         if kind is None:
             return Unusable(f"{origin}: service type {kind_number} is not carried out here")
-        names = PARAMETERS[kind]
+        names = tuple(LAWS[kind].parameters)
         if len(values) != len(names) or any(v not in INT64 for v in values):
             return Unusable(f"{origin}: {kind} takes {len(names)} numbers ({', '.join(names)}), not {values}")
         if end_s > 2**40:
