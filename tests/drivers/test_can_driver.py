@@ -73,10 +73,12 @@ def test_jitter_makes_no_extra_and_no_torn_samples(jitter):
             battery.late, battery.burst = late, [frame(0x351, "1002C012C012"), frame(0x355, "00006400"),
                                                  frame(0x356, "881300000000")]  # fmt: skip
             await driver.connect()
-            began, samples = clock.mono_ms(), 0
+            began, samples, last_soc = clock.mono_ms(), 0, None
             while samples < 20:
                 now = values(await driver.read())
                 samples += 1
+                assert now["battery_soc_bp"] != last_soc, "a sample without a new burst"
+                last_soc = now["battery_soc_bp"]
                 assert (now["battery_voltage_mv"][0] - 50_000) // 10 == now["battery_soc_bp"][0] // 100
             return clock.mono_ms() - began
 
@@ -196,14 +198,16 @@ def test_wrong_frames_are_dropped_and_counted():
 
 
 def test_a_late_reader_does_not_take_old_frames_for_new_ones():
-    """The gateway was busy for 4 s: what arrived before counts from its arrival."""
+    """The gateway was busy for 5 s: what arrived before counts from its arrival."""
 
     async def main(clock):
         async with site(clock, frames("version 1.3")) as (battery, driver):
             await driver.connect()
             await driver.read()
+            await asyncio.sleep(1)
             battery.on = False
             await asyncio.sleep(4)
+            assert driver._listener.pending
             now = values(await driver.read())
             assert now["charge_limit_ma"] == (0, "STALE")
             battery.on = True

@@ -82,6 +82,8 @@ def test_any_bytes_give_a_frame_or_nothing(data):
     [
         struct.pack("=IB3x8s", 0x355 | 0x4000_0000, 8, b""),  # remote request
         struct.pack("=IB3x8s", 0x040 | 0x2000_0000, 8, b""),  # bus off
+        struct.pack("=IB3x8s", 0x4210 | 0xC000_0000, 8, b""),  # the same with 29 bits
+        struct.pack("=IB3x8s", 0x040 | 0xA000_0000, 8, b""),
         struct.pack("=IB3x8s", 0x355, 9, b""),
         struct.pack("=IB3x8s", 0x800, 8, b""),  # a standard id has 11 bits
         bytes(72),  # CAN FD
