@@ -55,6 +55,7 @@ class Commanded:
         return self._spec
 
     async def connect(self) -> Mapping[str, str]:
+        self._way = None  # what was known of the registers ends here, whatever this attempt finds
         identity = await self._reader.connect()
         models = understood(self._reader.found, COMMAND_MODELS)
         if self._reader.own_pv and self._profile.setpoint == "auto":

@@ -210,6 +210,17 @@ async def test_nothing_is_written_where_a_model_once_was() -> None:
     assert image.writes[0][0] == image.find(704) + RVRT
 
 
+async def test_a_failed_reconnect_leaves_nothing_to_write_to() -> None:
+    actuator, image = inverter(NAMEPLATE_120, CONTROL_704)
+    await actuator.connect()
+    image.registers = Image.of(COMMON, INVERTER_103, NAMEPLATE_120).registers
+    with pytest.raises(LinkError, match="cannot be commanded"):
+        await actuator.connect()
+    with pytest.raises(LinkError, match="has not been reached"):
+        await actuator.write_power(0)
+    assert image.writes == []
+
+
 async def test_a_refused_write_is_not_repeated() -> None:
     actuator, image = inverter(NAMEPLATE_120, STORAGE_713, CONTROL_704)
     await actuator.connect()
