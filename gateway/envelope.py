@@ -95,6 +95,13 @@ def too_much(reach: Limits, static: Static) -> str:
     return ""
 
 
+def lapsed(command: Command, now: Stamp) -> str:
+    """8, 10: why a stored order may not be taken up again by the calendar; empty if it may."""
+    if now.trust is not ClockTrust.TRUSTED:
+        return "after the restart the clock was not sure"
+    return "it has expired" if command.not_after_ms <= now.wall_ms else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """When an order runs, in monotonic ms: made once, so that no step of the wall clock moves it."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from gateway.envelope import Term
+from gateway.envelope import NOTHING, Term
 from gateway.model import Cause, Command, CommandState, Delivery, Limits
 
 MS_PER_H = 3_600_000
@@ -29,7 +29,7 @@ class Run:
     term: Term
     number: int
     stage: Stage = Stage.WAITING
-    reach: Limits = Limits(0, 0)
+    reach: Limits = NOTHING
     start_wall_ms: int = 0
     start_ms: int = 0  # monotonic, as all below
     last_ms: int = 0

@@ -1,0 +1,103 @@
+"""What stays until an operator ends it: a stop, and a fault. Each is a STOP in the store as well, so that
+neither a crash nor a restart ends it.
+
+It refuses to end anything by itself: not by time, not by the trouble going away.
+"""
+
+import hashlib
+from collections import deque
+
+from gateway.journal import Journal
+from gateway.model import Command, CommandState, ServiceKind, Source, Stamp, Verdict
+from gateway.store import commands
+
+CLEARED_MAX = 256  # ids of stops that were ended: a late repeat of one must not stop the site again
+TEXT_MAX = 200
+
+
+class Latch:
+    OPEN = frozenset({CommandState.ADMITTED, CommandState.RUNNING})
+
+    def __init__(self, site: str, journal: Journal) -> None:
+        self._site = site
+        self._journal = journal
+        self._stops: dict[str, str] = {}  # id -> why
+        self._trips: dict[str, str] = {}
+        self._durable: set[str] = set()  # of those, the ones that the store knows
+        self._cleared: deque[str] = deque(maxlen=CLEARED_MAX)
+
+    @property
+    def fault(self) -> str:
+        """The first latched fault, for a person; empty if none."""
+        return next(iter(self._trips.values()), "")
+
+    @property
+    def stopped(self) -> str:
+        """Who or what stopped the site; empty if it is not stopped."""
+        return next(iter(self._stops.values()), "")
+
+    @property
+    def text(self) -> str:
+        return self.fault or self.stopped
+
+    def stop(self, command: Command) -> None:
+        """At once, before it is stored."""
+        if command.id not in self._cleared and len(self._stops) < CLEARED_MAX:
+            self._stops[command.id] = _why(command)
+
+    def stored(self, command: Command, now: Stamp) -> None:
+        """Its order is durable; it may have been cleared meanwhile."""
+        self._durable.add(command.id)
+        self._journal.put(commands.set_state, command.id, CommandState.RUNNING, now)
+        if command.id in self._cleared:
+            self._finish(command.id, now)
+
+    def forget(self, command_id: str) -> None:
+        """It was a repeat of a stop that had been ended."""
+        self._stops.pop(command_id, None)
+
+    def trip(self, text: str, now: Stamp) -> None:
+        """Latch a fault, once; the next one only after this is cleared."""
+        if self._trips:
+            return
+        text = text[:TEXT_MAX]
+        seed = f"{self._site}\n{now.wall_ms}\n{now.mono_ms}\n{text}"
+        command = Command(
+            hashlib.sha256(seed.encode()).hexdigest(),
+            Source.TRIP,
+            ServiceKind.STOP,
+            now.wall_ms,
+            now.wall_ms,
+            origin=text,
+        )
+        self._trips[command.id] = text
+        self._journal.put(commands.insert, command, Verdict(True), now.wall_ms)
+        self.stored(command, now)
+
+    def restore(self, order: commands.Order, now: Stamp) -> None:
+        """A stop or fault of before the restart still holds."""
+        command = order.command
+        kept = self._trips if command.source is Source.TRIP else self._stops
+        kept[command.id] = _why(command)
+        self._durable.add(command.id)
+        if order.state is CommandState.ADMITTED:
+            self._journal.put(commands.set_state, command.id, CommandState.RUNNING, now)
+
+    def clear(self, now: Stamp) -> str:
+        """End all; says what it was, empty if there was nothing."""
+        ended = self.text
+        for command_id in (*self._stops, *self._trips):
+            self._cleared.append(command_id)
+            if command_id in self._durable:
+                self._finish(command_id, now)
+        self._stops.clear()
+        self._trips.clear()
+        return ended
+
+    def _finish(self, command_id: str, now: Stamp) -> None:
+        self._durable.discard(command_id)
+        self._journal.put(commands.set_state, command_id, CommandState.DONE, now, "cleared")
+
+
+def _why(command: Command) -> str:
+    return command.origin or f"stop by {command.source.name.lower()}"

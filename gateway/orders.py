@@ -1,0 +1,166 @@
+"""Open orders and their way through the store: admitted, begun, ended, with the account of each.
+
+Invariants kept here: 3 (past its end an order is over), 8 (fresh checks before a begin), 10 (terms are
+monotonic), 11 (an order is durably begun before it is carried out, and never twice). Pure bookkeeping is
+in ledger.py; this file moves orders and tells the journal. It refuses to decide powers.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
+
+from gateway import envelope, ledger, services
+from gateway.clock import Clock
+from gateway.envelope import Static, Term
+from gateway.journal import Journal
+from gateway.ledger import Run, Stage
+from gateway.model import Cause, Command, CommandState, Delivery, Limits, ServiceKind, Stamp
+from gateway.store import commands
+
+OPEN_MAX = 64  # orders admitted and not ended: a day of quarter-hour schedules fits
+
+
+def reach(command: Command, static: Static) -> Limits:
+    """The greatest power the order can ask for at this site."""
+    if command.kind is ServiceKind.STOP:
+        return envelope.NOTHING
+    site, plate = static.site, static.nameplate or envelope.EVERYTHING
+    most = Limits(min(site.charge_w, plate.charge_w), min(site.discharge_w, plate.discharge_w))
+    return services.LAWS[command.kind].reach(command.parameters, most)
+
+
+class Orders:
+    """`kick` asks for a cycle at once; `on_delivery` gets each account when it is stored."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        journal: Journal,
+        kick: Callable[[], None],
+        on_delivery: Callable[[Delivery], None],
+    ) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._kick = kick
+        self._on_delivery = on_delivery
+        self._runs: dict[str, Run] = {}
+        self._number = 0
+        self._target_w: Mapping[str, int] = {}  # of the last cycle, for the rest of an order's last one
+        self._measured_w: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __contains__(self, command_id: str) -> bool:
+        return command_id in self._runs
+
+    def add(self, command: Command, term: Term) -> None:
+        """An order that is stored as admitted."""
+        self._number += 1
+        self._runs[command.id] = Run(command, term, self._number)
+        self._kick()
+
+    def due(self, now_ms: int, static: Static, *, may_begin: bool) -> Run | None:
+        """The order to carry out now. One that should be but has not begun is first made durable."""
+        run = ledger.winner(self._runs.values(), now_ms)
+        if run is not None and run.stage is Stage.WAITING and may_begin and static.nameplate is not None:
+            self._begin(run, static)
+        begun = [run for run in self._runs.values() if run.stage is Stage.BEGUN]
+        return ledger.winner(begun, now_ms)
+
+    def book(
+        self, run: Run, now_ms: int, target_w: int, measured_w: int | None, causes: tuple[Cause, ...]
+    ) -> None:
+        """One cycle of the order that runs, and of those that wait behind it."""
+        self._target_w, self._measured_w = {run.command.id: target_w}, measured_w
+        for other in list(self._runs.values()):
+            if other.command.id == run.command.id:
+                booked = ledger.account(other, now_ms, target_w, measured_w, causes)
+            elif other.stage is Stage.BEGUN:
+                booked = ledger.account(other, now_ms, 0, 0, (Cause.PRIORITY,))
+            else:
+                continue
+            self._runs[other.command.id] = booked
+
+    def expire(self, now_ms: int) -> None:
+        """3: in the first cycle that sees it."""
+        for run in list(self._runs.values()):
+            if now_ms < run.term.end_ms:
+                continue
+            if run.stage is Stage.BEGUN:
+                self._end(run, CommandState.DONE, (), "")
+            else:
+                self._end(run, CommandState.CUT_SHORT, (), "its time passed before it could begin")
+
+    def cut(self, causes: tuple[Cause, ...], reason: str) -> None:
+        """End what runs. What has not begun waits inside its term, also through a restart."""
+        for run in list(self._runs.values()):
+            if run.stage is not Stage.WAITING:
+                self._end(run, CommandState.CUT_SHORT, causes, reason)
+
+    def recover(self, stored: Iterable[commands.Order], static: Static, now: Stamp) -> None:
+        """8, 11: what ran when the last process ended is over; what had not begun may still begin."""
+        for order in stored:
+            command = order.command
+            if order.state is CommandState.RUNNING:
+                self._store_end(_interrupted(order, now), now, "the gateway was restarted")
+            elif reason := services.problem(command) or envelope.lapsed(command, now):
+                never = Run(command, Term(0, 0), 0)
+                ended = ledger.delivery(never, now.mono_ms, now.wall_ms, CommandState.CUT_SHORT, ())
+                self._store_end(ended, now, reason)
+            else:
+                self.add(command, envelope.term(command, now))
+
+    def _begin(self, run: Run, static: Static) -> None:
+        wanted, now = reach(run.command, static), self._clock.now()
+        if reason := envelope.too_much(wanted, static):
+            self._end(run, CommandState.CUT_SHORT, (Cause.INVERTER,), reason)
+            return
+        self._runs[run.command.id] = replace(run, stage=Stage.BEGINNING, reach=wanted)
+
+        def stored(_: object) -> None:
+            if (beginning := self._runs.get(run.command.id)) is not None:
+                self._runs[run.command.id] = ledger.begun(beginning, now.wall_ms, self._clock.mono_ms())
+                self._supersede()
+                self._kick()
+
+        self._journal.put(commands.set_state, run.command.id, CommandState.RUNNING, now, done=stored)
+
+    def _supersede(self) -> None:
+        now_ms = self._clock.mono_ms()
+        for run in list(self._runs.values()):
+            if ledger.superseded(run, self._runs.values(), now_ms):
+                self._end(run, CommandState.CUT_SHORT, (Cause.PRIORITY,), "its source ordered something else")
+
+    def _end(self, run: Run, state: CommandState, causes: tuple[Cause, ...], reason: str) -> None:
+        now = self._clock.now()
+        if run.stage is Stage.BEGUN:  # the part since the last cycle, at its figures
+            target_w = self._target_w.get(run.command.id, 0)
+            run = ledger.account(run, now.mono_ms, target_w, self._measured_w, causes)
+        self._runs.pop(run.command.id, None)
+        self._store_end(ledger.delivery(run, now.mono_ms, now.wall_ms, state, causes), now, reason)
+
+    def _store_end(self, delivery: Delivery, now: Stamp, reason: str) -> None:
+        self._journal.put(
+            commands.set_state,
+            delivery.command_id,
+            delivery.outcome,
+            now,
+            reason,
+            outcome_json(delivery),
+            done=lambda _: self._on_delivery(delivery),
+        )
+
+
+def outcome_json(delivery: Delivery) -> Mapping[str, object]:
+    """The delivery as the command's row holds it; the proof of its readings is added by the attestor."""
+    fields = asdict(delivery)
+    del fields["merkle_root"], fields["count"]
+    fields["causes"] = [cause.value for cause in delivery.causes]
+    fields["outcome"] = delivery.outcome.value
+    return fields
+
+
+def _interrupted(order: commands.Order, now: Stamp) -> Delivery:
+    """A process that died kept no account: nothing is claimed for the order."""
+    end_ms = max(order.began_ms, min(now.wall_ms, order.command.not_after_ms))
+    return Delivery(order.command.id, order.began_ms, end_ms, 0, 0, 0, 0, 0, (), CommandState.CUT_SHORT)
