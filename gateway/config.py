@@ -78,7 +78,11 @@ def _device(
     except ConfigError as error:
         problems.extend(error.problems or (document.problem((*here, "profile"), str(error)),))
         return None
-    scheme = urlsplit(entry.link).scheme
+    try:
+        scheme = urlsplit(entry.link).scheme
+    except ValueError as error:
+        problems.append(document.problem((*here, "link"), f"{entry.link!r} is not a URL: {error}"))
+        return None
     if scheme not in plugin.schemes:
         message = f"{entry.profile} needs a link of {', '.join(sorted(plugin.schemes))}, not {entry.link!r}"
         problems.append(document.problem((*here, "link"), message))
@@ -100,10 +104,10 @@ def _device(
 
 def _check_links(document: yamlfile.Document, parsed: SiteFile, problems: list[Problem]) -> None:
     """One wire is one URL: the same place with other settings would be opened twice."""
-    seen: dict[tuple[str, str], tuple[str, str]] = {}
+    seen: dict[str, tuple[str, str]] = {}
     for name, entry in parsed.devices.items():
-        parts = urlsplit(entry.link)
-        other, url = seen.setdefault((parts.netloc, parts.path), (name, entry.link))
+        place = entry.link.partition("?")[0]
+        other, url = seen.setdefault(place, (name, entry.link))
         if url != entry.link:
             message = f"{entry.link!r} and {url!r} of {other!r} are one wire: write both the same"
             problems.append(document.problem(("devices", name, "link"), message))

@@ -7,7 +7,7 @@ or a file are in gateway.config.
 import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
@@ -35,6 +35,13 @@ Moment = Annotated[int, _unit(units.DURATION_MS, 20, 60_000)]
 Period = Annotated[int, _unit(units.DURATION_MS, 50, 3_600_000)]
 Pause = Annotated[int, _unit(units.DURATION_MS, 0, 86_400_000)]
 Long = Annotated[int, _unit(units.DURATION_MS, 2_000, 10 * 366 * 86_400_000)]
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise ValueError(f"{url!r} is not a URL: {error}") from error
 
 
 class Strict(BaseModel):
@@ -113,7 +120,7 @@ class ChainModel(Strict):
     @classmethod
     def _distinct(cls, urls: list[str]) -> list[str]:
         for url in urls:
-            parts = urlsplit(url)
+            parts = _split(url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError(f"{url!r} is not an http(s) URL")
         if len(set(urls)) < len(urls):
@@ -141,7 +148,7 @@ class MqttModel(Strict):
     @field_validator("url")
     @classmethod
     def _broker(cls, url: str) -> str:
-        parts = urlsplit(url)
+        parts = _split(url)
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.username:
             raise ValueError(f"{url!r} is not mqtt://host:port or mqtts://host:port (no user in it)")
         return url

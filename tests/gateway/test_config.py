@@ -81,7 +81,7 @@ def test_all_errors_of_a_file_come_at_once_with_their_places(wrong):
         "site.yaml:3:3: 'grid import' is missing",
         "site.yaml:3:12: '5 kv' has the unknown unit 'kv': write it like \"10 W\" (units: W, kW, MW)",
         "site.yaml:3:43: unknown key 'grid imprt' (did you mean 'grid import'?)",
-        "site.yaml:8:29: '30 days' has the unknown unit 'days': write it like \"10 ms\""
+        "site.yaml:8:30: '30 days' has the unknown unit 'days': write it like \"10 ms\""
         " (units: ms, s, min, h, d, weeks)",
         "site.yaml:11:3: id: input should be a valid integer, unable to parse string as an integer",
     ]
@@ -109,6 +109,7 @@ def test_all_errors_of_a_file_come_at_once_with_their_places(wrong):
         (("http://one", "ftp://one"), "site.yaml:12:3: 'ftp://one.example' is not an http(s) URL"),
         (("0000a1", "0000zz"), "site.yaml:15:3: verification: '0x000000000000000000000000000000000000"
          "00zz' is not an address (0x and 40 hex digits; quote it)"),
+        (("mock://a", "mock://["), "site.yaml:6:29: 'mock://[' is not a URL: Invalid IPv6 URL"),
         (("mqtts://broker", "mqtts://me:pw@broker"), "site.yaml:17:8: 'mqtts://me:pw@broker.example' is not"
          " mqtt://host:port or mqtts://host:port (no user in it)"),
     ],

@@ -1,0 +1,264 @@
+"""The composition root: makes every part of a site, wires them, runs them, and ends them in order.
+
+It decides nothing of its own. Two rules of order are kept here: whatever can be found wrong without a
+device is found before anything is written to one, and the battery's fallback is written while the
+devices are still served, however the rest ended.
+"""
+
+import asyncio
+import os
+import random as randomness
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from gateway import report
+from gateway.attest import Attestor
+from gateway.clock import Clock, SystemClock
+from gateway.control import Control
+from gateway.device import DeviceTask
+from gateway.driver import Plugin, find_plugins
+from gateway.errors import ChainError, ConfigError, GridsealError, StoreError
+from gateway.evidence.typed import NO_CHAIN, Domain
+from gateway.model import Command, ServiceKind, Source
+from gateway.notify import Notifier
+from gateway.site import Site
+from gateway.state import SiteState
+from gateway.store import Store, records
+from gateway.store.recorder import Recorder
+from gateway.store.records import RecordState
+from gateway.store.retention import Policy, Retention
+from gateway.store.summary import summary
+from gateway.supervisor import Supervisor
+from gateway.uplink.local import LocalServer
+from gateway.uplink.mqtt import CURSOR, MqttUplink
+from gateway.wiring import Wiring
+
+if TYPE_CHECKING:  # what a site without key and chain must not load
+    from gateway.chain.assembly import Chain
+    from gateway.chain.platforms import Platform
+    from gateway.evidence.signer import Signer
+
+FALLBACK_S = 10.0  # of the 30 s that systemd gives; the device's own timer is behind it
+CHAIN_CHECK_S = 8.0  # at start: a dead RPC must not hold up the battery
+
+
+class Daemon:
+    """One site. `run` returns after `stop` (or SIGTERM, SIGINT) with everything closed."""
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        clock: Clock | None = None,
+        plugins: dict[str, Plugin] | None = None,
+        random: Callable[[], float] = randomness.random,
+        environ: Mapping[str, str] = os.environ,
+        threaded: bool = True,
+    ) -> None:
+        self.site = site
+        self.clock = clock or SystemClock(assume_synchronised=site.trust_host_clock)
+        self.plugins = find_plugins() if plugins is None else plugins
+        self.store = Store(site.store, self.clock, threaded=threaded)
+        self.state = SiteState(site, self.clock)
+        self.recorder = Recorder(self.store, site.store.commit_ms)
+        self.supervisor = Supervisor(self.clock, random)
+        self._random = random
+        self._notifier = Notifier(environ)
+        self._stopping = asyncio.Event()
+        self.signer: Signer | None = None
+        self.platform: Platform | None = None
+        self.chain: Chain | None = None
+        self._began_ms = self.clock.mono_ms()
+
+    def stop(self) -> None:
+        """End in order: fallback, last samples, store."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Until stopped. StoreError or ConfigError, one line, when the site cannot be run."""
+        self._open_evidence()
+        try:
+            async with AsyncExitStack() as stack:
+                self._opened = await self.store.open()
+                stack.push_async_callback(self.store.close)
+                await self.recorder.start()
+                stack.push_async_callback(self.recorder.flush)  # what came while the fallback was written
+                wiring = await stack.enter_async_context(Wiring(self.plugins, self.clock))
+                self._make_parts(wiring)
+                if self.chain:
+                    stack.push_async_callback(self.chain.close)
+                    await self._check_chain()
+                await self._run_parts()
+        except* GridsealError as failed:
+            raise _first(failed) from None
+        finally:
+            self._notifier.close()
+
+    def _open_evidence(self) -> None:
+        """The key and the contract system, before anything else: both can be wrong in site.yaml."""
+        if self.site.attest.key:
+            from gateway.evidence.signer import open_keystore  # a site without a key never pays for it
+
+            self.signer = open_keystore(self.site.attest.key, self.site.attest.passphrase)
+        if self.site.chain:
+            from gateway.chain import platforms
+
+            self.platform = platforms.platform(self.site.chain)
+
+    def _make_parts(self, wiring: Wiring) -> None:
+        self.devices = {
+            device.name: DeviceTask(
+                device,
+                wiring.driver(device),
+                self.clock,
+                self._random,
+                on_points=self.state.declare,
+                on_sample=self._take,
+            )
+            for device in self.site.devices
+        }
+        hands = [task.hand for task in self.devices.values() if task.hand]
+        self.control = Control(self.site, self.state, self.clock, hands, self.store, on_cycle=self._cycled)
+        self.attestor = self._make_attestor()
+        if self.site.chain and self.platform and self.signer:
+            from gateway.chain.assembly import Chain
+
+            self.chain = Chain(
+                self.site.chain, self.platform, self.store, self.clock, self.signer, self.control.submit
+            )
+        reached = None
+        if self.signer:
+            reached = RecordState.CONFIRMED if self.chain else RecordState.SIGNED
+        followers = (CURSOR,) if self.site.mqtt else ()
+        self.retention = Retention(self.store, self.site.store, self.clock, Policy(reached, followers))
+
+    def _make_attestor(self) -> Attestor | None:
+        if self.signer is None:
+            return None
+        domain = NO_CHAIN
+        if self.site.chain and self.platform:
+            domain = Domain(self.site.chain.chain_id, self.platform.evidence_contract)
+        return Attestor(self.site, self.store, self.clock, self.signer, domain)
+
+    async def _check_chain(self) -> None:
+        """ConfigError when the chain is not the one of site.yaml; when it does not answer, it will later."""
+        assert self.chain is not None
+        try:
+            async with asyncio.timeout(CHAIN_CHECK_S):
+                await self.chain.check()
+        except (ChainError, TimeoutError):
+            return
+
+    async def _run_parts(self) -> None:
+        async with asyncio.TaskGroup() as hands:
+            tasks = [hands.create_task(task.run(), name=name) for name, task in self.devices.items()]
+            try:
+                async with asyncio.TaskGroup() as rest:
+                    running = self._start_rest(rest)
+                    await self._until_stopped()
+                    for task in running:
+                        task.cancel()
+            finally:
+                self._notifier.stopping()
+                await self.control.fallback(FALLBACK_S)
+                for task in tasks:
+                    task.cancel()
+
+    def _start_rest(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        keep = self.supervisor.keep
+        running = [
+            group.create_task(self.recorder.run(), name="recorder"),
+            group.create_task(self.retention.run(), name="retention"),
+            group.create_task(self.control.run(), name="control"),
+        ]
+        kept: dict[str, Callable[[], Any]] = {}
+        if self.attestor:
+            kept["evidence"] = self._attest
+        if self.chain:
+            kept |= self.chain.parts
+        if self.site.mqtt:
+            kept["mqtt"] = MqttUplink(self.site.id, self.site.mqtt, self.store, self.recorder).run
+        kept["local"] = LocalServer(
+            self.site.socket, {"status": self._status, "submit": self._submit, "release": self._release}
+        ).run
+        running += [group.create_task(keep(name, work), name=name) for name, work in kept.items()]
+        return running
+
+    async def _until_stopped(self) -> None:
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, self.stop)
+        self._notifier.ready(f"{len(self.devices)} devices")
+        try:
+            await self._stopping.wait()
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    async def _attest(self) -> None:
+        """The contract may be ahead of the store (a new disk, a restored backup): the key must not sign a
+        number twice. An empty store waits for the contract's word; another does not wait for an RPC."""
+        assert self.attestor is not None
+        if self._opened.last_known:
+            await self.attestor.skip_past(self._opened.last_known[0])
+        if self.chain:
+            try:
+                await self.attestor.skip_past(await self.chain.last_sequence())
+            except ChainError:
+                if await self.store.call(records.last) is None:
+                    raise
+        await self.attestor.run()
+
+    def _take(self, sample: Any) -> None:
+        self.state.put(sample)
+        self.recorder.put(sample)
+
+    def _cycled(self, in_time: bool) -> None:
+        if in_time:  # 15: nothing else feeds the watchdog
+            self._notifier.alive()
+
+    # -- what the local socket asks ---------------------------------------------------------------
+
+    async def _status(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        now, found = self.clock.now(), await self.store.call(summary)
+        return {
+            "site": self.site.id,
+            "uptime_s": (now.mono_ms - self._began_ms) // 1000,
+            "clock": report.clock(now.trust),
+            "site_figures": report.figures(self.state.view()),
+            "control": report.control(self.control.status, found.executed),
+            "store": {"readings": self.recorder.stored, "lost": self.recorder.lost},
+            "records": report.records(found, self.signer.address if self.signer else ""),
+            "chain": report.chain(self.chain.status(), found) if self.chain else None,
+            "devices": {name: report.device(task.health) for name, task in self.devices.items()},
+            "troubles": report.troubles(self.supervisor.troubles),
+        }
+
+    async def _submit(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        now = self.clock.now().wall_ms
+        command = Command(
+            id=str(request["id"]),
+            source=Source.OPERATOR,
+            kind=ServiceKind(request["kind"]),
+            not_before_ms=now,
+            not_after_ms=now + int(request["duration_ms"]),
+            parameters={str(k): int(v) for k, v in request["parameters"].items()},
+            origin=f"operator {request['who']}",
+        )
+        verdict = await self.control.submit(command)
+        message = f"refused: {verdict.reason}" if not verdict.admitted else f"admitted as {command.id[:8]}"
+        return {"admitted": verdict.admitted, "reason": verdict.reason, "id": command.id, "message": message}
+
+    async def _release(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        return {"admitted": True, "message": self.control.clear()}
+
+
+def _first(group: BaseExceptionGroup[GridsealError]) -> GridsealError:
+    """The failure that says most: the store's before a link's."""
+    leaves: list[GridsealError] = []
+    for error in group.exceptions:
+        leaves += [_first(error)] if isinstance(error, BaseExceptionGroup) else [error]
+    return next((e for e in leaves if isinstance(e, StoreError | ConfigError)), leaves[0])
