@@ -155,11 +155,16 @@ class Set704:
         return (*self._timer(raw, timeout_s), (self._at("WSetEna"), (1, WATTS, *_words(steps))))
 
     def held(self, raw: Raw) -> ReadBack:
-        active = raw["WSetEna"] == 1 and raw["WSetMod"] == WATTS
+        """`active` ends with the timer, also where the device then stays enabled at WSetRvrt."""
+        enabled, has_timer = raw["WSetEna"] == 1, self.has_timer(raw)
+        ended = has_timer and raw["WSetRvrtTms"] > 0 and raw["WSetRvrtRem"] == 0
         steps = 0 if raw["WSet"] == -(2**31) else raw["WSet"]
         remaining = raw["WSetRvrtRem"] if raw["WSetRvrtRem"] != 0xFFFFFFFF else raw["WSetRvrtTms"]
-        timer = remaining if raw["WSetEna"] == 1 and self.has_timer(raw) else 0
-        return ReadBack(_decode(steps, self._step(raw)), active, timer)
+        return ReadBack(
+            _decode(steps, self._step(raw)),
+            enabled and raw["WSetMod"] == WATTS and not ended,
+            remaining if enabled and has_timer else 0,
+        )
 
     def release(self, raw: Raw) -> Writes:
         return ((self._at("WSetEna"), (0, WATTS, *_words(0))),)

@@ -99,7 +99,8 @@ async def test_a_device_that_takes_the_reversion_enable_for_its_timer() -> None:
     await actuator.write_power(500)
     assert await actuator.read_back() == ReadBack(500, True, 60)
     image.expire()
-    assert await actuator.read_back() == ReadBack(0, True, 0)  # rests at 0 W
+    assert await actuator.read_back() == ReadBack(0, False, 0)  # rests at 0 W, no longer by our order
+    assert image.registers[image.find(704) + ENA] == 1
 
 
 async def test_a_timer_that_does_not_run_is_reported_as_none() -> None:

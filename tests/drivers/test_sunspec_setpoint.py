@@ -109,6 +109,7 @@ def test_704_without_parts_of_the_timer() -> None:
         ({"WSetEna": 1, "WSetMod": 1, "WSet": -150, "WSetRvrtRem": 9}, ReadBack(-1500, True, 9)),
         ({"WSetEna": 1, "WSetMod": 0, "WSet": 150, "WSetRvrtRem": 9}, ReadBack(1500, False, 9)),
         ({"WSetEna": 1, "WSetMod": 1, "WSet": -(2**31), "WSetRvrtRem": 0}, ReadBack(0, True, 0)),
+        ({"WSetEna": 1, "WSetMod": 1, "WSet": 5, "WSetRvrtTms": 60}, ReadBack(50, False, 0)),
         (
             {"WSetEna": 1, "WSetMod": 1, "WSet": 1, "WSetRvrtRem": 0xFFFFFFFF, "WSetRvrtTms": 70},
             ReadBack(10, True, 70),
