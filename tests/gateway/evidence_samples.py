@@ -1,0 +1,51 @@
+"""Hypothesis strategies of record bodies, and one plain example of each, shared by the evidence tests."""
+
+from hypothesis import strategies as st
+
+from gateway.evidence.typed import OUTCOMES, Domain, Gap, GapCause
+from gateway.model import Cause, ClockTrust, CommandState, Delivery, Interval
+
+DOMAIN = Domain(10, "0x" + "ab" * 20)
+
+
+def uint(bits: int) -> st.SearchStrategy[int]:
+    return st.integers(0, 2**bits - 1)
+
+
+def sint(bits: int) -> st.SearchStrategy[int]:
+    return st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+ROOTS = st.binary(min_size=32, max_size=32)
+INTERVALS = st.builds(
+    Interval, uint(64), uint(64), uint(32), ROOTS, *[uint(64)] * 6, uint(16), uint(16), *[uint(32)] * 3,
+    st.sampled_from(ClockTrust), uint(16),
+)  # fmt: skip
+DELIVERIES = st.builds(
+    Delivery, ROOTS.map(bytes.hex), uint(64), uint(64), sint(64), sint(64), sint(32), sint(32), uint(32),
+    st.sets(st.sampled_from(Cause)).map(lambda found: tuple(c for c in Cause if c in found)),
+    st.sampled_from(sorted(OUTCOMES)), ROOTS, uint(32),
+)  # fmt: skip
+GAPS = st.builds(Gap, uint(64), uint(64), uint(64), st.sampled_from(GapCause))
+BODIES = st.one_of(INTERVALS, DELIVERIES, GAPS)
+DOMAINS = st.builds(Domain, uint(63), st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex()))
+
+INTERVAL = Interval(
+    1000, 901_000, 2, b"\x11" * 32, 10, 20, 30, 40, 50, 60, 5120, 9900, 7000, 50_000, 230_000,
+    ClockTrust.TRUSTED, 8,
+)  # fmt: skip
+DELIVERY = Delivery(
+    "22" * 32,
+    1000,
+    2000,
+    750,
+    -745,
+    -3000,
+    10,
+    5,
+    (Cause.BMS, Cause.STOP),
+    CommandState.DONE,
+    b"\x33" * 32,
+    9,
+)
+GAP = Gap(1000, 2000, 7, GapCause.RESTORED)

@@ -1,0 +1,71 @@
+"""Canonical bodies: a round trip for any record, and one-line refusals for anything else."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.evidence import body as bodies
+from gateway.evidence.body import BODY_CHARS_MAX, Statement
+from gateway.evidence.typed import KINDS
+from tests.gateway.evidence_samples import BODIES, DELIVERY, DOMAIN, DOMAINS, GAP, INTERVAL
+
+KIND_OF = {cls: kind for kind, cls in KINDS.items()}
+
+
+@given(DOMAINS, st.text(max_size=40).filter(str.isprintable), BODIES)
+def test_what_is_written_is_read_back(domain, site, body) -> None:
+    text = bodies.write(domain, site, body)
+    assert bodies.read(KIND_OF[type(body)], text) == Statement(domain, site, body)
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert len(text) < BODY_CHARS_MAX
+
+
+@pytest.mark.parametrize("body", [INTERVAL, DELIVERY, GAP])
+def test_any_field_missing_added_or_of_another_type_is_refused(body) -> None:
+    kind = KIND_OF[type(body)]
+    fields = json.loads(bodies.write(DOMAIN, "s", body))
+    for name in fields:
+        without = {k: v for k, v in fields.items() if k != name}
+        for bad in (without, {**fields, name: None}, {**fields, name: True}, {**fields, name: 1.5}):
+            with pytest.raises(ValueError):
+                bodies.read(kind, json.dumps(bad))
+    with pytest.raises(ValueError, match="extra"):
+        bodies.read(kind, json.dumps({**fields, "extra": 1}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "said"),
+    [
+        ("delivery", {"causes": 1 << 31}, "bit beyond"),
+        ("delivery", {"causes": -1}, "bit beyond"),
+        ("delivery", {"outcome": 9}, "outcome 9"),
+        ("delivery", {"command_id": "0x12"}, "command_id is not"),
+        ("interval", {"clock": 3}, "3"),
+        ("interval", {"merkle_root": "0x" + "zz" * 32}, "hex"),
+        ("gap", {"cause": 0}, "0"),
+        ("gap", {"contract": "0x12"}, "not a contract address"),
+        ("gap", {"contract": "0x" + "zz" * 20}, "hex"),
+        ("gap", {"chain_id": -1}, "chain_id"),
+        ("gap", {"site": 5}, "strings"),
+    ],
+)
+def test_values_outside_the_vocabulary_are_refused(kind, change, said) -> None:
+    body = {"interval": INTERVAL, "delivery": DELIVERY, "gap": GAP}[kind]
+    fields = json.loads(bodies.write(DOMAIN, "s", body)) | change
+    with pytest.raises(ValueError, match=said):
+        bodies.read(kind, json.dumps(fields))
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_statement_or_a_value_error(text) -> None:
+    for kind in (*KINDS, "other"):
+        with pytest.raises(ValueError):
+            bodies.read(kind, text)
+
+
+def test_hostile_json_is_refused_in_bounds() -> None:
+    for text in ("[" * 4000, "1" * 4096, "x" * (BODY_CHARS_MAX + 1), "[]", '{"a":NaN}'):
+        with pytest.raises(ValueError):
+            bodies.read("interval", text)

@@ -1,0 +1,81 @@
+"""`gridseal keys`: a key is made once, encrypted, private to its owner, and its secret never shown."""
+
+import json
+import stat
+
+import pytest
+
+from gateway import cli
+from gateway.cli import keys
+from gateway.errors import ConfigError
+from gateway.evidence import signer
+
+ROUNDS = 1000  # weak on purpose: tests need no strength
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(keys.new, "__defaults__", (ROUNDS,))
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+
+
+def test_a_new_key_is_private_and_opens_with_the_passphrase_made_beside_it(tmp_path, capsys) -> None:
+    path, words = tmp_path / "key.json", tmp_path / "pass"
+    assert cli.main(["keys", "new", str(path), "--passphrase", str(words), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    key = signer.open_keystore(path, words)
+    assert (said["address"], said["public key"]) == (key.address, "0x" + key.public_key.hex())
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(words.stat().st_mode) == 0o600
+    assert len(words.read_text().strip()) >= 32
+
+
+def test_what_exists_is_never_overwritten(tmp_path, capsys) -> None:
+    path, words = tmp_path / "key.json", tmp_path / "pass"
+    path.write_text("precious")
+    assert cli.main(["keys", "new", str(path), "--passphrase", str(words)]) == 1
+    assert "never overwritten" in capsys.readouterr().err
+    assert path.read_text() == "precious" and not words.exists()
+
+
+def test_an_existing_passphrase_file_is_used_as_it_is(tmp_path) -> None:
+    words = tmp_path / "pass"
+    words.write_text("correct horse\n")
+    keys.new(tmp_path / "key.json", words)
+    assert words.read_text() == "correct horse\n"
+    assert signer.open_keystore(tmp_path / "key.json", words)
+
+
+def test_show_tells_the_address_and_with_the_passphrase_the_public_key(tmp_path, capsys) -> None:
+    path, words = tmp_path / "key.json", tmp_path / "pass"
+    made = keys.new(path, words)
+    assert cli.main(["keys", "show", str(path)]) == 0
+    assert cli.main(["keys", "show", str(path), "--passphrase", str(words)]) == 0
+    out = capsys.readouterr().out
+    assert out.count(made["address"]) == 2 and out.count(made["public key"]) == 1
+    assert words.read_text().strip() not in out
+
+
+@pytest.mark.parametrize("verb", ["new", "show"])
+def test_trouble_is_one_line(tmp_path, capsys, verb: str) -> None:
+    assert cli.main(["keys", verb, str(tmp_path / "none" / "key.json")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("gridseal: ") and error.count("\n") == 1
+
+
+def test_a_folder_that_is_not_there_is_said_and_a_keystore_without_address_too(tmp_path) -> None:
+    words = tmp_path / "pass"
+    words.write_text("x")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        keys.new(tmp_path / "none" / "key.json", words)
+    keys.new(tmp_path / "key.json", words)
+    store = json.loads((tmp_path / "key.json").read_text())
+    del store["address"]
+    (tmp_path / "key.json").write_text(json.dumps(store))
+    with pytest.raises(ConfigError, match="does not say its address"):
+        keys.show(cli._parser("keys").parse_args(["keys", "show", str(tmp_path / "key.json")]))
+
+
+def test_usage_errors_are_two() -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["keys"])
+    assert caught.value.code == 2
