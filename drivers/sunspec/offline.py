@@ -40,7 +40,7 @@ def plan(device: Device, profile: SunSpecProfile) -> Plan:
             f"holding {block.address}..{block.address + block.count - 1}: models "
             + ", ".join(str(f.model) for f in found if f.address in block.models),
             request_ms(device.link, block.count),
-            len(block.keys) - len(block.checks),
+            sum(b.fast and b.terms[0].model.found.address in block.models for b in bounds),
         )
         for block in polls.fast
     )

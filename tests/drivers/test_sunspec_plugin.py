@@ -95,7 +95,8 @@ def test_the_plan_states_the_setpoint_as_far_as_the_profile_does() -> None:
 
 def test_the_points_planned_are_those_of_the_typical_chain() -> None:
     plan = PLUGIN.plan(device(profile()), profile())
-    assert "103" in plan.lines[0].text and sum(line.points for line in plan.lines) > 0
+    assert "103" in plan.lines[0].text
+    assert sum(line.points for line in plan.lines) == sum(point.evidence for point in plan.points)
     assert all(str(model) in plan.notes[0] for model, _ in TYPICAL["inverter"])
 
 
