@@ -3,13 +3,13 @@
 import asyncio
 import os
 import struct
-import subprocess
 import tty
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from rig import libmodbus
 
 from drivers.modbus import PLUGIN
 from drivers.modbus.link import ModbusLink
@@ -17,22 +17,15 @@ from drivers.modbus.profile import ModbusProfile
 from gateway.clock import SystemClock
 from gateway.errors import DeviceRefused
 from gateway.site import Device
-from tests.tools import missing, need
-
-SOURCE = Path(__file__).with_name("libmodbus_peer.c")
+from tests.tools import missing
 
 
 @pytest.fixture(scope="module")
 def peer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    gcc, config = need("gcc"), need("pkg-config")
-    found = subprocess.run(
-        [config, "--cflags", "--libs", "libmodbus"], capture_output=True, text=True, check=False
-    )
-    if found.returncode:
-        missing("libmodbus-dev")
-    program = tmp_path_factory.mktemp("libmodbus") / "peer"
-    subprocess.run([gcc, "-O1", "-Wall", str(SOURCE), "-o", str(program), *found.stdout.split()], check=True)
-    return program
+    try:
+        return libmodbus.build(tmp_path_factory.mktemp("libmodbus"))
+    except libmodbus.Missing as what:
+        missing(str(what))
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-/* An independent Modbus server for the tests, on Debian's libmodbus: "peer tcp" prints the port it listens on,
+/* An independent Modbus server for tests and benches, on Debian's libmodbus: "peer tcp" prints the port it listens on,
  * "peer rtu PATH" serves unit 1 on a tty. Holding register n holds 3n, input register n holds 5n, 0..999. */
 #include <modbus.h>
 #include <netinet/in.h>
