@@ -1,0 +1,109 @@
+"""The test vectors of docs/attestation.md: makes them, and writes them between the page's marks.
+
+    python hardware-in-loop/contracts/vectors.py
+
+Everything is fixed (key, readings, records), so the page changes only when the format does; a test compares.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "hardware-in-loop")]
+
+from gateway.chain.platforms.storage import StoragePlatform  # noqa: E402
+from gateway.evidence import merkle, records  # noqa: E402
+from gateway.evidence.signer import KeySigner  # noqa: E402
+from gateway.evidence.typed import GENESIS, Domain, Gap, GapCause, site_hash  # noqa: E402
+from gateway.model import Cause, ClockTrust, CommandState, Delivery, Interval  # noqa: E402
+
+PAGE = ROOT / "docs" / "attestation.md"
+BEGIN, END = "<!-- vectors begin -->", "<!-- vectors end -->"
+SECRET = bytes(range(1, 33))  # public, worthless, for this page only
+DOMAIN = Domain(10, "0x1111111111111111111111111111111111111111")
+SITE = "meadow-lane-7"
+READINGS = [
+    ("bms/battery_soc_bp", 1_790_000_000_250, 5120, 0),
+    ("inverter/battery_power_w", 1_790_000_000_250, -2950, 0),
+    ("inverter/battery_power_w", 1_790_000_001_250, -2948, 1),
+    ("meter/grid_voltage_mv", 1_790_000_001_250, 0, 3),
+    ("bms/battery_soc_bp", 1_790_000_001_250, 5121, 0),
+]
+
+
+def hexed(raw: bytes) -> str:
+    return "0x" + raw.hex()
+
+
+def tree_vector() -> tuple[list[bytes], dict[str, Any]]:
+    """The nodes, and what the page shows of them: leaves, root, the proof of the second reading."""
+    leaves = [merkle.leaf(*reading) for reading in READINGS]
+    nodes = merkle.tree(leaves)
+    proof = merkle.proof(nodes, leaves[1])
+    shown = {
+        "readings": [list(reading) for reading in READINGS],
+        "leaves": [hexed(leaf) for leaf in leaves],
+        "root": hexed(nodes[0]),
+        "proof of readings[1]": [hexed(node) for node in proof],
+    }
+    return nodes, shown
+
+
+def vectors() -> dict[str, Any]:
+    nodes, tree = tree_vector()
+    key = KeySigner(SECRET)
+    adapter = StoragePlatform(DOMAIN.contract, DOMAIN.contract, 1)
+    count = len(READINGS)
+    bodies = [
+        Interval(
+            1_790_000_000_000, 1_790_000_900_000, count, nodes[0], 738, 0, 12, 3, 1200, 471, 5120, 9875,
+            5056, 50_012, 231_400, ClockTrust.TRUSTED, 8,
+        ),
+        Delivery(
+            "5a" * 32, 1_790_000_000_000, 1_790_000_900_000, -750, -738, -3000, 0, 41_000,
+            (Cause.BMS, Cause.RAMP), CommandState.DONE, nodes[0], count,
+        ),
+        Gap(1_790_000_900_000, 1_790_003_600_000, 0, GapCause.RESTORED),
+    ]  # fmt: skip
+    shown, previous = [], GENESIS
+    for sequence, body in zip((1, 2, 9), bodies, strict=True):
+        made = records.seal(DOMAIN, SITE, sequence, previous, body)
+        made = records.signed(made, key.sign(made.digest))
+        previous = made.digest
+        shown.append(
+            {
+                "type": "record",
+                "sequence": sequence,
+                "kind": made.kind,
+                "previous": hexed(made.previous),
+                "body": made.body,
+                "digest": hexed(made.digest),
+                "signature": hexed(made.signature),
+                "calldata": hexed(adapter.record_call(made).data),
+            }
+        )
+    return {
+        "secret": hexed(SECRET),
+        "address": key.address,
+        "domainSeparator": hexed(DOMAIN.separator),
+        "site": SITE,
+        "siteHash": hexed(site_hash(SITE)),
+        "tree": tree,
+        "records": shown,
+    }
+
+
+def block() -> str:
+    return f"{BEGIN}\n```json\n{json.dumps(vectors(), indent=1, ensure_ascii=False)}\n```\n{END}"
+
+
+def main() -> None:
+    text = PAGE.read_text()
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    PAGE.write_text(before + block() + after)
+
+
+if __name__ == "__main__":
+    main()
