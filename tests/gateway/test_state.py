@@ -194,6 +194,7 @@ def test_strangers_and_wasteful_drivers_are_bugs(state: SiteState, clock: Hand) 
         state.declare("ghost", known, 1000)
     state.declare("inv", known, 1000)
     kept = [(Point("inv", "pv_power_w"),) for _ in range(65)]
+    for fresh in kept[:64]:
+        state.put(sample(clock, fresh, 1))
     with pytest.raises(ValueError, match="new tuple"):
-        for fresh in kept:
-            state.put(sample(clock, fresh, 1))
+        state.put(sample(clock, kept[64], 1))
