@@ -8,9 +8,11 @@ never retries and never writes on its own account.
 from collections.abc import Mapping, Sequence
 
 from drivers.modbus.codec import Field
-from drivers.modbus.profile import ModbusProfile, Register, SetpointModel, Step
+from drivers.modbus.profile import ModbusProfile
 from drivers.modbus.reader import Reader
+from drivers.modbus.register import Register
 from drivers.modbus.sequence import Write, quantise, same, step_w, writes
+from drivers.modbus.setpoint import SetpointModel, Step
 from gateway.driver import Driver, RegisterLink
 from gateway.errors import LinkError
 from gateway.model import Points, Quality, ReadBack, Sample, SetpointSpec
@@ -27,6 +29,9 @@ class Commanded:
     ) -> None:
         self._device, self._model, self._link, self._polls = device, model, link, polls
         self._timeout_s = device.timeout_ms / 1000
+        self._armed_s = (
+            model.timeout_s
+        )  # what the sequence puts into the device's timer, not what was measured
         self.setpoint = spec(device, model)
         limits = {"charge_max": model.charge_max, "discharge_max": model.discharge_max}
         self._limits = _reader(device, profile, {n: r for n, r in limits.items() if isinstance(r, Register)})
@@ -59,6 +64,7 @@ class Commanded:
         """Set the device's timer, where it has one, and return what it then says (s)."""
         if self._model.arm is None:
             return 0
+        self._armed_s = timeout_s
         await self._run(self._model.arm.write, 0, timeout_s)
         return await self._timer_s()
 
@@ -66,7 +72,7 @@ class Commanded:
         """The write sequence. ValueError for a power that `quantise` would change."""
         if power_w != self.quantise(power_w):
             raise ValueError(f"{power_w} W is not a power this device can hold")
-        await self._run(self._model.write, power_w, self.setpoint.timeout_s)
+        await self._run(self._model.write, power_w, self._armed_s)
 
     async def read_back(self) -> ReadBack:
         """What the device holds. LinkError when it does not tell: then nothing may be assumed."""

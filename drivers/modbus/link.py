@@ -82,7 +82,7 @@ class ModbusLink:
             session = self._session
             if session is None or session.lost:
                 session = await self._connect()
-            if self._pause_until_ms:
+            if self._pause_until_ms or self._where.rtu:
                 await self._pause(session)
             return await self._exchange(session, asked, timeout_s)
         finally:
@@ -158,8 +158,10 @@ class ModbusLink:
             await self._drop()
         self._refuse_closed()
         self.counters.connects += 1
-        if self._where.settle_ms:
-            await asyncio.sleep(self._where.settle_ms / 1000)
+        # A serial server may still have old bytes to send: on RTU hear the line out before speaking.
+        settle_ms = max(self._where.settle_ms, IDLE_MS if self._where.rtu else 0)
+        if settle_ms:
+            await asyncio.sleep(settle_ms / 1000)
         return session
 
     async def _drop(self) -> None:

@@ -10,7 +10,7 @@ from math import ceil
 from struct import Struct
 
 from drivers.modbus import codec
-from drivers.modbus.profile import POWERS, Step, Written
+from drivers.modbus.setpoint import POWERS, Step, Written
 
 
 @dataclass(frozen=True, slots=True)

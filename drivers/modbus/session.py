@@ -71,6 +71,8 @@ class Session:
     async def request(self, asked: Asked, timeout_s: float) -> bytes:
         """Send one request and check its reply; registers of a read, b"" of a write."""
         before = self.chunks_seen
+        if self.lost:
+            raise LinkError(f"{self._url.url}: connection lost before {asked}")
         try:
             async with asyncio.timeout(timeout_s) as self._deadline:
                 reply = await self._call(asked)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import tty
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -82,12 +83,15 @@ async def _serve(
 
 
 @asynccontextmanager
-async def tcp_wire(script: Script, *, scheme: str = "tcp", query: str = "") -> AsyncIterator[Wire]:
-    """A scripted server on loopback; `rtutcp` speaks RTU frames."""
+async def tcp_wire(
+    script: Script, *, scheme: str = "tcp", query: str = "", greeting: bytes = b""
+) -> AsyncIterator[Wire]:
+    """A scripted server on loopback; `rtutcp` speaks RTU frames. `greeting` is sent on connecting."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wire.connections += 1
         tasks.add(asyncio.current_task())
+        writer.write(greeting)
         try:
             await _serve(wire, lambda: reader.read(4096), writer.write, script, scheme == "tcp")
         except (ConnectionError, asyncio.CancelledError):
@@ -115,7 +119,15 @@ async def pty_wire(script: Script, *, query: str = "") -> AsyncIterator[Wire]:
     tty.setraw(near)
     tty.setraw(far)
     os.set_blocking(near, False)
-    wire = Wire(f"rtu://{os.ttyname(far)}{query}", send=lambda data: _write(near, data))
+    wire = Wire(f"rtu://{os.ttyname(far)}{query}")
+
+    def unasked(data: bytes) -> None:
+        _write(near, data)
+        assert select.select([far], [], [], 1)[
+            0
+        ]  # until it lies in the kernel, unread: the loop stands still
+
+    wire.send = unasked
     chunks: asyncio.Queue[bytes] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 

@@ -193,6 +193,16 @@ async def test_huawei_from_arming_to_release() -> None:
     assert await inverter.read_back() == ReadBack(0, False, 120)
 
 
+async def test_the_device_s_timer_is_set_to_what_was_armed_whatever_was_measured() -> None:
+    inverter = made(shipped("huawei_luna2000"), link := Memory({}), timer_s=200)
+    assert isinstance(inverter, Actuator) and inverter.setpoint.timeout_s == 200
+    await inverter.write_power(0)
+    assert link.registers[1, 47083] == 2
+    await inverter.arm(300)
+    await inverter.write_power(0)
+    assert link.registers[1, 47083] == 5
+
+
 async def test_victron_uses_two_units_and_writes_the_stored_mode_only_once() -> None:
     link = Memory({(100, 2902): 1})
     inverter = made(shipped("victron_gx"), link, unit=227)

@@ -278,6 +278,12 @@ async def test_what_lies_in_the_buffer_is_dropped_before_a_request() -> None:
         assert await read(link, 200) == words(200)
 
 
+async def test_what_a_serial_server_sends_unasked_on_connecting_is_dropped() -> None:
+    stale = rtu(1, registers(3, 100))
+    async with tcp_wire(honest_rtu, scheme="rtutcp", greeting=stale) as wire, link_to(wire) as link:
+        assert await read(link, 200) == words(200)
+
+
 async def test_rtu_byte_by_byte() -> None:
     def script(request: bytes) -> list:
         return [x for b in honest_rtu(request)[0] for x in (bytes([b]), 0.002)]
@@ -358,11 +364,12 @@ async def test_a_serial_port_that_is_not_there() -> None:
             await read(link)
 
 
-async def test_a_tty_that_vanishes_fails_at_once() -> None:
+@pytest.mark.parametrize("after_s", [0.02, 0.15])  # before and after the request is on the wire
+async def test_a_tty_that_vanishes_fails_at_once(after_s: float) -> None:
     async with pty_wire(lambda r: []) as wire, link_to(wire) as link:
         async with asyncio.TaskGroup() as group:
             failed = group.create_task(_fails(link))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(after_s)
             wire.hang_up()
         assert "lost" in failed.result()
 

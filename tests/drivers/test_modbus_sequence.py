@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.modbus import PLUGIN
-from drivers.modbus.profile import ModbusProfile, Step
+from drivers.modbus.profile import ModbusProfile
 from drivers.modbus.sequence import Write, quantise, same, step_w, writes
+from drivers.modbus.setpoint import Step
 
 
 def steps_of(name: str) -> tuple[Step, ...]:

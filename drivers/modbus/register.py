@@ -1,0 +1,94 @@
+"""Values and registers as a profile states them: type, word order, scale, sign, sentinels, place.
+
+The words every other part of a register-map profile is made of, checked while it is read, and how a
+mistake is reported with its place in the file. It knows neither points nor setpoints.
+"""
+
+from fractions import Fraction
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PlainValidator, ValidationError, WithJsonSchema, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from drivers.modbus import codec
+from drivers.profile import Strict
+
+Type = Literal["u16", "s16", "u32", "s32", "u64", "s64", "f32", "f64"]
+Address = Annotated[int, Field(ge=0, le=65535, description="protocol address, 0-based as sent")]
+Unit = Annotated[int, Field(ge=0, le=255)]
+Scale = Annotated[
+    Fraction,
+    PlainValidator(codec.parse_scale),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}], "default": 1}),
+]
+
+
+def wrong(at: tuple[str | int, ...], message: str, value: object) -> InitErrorDetails:
+    error = PydanticCustomError("profile", "{reason}", {"reason": message})
+    return InitErrorDetails(type=error, loc=at, input=value)
+
+
+def raise_all(title: str, problems: list[InitErrorDetails]) -> None:
+    if problems:
+        raise ValidationError.from_exception_data(title, problems)
+
+
+class Value(Strict):
+    """How one value lies in registers; canonical unit = register * scale, turned round by `negate`."""
+
+    type: Type
+    words: Literal["big", "little"] = Field(default="big", description="which 16 bits come first")
+    scale: Scale = Fraction(1)
+    negate: bool = Field(default=False, description="the device counts the other direction as positive")
+
+    @property
+    def signed_scale(self) -> Fraction:
+        return -self.scale if self.negate else self.scale
+
+    @property
+    def little(self) -> bool:
+        return self.words == "little"
+
+
+class Register(Value):
+    """One readable value at an address. `absent` lists patterns that mean "no value"."""
+
+    address: Address
+    table: Literal["holding", "input"] = "holding"
+    unit: Unit | None = Field(default=None, description="another unit id than the device's")
+    absent: tuple[int, ...] = ()
+    mask: Annotated[int, Field(ge=0)] = Field(default=0, description="bits to pick, shifted down to bit 0")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        bits = 16 * codec.TYPES[self.type][1]
+        problems = []
+        if self.address + bits // 16 > 0x10000:
+            problems.append(
+                wrong(("address",), f"{self.type} at {self.address} ends past 65535", self.address)
+            )
+        if self.mask and (self.type in codec.FLOATS or self.mask >= 2**bits):
+            problems.append(wrong(("mask",), f"mask does not fit {self.type}", self.mask))
+        for n, pattern in enumerate(self.absent):
+            try:
+                codec.native_absent(self.type, pattern)
+            except ValueError as problem:
+                problems.append(wrong(("absent", n), str(problem), pattern))
+        raise_all("Register", problems)
+        return self
+
+    def field(self, name: str, unit: int, low: int | None = None, high: int | None = None) -> codec.Field:
+        """The codec's view; `unit` is the device's, `low` and `high` what is plausible."""
+        return codec.Field(
+            name,
+            self.address,
+            self.type,
+            self.little,
+            self.signed_scale,
+            self.absent,
+            self.mask,
+            low,
+            high,
+            unit if self.unit is None else self.unit,
+            self.table,
+        )

@@ -1,0 +1,169 @@
+"""The setpoint block of a profile: class, nameplate, ordered writes, timer, read-back and revert.
+
+It owns what can be found wrong in a sequence without a device: a direction that writes no power, a write
+that does not fit, a refresh that comes too late. Sequences are data; drivers.modbus.sequence turns them
+into requests.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
+
+from drivers.modbus import codec
+from drivers.modbus.exchange import WRITE_MAX
+from drivers.modbus.register import Address, Register, Unit, Value, raise_all, wrong
+from drivers.profile import Strict
+from gateway.model import CommandClass
+
+Watts = Annotated[int, Field(gt=0, le=10_000_000)]
+Direction = Literal["charge", "zero", "discharge"]
+POWERS: frozenset[str] = frozenset({"power", "charge_power", "discharge_power"})
+PLACEHOLDERS = POWERS | {"timeout_s", "timeout_min"}
+
+
+def _nonempty(items: tuple[object, ...]) -> tuple[object, ...]:
+    # not min_length: pydantic then also complains of an empty list when an item in it is wrong
+    if not items:
+        raise ValueError("at least one is needed")
+    return items
+
+
+NONEMPTY = AfterValidator(_nonempty)
+
+
+def _number_or_placeholder(value: object) -> int | str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value in PLACEHOLDERS:
+        return value
+    raise ValueError(f"must be a whole number or one of {', '.join(sorted(PLACEHOLDERS))}")
+
+
+def _kind(value: object) -> str:
+    """Which of the two a union is meant to be, so that one mistake gives one message."""
+    return "register" if isinstance(value, dict | Strict) else "number"
+
+
+class Written(Value):
+    """One value of a write: a number as the register takes it, or what stands for one."""
+
+    value: Annotated[
+        int | str,
+        PlainValidator(_number_or_placeholder),
+        WithJsonSchema({"anyOf": [{"type": "integer"}, {"enum": sorted(PLACEHOLDERS)}]}),
+    ]
+
+
+class Step(Strict):
+    """One write request. Its values lie one after the other from `address` and go out together."""
+
+    address: Address
+    unit: Unit | None = None
+    values: Annotated[tuple[Written, ...], NONEMPTY]
+    when: Annotated[tuple[Direction, ...], NONEMPTY] = ("charge", "zero", "discharge")
+    single: bool = Field(default=False, description="use function 6 instead of 16")
+    if_changed: bool = Field(
+        default=False, description="a stored setting: read first, write only if different"
+    )
+
+    @property
+    def count(self) -> int:
+        return sum(codec.TYPES[v.type][1] for v in self.values)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        problems = []
+        if self.count > WRITE_MAX or self.address + self.count > 0x10000:
+            problems.append(
+                wrong(("values",), f"{self.count} registers do not fit one write here", self.count)
+            )
+        if self.single and self.count != 1:
+            problems.append(wrong(("single",), "function 6 writes one register", self.single))
+        for n, v in enumerate(self.values):
+            if isinstance(v.value, int) and v.type not in codec.FLOATS:
+                least, most = codec.native_range(v.type)
+                if not least <= v.value <= most:
+                    problems.append(wrong(("values", n, "value"), f"does not fit {v.type}", v.value))
+        raise_all("Step", problems)
+        return self
+
+
+class Arm(Strict):
+    """How the device's own reversion timer is set, and the register that tells it, in seconds."""
+
+    write: Annotated[tuple[Step, ...], NONEMPTY]
+    timer: Register
+
+
+class Held(Strict):
+    """A value of the mode register, and where the power then is: a register, or a constant 0."""
+
+    mode: int
+    power: Annotated[
+        Annotated[Register, Tag("register")] | Annotated[Literal[0], Tag("number")], Discriminator(_kind)
+    ]
+
+
+class Required(Register):
+    """A register that must hold `equals`, or the device does not obey."""
+
+    equals: int
+
+
+class ReadBackModel(Strict):
+    """How to learn from the device what it holds. A mode not listed means: it does as it likes."""
+
+    mode: Register
+    held: Annotated[tuple[Held, ...], NONEMPTY]
+    require: tuple[Required, ...] = ()
+
+
+Nameplate = Annotated[
+    Annotated[Register, Tag("register")] | Annotated[Watts, Tag("number")], Discriminator(_kind)
+]
+
+
+class SetpointModel(Strict):
+    """How the device takes a battery power. W, + = discharge, before each value's own scale and sign."""
+
+    command_class: CommandClass = Field(alias="class")
+    charge_max: Nameplate
+    discharge_max: Nameplate
+    timeout_s: Annotated[int, Field(ge=0, le=86_400)] = 0
+    refresh_s: Annotated[int, Field(ge=0, le=28_800)] = 0
+    settle_s: Annotated[int, Field(ge=0, le=300)] = 5
+    writes_per_day: Annotated[int, Field(ge=0, le=100_000)] = 0
+    arm: Arm | None = None
+    write: Annotated[tuple[Step, ...], NONEMPTY]
+    read_back: ReadBackModel
+    release: Annotated[tuple[Step, ...], NONEMPTY]
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        problems = []
+        dies_alone = self.command_class in (CommandClass.SELF_EXPIRING, CommandClass.WATCHDOG)
+        if dies_alone and not 0 < 3 * self.refresh_s <= self.timeout_s:
+            problems.append(
+                wrong(("refresh_s",), "must be at most a third of timeout_s, and not 0", self.refresh_s)
+            )
+        if not dies_alone and self.timeout_s:
+            problems.append(wrong(("timeout_s",), f"a {self.command_class} device has none", self.timeout_s))
+        if self.command_class is CommandClass.LATCHING_EEPROM and not self.writes_per_day:
+            problems.append(wrong(("writes_per_day",), "each write wears this device: set a budget", 0))
+        for direction in ("charge", "discharge"):
+            values = {v.value for s in self.write if direction in s.when for v in s.values}
+            if not values & {"power", f"{direction}_power"}:
+                problems.append(wrong(("write",), f"no step writes the power of a {direction}", None))
+        for n, step in enumerate(self.release):
+            if any(not isinstance(v.value, int) for v in step.values):
+                problems.append(wrong(("release", n), "handing back writes constants only", None))
+        raise_all("Setpoint", problems)
+        return self
