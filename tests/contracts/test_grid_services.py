@@ -139,6 +139,15 @@ def test_the_operator_takes_back_what_was_never_proven_and_withdraws(scene: Scen
     assert scene.chain.balance(scene.services.address) == 0
 
 
+def test_the_operator_cannot_take_back_what_was_delivered(scene: Scene) -> None:
+    command = scene.order(energy_wh=750, value=PAYMENT)
+    scene.submit(scene.delivery(command, 750))
+    scene.chain.travel(scene.not_after + 2 * 86_400 + 2)
+    with pytest.raises(Reverted, match="HasEvidence"):
+        scene.services.send("cancelService", scene.service, sender=scene.operator)
+    assert settle(scene) == (PAYMENT, 0)
+
+
 def test_who_may_register_order_and_stop(scene: Scene) -> None:
     services, stranger = scene.services, scene.stranger
     with pytest.raises(Reverted, match="NotAllowed"):

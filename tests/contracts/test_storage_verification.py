@@ -123,6 +123,20 @@ def test_a_gap_that_does_not_jump_must_link_and_none_goes_back(scene: Scene) -> 
         scene.post(scene.sealed(gap(), sequence=58))
 
 
+def test_the_sequence_ends_where_its_field_does(scene: Scene) -> None:
+    last = scene.sealed(gap(), sequence=2**32 - 1)
+    scene.post(last)
+    beyond = scene.sealed(gap(), sequence=2**32)
+    body = gap()
+    r, s = beyond.signature[:32], int.from_bytes(beyond.signature[32:64], "big")
+    vs = (s | (beyond.signature[64] - 27) << 255).to_bytes(32, "big")
+    fields = (body.start_ms, body.end_ms, body.lost, int(body.cause))
+    with pytest.raises(Reverted, match="WrongSequence"):
+        scene.verification.send(
+            "submitGap", site_hash(SITE), beyond.sequence, beyond.previous, *fields, r, vs
+        )
+
+
 def test_anybody_proves_one_reading_while_it_is_in_the_ring(scene: Scene) -> None:
     record = scene.sealed(INTERVAL)
     scene.post(record)

@@ -90,6 +90,7 @@ contract GridServices is AccessControl {
     error WrongState(OrderState state);
     error BadWindow();
     error NoDelivery(bytes32 commandId);
+    error HasEvidence(bytes32 commandId);
     error OutsideWindow(uint256 start, uint256 end);
     error TooEarly(uint256 until);
     error PaymentFailed(address to);
@@ -157,11 +158,9 @@ contract GridServices is AccessControl {
     function validateServiceDelivery(uint256 serviceId) external returns (uint16 shareBp) {
         Order storage order = _inState(serviceId, OrderState.Ordered);
         bytes32 commandId = order.commandId;
-        RecordChains.Delivered memory d = verification.deliveryOf(services[serviceId].storageId, commandId);
+        (RecordChains.Delivered memory d, bool inTime) = _delivered(serviceId, order);
         if (d.sequence == 0) revert NoDelivery(commandId);
-        bool early = d.start + GRACE_MS < uint256(order.notBefore) * 1000;
-        bool late = d.end > uint256(order.notAfter) * 1000 + GRACE_MS;
-        if (early || late) revert OutsideWindow(d.start, d.end);
+        if (!inTime) revert OutsideWindow(d.start, d.end);
         shareBp = uint16(_payable(_share(order, d)));
         order.shareBp = shareBp;
         order.state = OrderState.Validated;
@@ -185,6 +184,8 @@ contract GridServices is AccessControl {
         Order storage order = _inState(serviceId, OrderState.Ordered);
         if (msg.sender != order.operator) revert NotAllowed(msg.sender);
         if (block.timestamp <= order.notAfter + EVIDENCE_TIME) revert TooEarly(order.notAfter + EVIDENCE_TIME);
+        (, bool inTime) = _delivered(serviceId, order);
+        if (inTime) revert HasEvidence(order.commandId);
         order.state = OrderState.Cancelled;
         credit[order.operator] += order.payment;
         emit ServiceCancelled(serviceId, order.commandId, order.payment);
@@ -224,6 +225,18 @@ contract GridServices is AccessControl {
     function _inState(uint256 serviceId, OrderState wanted) private view returns (Order storage order) {
         order = orders[serviceId];
         if (order.state != wanted) revert WrongState(order.state);
+    }
+
+    /// The Delivery record of an order, and whether there is one that keeps to the order's window.
+    function _delivered(uint256 serviceId, Order storage order)
+        private
+        view
+        returns (RecordChains.Delivered memory d, bool inTime)
+    {
+        d = verification.deliveryOf(services[serviceId].storageId, order.commandId);
+        bool early = d.start + GRACE_MS < uint256(order.notBefore) * 1000;
+        bool late = d.end > uint256(order.notAfter) * 1000 + GRACE_MS;
+        inTime = d.sequence != 0 && !early && !late;
     }
 
     /// Basis points of what was ordered that was delivered, at most 10,000.

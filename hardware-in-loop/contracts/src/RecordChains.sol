@@ -136,7 +136,6 @@ abstract contract RecordChains is EIP712 {
         uint256 before;
         if (sequence > last + 1) {
             if (chain.head & Records.ACTIVE == 0) revert UnknownGateway(gateway);
-            if (sequence > Records.SEQUENCE_MAX) revert WrongSequence(last);
             if (site != siteOf[gateway]) revert WrongPrevious(last);
             before = chain.ring[last % RING];
         } else {
@@ -243,7 +242,9 @@ abstract contract RecordChains is EIP712 {
 
     /// A link without aggregates of its own: those of the newest interval move along with the sequence.
     function _append(Chain storage chain, uint256 sequence, uint256 entry) private {
-        chain.head = Records.withSequence(chain.head, sequence);
+        uint256 head = chain.head;
+        if (sequence > Records.SEQUENCE_MAX) revert WrongSequence(Records.sequenceOf(head));
+        chain.head = Records.withSequence(head, sequence);
         chain.ring[sequence % RING] = entry;
     }
 
