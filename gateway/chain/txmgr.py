@@ -34,7 +34,8 @@ from gateway.errors import ChainError
 from gateway.store import Store, intents
 from gateway.store.intents import Intent, Outgoing
 
-WINDOW = 8  # transactions on their way at once; nodes keep 16 or more of one account
+WINDOW = 8  # transactions waiting for a block at once; nodes keep 16 or more of one account
+SHALLOW_MAX = 64  # of those and the mined ones that are not deep yet
 REFUSALS_MAX = 30  # with the pauses below: a day in which somebody can bind the key or fund the site
 REFUSAL_PAUSE_MS, REFUSAL_PAUSE_MOST_MS = 15_000, 3_600_000
 
@@ -63,6 +64,7 @@ class SendStatus:
 class _Refused:
     times: int
     again_ms: int
+    said: str
 
 
 class TxManager:
@@ -215,17 +217,19 @@ class TxManager:
 
     async def _send_queued(self, head: Head, spent: int) -> None:
         waiting = await self._store.call(intents.queued)
-        in_flight = len(self._states)
+        in_flight = sum(state.phase is not Phase.MINED for state in self._states.values())
         self._refused = {i.id: r for i in waiting if (r := self._refused.get(i.id))}
         held = False
         for intent in waiting:
-            if in_flight >= WINDOW or (intent.ordered and held):
+            full = in_flight >= WINDOW or len(self._states) >= SHALLOW_MAX
+            if full or (intent.ordered and held):
                 continue
             # An ordered call depends on those on their way, so only without them can it be tried out; what
             # was refused before is never sent untried.
             testable = in_flight == 0 or not intent.ordered
             refused = self._refused.get(intent.id)
             if refused and (not testable or refused.again_ms > self._clock.mono_ms()):
+                self._trouble = self._trouble or refused.said
                 held = held or intent.ordered
                 continue
             gas = await self._gas(intent, testable=testable)
@@ -258,7 +262,7 @@ class TxManager:
             await self._store.call(intents.finish, intent.id, Phase.REFUSED.value)
             return
         pause_ms = min(REFUSAL_PAUSE_MS * 2 ** (times - 1), REFUSAL_PAUSE_MOST_MS)
-        self._refused[intent.id] = _Refused(times, self._clock.mono_ms() + pause_ms)
+        self._refused[intent.id] = _Refused(times, self._clock.mono_ms() + pause_ms, self._trouble)
 
     async def _start(self, intent: Intent, gas: int, head: Head, spent: int) -> bool:
         """Give the intent its nonce, durably, and publish. False: nothing more can be sent now."""

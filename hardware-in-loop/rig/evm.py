@@ -21,8 +21,15 @@ TIP_WEI = 10**9
 BODY_BYTES_MAX = 2**20
 
 
-def methods(evm: Evm) -> dict[str, Callable[..., Any]]:
-    """JSON-RPC names to what they do."""
+def methods(evm: Evm, *, at_once: bool = False) -> dict[str, Callable[..., Any]]:
+    """JSON-RPC names to what they do; `at_once` mines a block for each transaction."""
+
+    def send(raw: str) -> str:
+        name = evm.send(bytes.fromhex(raw[2:]))
+        if at_once:
+            evm.mine()
+        return name
+
     return {
         "eth_chainId": lambda: hex(CHAIN_ID),
         "eth_blockNumber": lambda: hex(evm.number),
@@ -32,7 +39,7 @@ def methods(evm: Evm) -> dict[str, Callable[..., Any]]:
         "eth_call": lambda query, tag="latest": "0x" + evm.view(query, tag).hex(),
         "eth_estimateGas": lambda query, tag="latest": hex(evm.estimate(query)),
         "eth_getTransactionCount": lambda address, tag="latest": hex(evm.count(address, tag)),
-        "eth_sendRawTransaction": lambda raw: evm.send(bytes.fromhex(raw[2:])),
+        "eth_sendRawTransaction": send,
         "eth_getTransactionReceipt": evm.receipt,
         "eth_getTransactionByHash": evm.transaction,
         "eth_maxPriorityFeePerGas": lambda: hex(TIP_WEI),
@@ -63,8 +70,8 @@ def answer(table: dict[str, Callable[..., Any]], body: bytes) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def serve(evm: Evm, port: int = 0, block_s: float = 1.0):
-    """Serve on loopback and mine every `block_s` (0: only on evm_mine); gives the URL."""
-    table = methods(evm)
+    """Serve on loopback and mine every `block_s` (0: a block for each transaction); gives the URL."""
+    table = methods(evm, at_once=not block_s)
 
     async def handle(request: web.Request) -> web.Response:
         return web.json_response(answer(table, await request.read()))
@@ -105,7 +112,9 @@ async def _main(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="rig.evm", description="an in-process EVM node for demos and tests")
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
-    parser.add_argument("--block", type=float, default=1.0, help="seconds between blocks")
+    parser.add_argument(
+        "--block", type=float, default=1.0, help="seconds between blocks; 0: one for each transaction"
+    )
     parser.add_argument("--finality", type=int, default=2, help="blocks behind the head that are finalised")
     parser.add_argument("--contracts", action="store_true", help="deploy the reference contracts")
     with contextlib.suppress(KeyboardInterrupt):

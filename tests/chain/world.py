@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import coincurve
+from rig.deploy import Failed, Node
 from rig.evm import answer, methods
 from rig.evmchain import CHAIN_ID, Evm
 
@@ -57,6 +58,21 @@ class Endpoint:
 
     def rpc(self) -> Rpc:
         return Rpc(self.name, self.post)
+
+
+class Direct(Node):
+    """The people around the contracts on the same EVM, without a wire: each transaction is mined at once."""
+
+    def __init__(self, evm: Evm) -> None:
+        super().__init__("direct")
+        self._table = methods(evm, at_once=True)
+
+    async def call(self, method, *parameters):
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
+        told = answer(self._table, json.dumps(body).encode())
+        if "error" in told:
+            raise Failed(f"{method}: {told['error']}")
+        return told["result"]
 
 
 class World:

@@ -52,7 +52,9 @@ def test_importing_it_leaves_the_recursion_limit_alone():
         "try: json.loads('[' * 100_000)\n"
         "except RecursionError: print('survived')\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert ended.stdout == "survived\n", ended.stderr
 
 
@@ -61,5 +63,7 @@ def test_the_chain_package_is_cheap_until_it_is_used():
         "import sys, gateway.chain.txmgr, gateway.chain.inbox, gateway.chain.outbox, gateway.chain.rpc\n"
         "print(sorted(m for m in ('web3', 'eth_account', 'eth_abi', 'aiohttp') if m in sys.modules))\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert ended.stdout == "[]\n", ended.stderr
