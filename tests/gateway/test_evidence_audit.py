@@ -64,6 +64,13 @@ def rows(count: int = 3, *, unsigned: int = 0, gap_at: int = 0) -> list[dict]:
     return made
 
 
+def test_who_signed_is_known_and_readings_beyond_their_types_are_refused() -> None:
+    assert audited(rows()).signed_by == KEY.address
+    for bad in ({"value": 2**63}, {"at_ms": -1}, {"quality": 256}):
+        with pytest.raises(ValueError, match="out of its type"):
+            reading_of({"point": "p", "at_ms": 0, "value": 0, "quality": 0, **bad})
+
+
 def audited(lines: list[dict], **options) -> Audit:
     audit = Audit(**options)
     for line in lines:
@@ -155,6 +162,20 @@ def test_bounds_end_a_hostile_file(monkeypatch) -> None:
 def test_a_line_that_is_neither_is_refused(line) -> None:
     with pytest.raises(ValueError):
         Audit().row(line)
+
+
+def test_two_places_in_one_chain_are_told() -> None:
+    audit = Audit(places=[(1, DOMAIN.contract, "elsewhere")])
+    for line in rows():
+        audit.row(line)
+    audit.finish()
+    assert audit.notes == ["records for 2 different places (chain, contract, site)"]
+
+
+def test_a_reading_must_stand_behind_its_record() -> None:
+    lines = rows()
+    with pytest.raises(ValueError, match="a reading of record 1 is not behind"):
+        audited([*lines, lines[1]])
 
 
 @given(st.dictionaries(st.sampled_from(["type", "sequence", "kind", "body", "previous", "digest"]), JSON))

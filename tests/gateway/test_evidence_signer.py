@@ -131,3 +131,16 @@ def test_new_keystores_are_as_strong_as_stated() -> None:
     assert signer.PBKDF2_ROUNDS >= 600_000
     made = json.loads(make_keystore(SECRET, b"x", ROUNDS))
     assert made["crypto"]["kdf"] == "pbkdf2"
+
+
+@pytest.mark.parametrize("secret", [bytes(32), b"\xff" * 32])
+def test_a_number_that_is_no_key_is_refused(opened, monkeypatch, secret: bytes) -> None:
+    monkeypatch.setattr("eth_keyfile.keyfile.decode_keyfile_json", lambda store, words: secret)
+    assert "not a secp256k1 key" in refusal(opened)
+
+
+def test_a_keystore_need_not_name_its_address(opened) -> None:
+    store = json.loads((opened / "key.json").read_text())
+    del store["address"]
+    (opened / "key.json").write_text(json.dumps(store))
+    assert open_keystore(opened / "key.json", opened / "pass").address == KeySigner(SECRET).address
