@@ -57,16 +57,25 @@ class Outbox:
 
     async def tick(self) -> None:
         """Queue what is signed, settle what is confirmed."""
-        self.stuck = ""
+        self.stuck, passing = "", False
         for entry in await self._store.call(records.unconfirmed, AHEAD):
-            if not await self._advance(entry):
-                break
+            if passing and entry.record.kind != "gap":
+                continue
+            try:
+                passing = False
+                if not await self._advance(entry):
+                    break
+            except NotEncodable as error:
+                # It stays here, for export and proof. Nothing after it fits the contract's chain until a gap
+                # record passes it over.
+                self.stuck, passing = f"record {entry.record.sequence} stays here: {error}", True
 
     async def _advance(self, entry: Entry) -> bool:
         """One record one step on. False: those after it wait."""
         record = entry.record
         key = f"record/{record.digest.hex()}"
         intent = await self._store.call(intents.get, key)
+        call = self._platform.record_call(record) if intent is None else None
         if intent is not None and intent.state == "confirmed":
             return await self._confirm(entry)
         if intent is not None and intent.state == "sent":
@@ -75,23 +84,16 @@ class Outbox:
             if intent is not None and intent.state == "queued":
                 await self._store.call(intents.finish, intent.id, "refused")
             return await self._confirm(entry)
-        if intent is None:
-            return await self._queue(entry, key)
-        if intent.state in ("reverted", "refused"):
+        if call is not None:
+            return await self._queue(record.sequence, NewIntent(key, call.contract, call.data, call.gas))
+        if intent is not None and intent.state in ("reverted", "refused"):
             await self._store.call(intents.again, intent.id)
             self._wake()
         return True
 
-    async def _queue(self, entry: Entry, key: str) -> bool:
-        try:
-            call = self._platform.record_call(entry.record)
-        except NotEncodable as error:
-            # A gap record after it will pass it over on the contract; here it stays, for export and proof.
-            self.stuck = f"record {entry.record.sequence} stays here: {error}"
-            return True
-        new = NewIntent(key, call.contract, call.data, call.gas)
-        if not await self._store.call(intents.add, new, self._clock.now().wall_ms):
-            self.stuck = f"record {entry.record.sequence} waits: {intents.OPEN_MAX} calls are open"
+    async def _queue(self, sequence: int, call: NewIntent) -> bool:
+        if not await self._store.call(intents.add, call, self._clock.now().wall_ms):
+            self.stuck = f"record {sequence} waits: {intents.OPEN_MAX} calls are open"
             return False
         self._wake()
         return True

@@ -12,6 +12,7 @@ from gateway.chain.outbox import AHEAD, Outbox, last_sequence
 from gateway.chain.platforms.storage import StoragePlatform
 from gateway.chain.txmgr import WINDOW
 from gateway.errors import ChainError
+from gateway.evidence.typed import Gap, GapCause
 from gateway.store import intents, records
 from tests.chain.people import SITE, Attestor, delivery, interval
 from tests.chain.world import CHAIN_ID, Direct, world
@@ -217,6 +218,23 @@ def test_a_record_without_room_in_the_contract_stays_and_is_named(tmp_path):
         assert "record 1 stays here" in site.outbox.stuck
         assert "available_wh" in site.outbox.stuck
         assert await site.w.store.call(intents.count_open) == 0
+        await site.attestor.attest(interval(1))
+        await site.rounds(3)
+        assert site.w.used_nonces() == {}, "what cannot be accepted is not tried"
+
+    simulate(tmp_path, scenario)
+
+
+def test_a_gap_record_passes_over_what_has_no_room(tmp_path):
+    async def scenario(site):
+        await site.attestor.attest(interval(0))
+        await site.attestor.attest(dataclasses.replace(interval(1), available_wh=2**31))
+        await site.attestor.attest(Gap(0, 9, 1, GapCause.NOT_ENCODABLE))
+        await site.attestor.attest(interval(2))
+        await site.rounds(12)
+        assert await site.attestor.confirmed() == [1, 3, 4], "what no contract holds is not called confirmed"
+        assert await site.last() == 4
+        assert "record 2 stays here" in site.outbox.stuck
 
     simulate(tmp_path, scenario)
 
