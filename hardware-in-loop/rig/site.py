@@ -110,7 +110,10 @@ class Rig:
         for wire in (self._tcp, self._socket):
             if wire is not None:
                 await wire.stop()
-        await self._group.__aexit__(kind, error, trace)
+        if isinstance(error, asyncio.CancelledError):
+            await self._group.__aexit__(kind, error, trace)
+        else:  # the body's own error leaves as it is, not in a group
+            await self._group.__aexit__(None, None, None)
         if self._rtu is not None:
             self._rtu.stop()
         if self._can is not None:
