@@ -171,7 +171,7 @@ class Control:
         self._orders.recover(orders, self._static(), now)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._journal.run())
-            group.create_task(self._cycles())
+            await self._cycles()
 
     async def fallback(self, timeout_s: float = FALLBACK_S) -> bool:
         """For the daemon's end: no more orders, open ones cut short, the device in its fallback.
