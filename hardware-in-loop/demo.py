@@ -138,7 +138,7 @@ class Demo:
     async def start(self, stack: AsyncExitStack) -> None:
         """Rig, chain with contracts, key, site.yaml, daemon."""
         python = sys.executable
-        rig_command = ("-m", "rig", "--device", "sunspec", "--tcp", "0", "--slcan", "--speed", "20")
+        rig_command = ("-m", "rig", "--device", "sunspec_hybrid", "--tcp", "0", "--slcan", "--speed", "20")
         rig = await stack.enter_async_context(
             process("rig", self.folder, python, *rig_command, "--control", "rig.sock")
         )
@@ -196,8 +196,8 @@ class Demo:
         (self.folder / "passphrase").write_text(os.urandom(16).hex())
         command = ("-m", "gateway.cli", "keys", "new", "key.json", "--passphrase", "passphrase", "--json")
         async with process("keys", self.folder, sys.executable, *command) as child:
-            assert child.stdout
-            return str(json.loads(await child.stdout.read())["address"])
+            said, _ = await child.communicate()
+            return str(json.loads(said)["address"])
 
     async def order_services(self) -> None:
         """Once the first record is on the chain: verify the installation, register, order, settle, again."""

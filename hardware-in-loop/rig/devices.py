@@ -21,6 +21,7 @@ class Kind:
 DEVICES: Mapping[str, Kind] = {
     "sunspec": Kind(sunspec_bank.build),
     "sunspec_124": Kind(lambda plant: sunspec_bank.build(plant, sunspec_bank.CHAIN_124)),
+    "sunspec_hybrid": Kind(lambda plant: sunspec_bank.build(plant, sunspec_bank.CHAIN_124), hybrid=True),
     "victron_gx": Kind(victron_gx.build, power_w=2_400),
     "huawei_luna2000": Kind(huawei_luna2000.build, hybrid=True, power_w=5_000),
     "sma_sunny_island": Kind(sma_sunny_island.build, power_w=6_000),
