@@ -178,6 +178,9 @@ def memory_mb(pid: int) -> dict[str, float]:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds a process has used, all its threads."""
-    times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
+    """CPU seconds a process has used, all its threads, to the nanosecond.
+
+    Its CPU-time clock, as clock_getcpuclockid(3) numbers it: the ticks in /proc miss work that takes less
+    than one and begins with a timer, which is all that these processes do.
+    """
+    return time.clock_gettime(~pid << 3 | 2)
