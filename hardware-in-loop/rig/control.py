@@ -24,7 +24,7 @@ from typing import Any
 
 from rig.bms import Bms
 from rig.faults import fault_from
-from rig.server import Served
+from rig.server import ACCEPT_TURNS, Served
 
 LINE_MAX = 65_536
 JOURNAL_ANSWER_MAX = 1_000  # entries in one answer
@@ -106,9 +106,13 @@ class ControlSocket:
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
-            for writer in list(self._open):
-                writer.transport.abort()
             self._path.unlink(missing_ok=True)
+            for _ in range(ACCEPT_TURNS):
+                await asyncio.sleep(0)
+            while self._open:
+                for writer in list(self._open):
+                    writer.transport.abort()
+                await asyncio.sleep(0.001)
 
     async def _client(self, reader: StreamReader, writer: StreamWriter) -> None:
         if len(self._open) >= CLIENTS_MAX:

@@ -139,11 +139,17 @@ class Evm:
 
     def block(self, tag: str) -> dict[str, Any] | None:
         header = self._header(tag)
-        return None if header is None else _block_json(header)
+        return None if header is None else self._block_json(header)
 
     def block_by_hash(self, name: str) -> dict[str, Any] | None:
         header = self._canonical(name)
-        return None if header is None else _block_json(header)
+        return None if header is None else self._block_json(header)
+
+    def _block_json(self, header: Any) -> dict[str, Any]:
+        inside = sorted(
+            (d.index, d.transaction.hash) for d in self._done.values() if d.number == header.block_number
+        )
+        return _header_json(header) | {"transactions": ["0x" + name.hex() for _, name in inside]}
 
     def _canonical(self, name: str) -> Any:
         for number in range(self.number, -1, -1):  # dev chains are short
@@ -200,8 +206,14 @@ class Evm:
         if entry is None and not waiting:
             return None
         found = entry.transaction if entry else waiting[0]
-        number = hex(entry.number) if entry else None
-        return {"hash": name, "nonce": hex(found.nonce), "blockNumber": number}
+        return {
+            "hash": name,
+            "from": "0x" + found.sender.hex(),
+            "to": "0x" + found.to.hex() if found.to else None,
+            "nonce": hex(found.nonce),
+            "input": "0x" + found.data.hex(),
+            "blockNumber": hex(entry.number) if entry else None,
+        }
 
     def count(self, address: str, tag: str) -> int:
         sender = bytes.fromhex(address[2:])
@@ -286,7 +298,7 @@ def _tag(header: Any) -> int:
     return int(header.block_number)
 
 
-def _block_json(header: Any) -> dict[str, Any]:
+def _header_json(header: Any) -> dict[str, Any]:
     return {
         "number": hex(header.block_number),
         "hash": "0x" + header.hash.hex(),
@@ -295,7 +307,6 @@ def _block_json(header: Any) -> dict[str, Any]:
         "baseFeePerGas": hex(header.base_fee_per_gas),
         "gasLimit": hex(header.gas_limit),
         "gasUsed": hex(header.gas_used),
-        "transactions": [],
     }
 
 

@@ -125,6 +125,10 @@ async def speak(bms: Bms, bus: Sender, clock: MonoClock) -> None:
 
 
 async def hear(bms: Bms, bus: FrameLink, clock: MonoClock) -> None:
-    """Let the BMS hear keep-alives, until cancelled or the bus is lost."""
-    async for frame in bus.listen(frozenset({KEEP_ALIVE})):
-        bms.hear(frame.id, clock.mono_ms())
+    """Let the BMS hear keep-alives, until cancelled. While the bus is away it hears nothing."""
+    while True:
+        try:
+            async for frame in bus.listen(frozenset({KEEP_ALIVE})):
+                bms.hear(frame.id, clock.mono_ms())
+        except LinkError:
+            await asyncio.sleep(PERIOD_MS / 1000)

@@ -19,6 +19,7 @@ from rig.modbus import Request, RtuFraming, TcpFraming
 
 READ_BYTES = 4096
 CONNECTIONS_MAX = 16
+ACCEPT_TURNS = 5  # of the loop, for a connection just accepted to reach its handler
 CHARACTER_BITS = 11  # start, 8 data, parity or second stop, stop
 FRAME_GAP_MS = 50  # a begun request is given up after this pause; 3.5 characters do not survive a scheduler
 PACE_BYTES = 4  # written at once when pacing: finer would only measure the scheduler
@@ -64,9 +65,11 @@ class TcpServer:
         if self._server is None:
             return
         self._server.close()
-        for writer in list(self._open):
-            writer.transport.abort()
+        for _ in range(ACCEPT_TURNS):
+            await asyncio.sleep(0)
         while self._open:  # each handler ends on its aborted transport
+            for writer in list(self._open):
+                writer.transport.abort()
             await asyncio.sleep(0.001)
         await self._server.wait_closed()
 
