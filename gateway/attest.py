@@ -41,7 +41,8 @@ Seal = Callable[[sqlite3.Connection, Record], None]
 
 
 class Attestor:
-    """Works on one store with one key, for the contract of `domain`."""
+    """Works on one store with one key, for the contract of `domain`. A signed record that does not `fits`
+    the contract is followed by a gap record, which alone may pass over it there."""
 
     def __init__(
         self,
@@ -50,12 +51,14 @@ class Attestor:
         clock: Clock,
         signer: Signer,
         domain: Domain,
+        fits: Callable[[Record], bool] = lambda _: True,
     ) -> None:
         self._site = site
         self._store = store
         self._clock = clock
         self._signer = signer
         self._domain = domain
+        self._fits = fits
         self._roles = {d.name: d.role for d in site.devices}
         self._dropped = False  # readings were dropped since the last interval: its flags say so
 
@@ -187,6 +190,9 @@ class Attestor:
     async def _sign(self, record: Record) -> None:
         signature = self._signer.sign(record.digest)
         await self._store.call(links.sign, record.sequence, signature)
+        if not self._fits(replace(record, signature=signature)):
+            body = json.loads(record.body)
+            await self._append(Gap(body["start_ms"], body["end_ms"], 0, GapCause.NOT_ENCODABLE))
 
 
 def delivery_of(order: Order) -> Delivery:

@@ -140,7 +140,8 @@ class Daemon:
         domain = NO_CHAIN
         if self.site.chain and self.platform:
             domain = Domain(self.site.chain.chain_id, self.platform.evidence_contract)
-        return Attestor(self.site, self.store, self.clock, self.signer, domain)
+        fits = self.platform.fits if self.platform else lambda _: True
+        return Attestor(self.site, self.store, self.clock, self.signer, domain, fits)
 
     async def _check_chain(self) -> None:
         """ConfigError when the chain is not the one of site.yaml; when it does not answer, it will later."""

@@ -85,6 +85,7 @@ class Chain:
             "sent": sending.sent,
             "block": listening.block,
             "commands": listening.commands,
+            "unusable": list(listening.unusable[-3:]),
             "trouble": sending.trouble or self._outbox.stuck or listening.trouble,
         }
 

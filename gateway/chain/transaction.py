@@ -4,19 +4,15 @@ eth-account knows the format; it hashes the unsigned fields, our signer signs th
 encodes the signed fields. Import this module only where a chain is used: it costs half a second.
 """
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# py_ecc, which eth-account brings along, raises the recursion limit to 100,000. With that, a hostile answer
-# of 100 kB of brackets makes json end the process instead of raising: the limit is put back.
-_LIMIT = sys.getrecursionlimit()
-from eth_account.typed_transactions.typed_transaction import TypedTransaction  # noqa: E402
+from gateway.evidence.address import checksum
+from gateway.evidence.ethlibs import tamed
+from gateway.evidence.typed import keccak
 
-sys.setrecursionlimit(_LIMIT)
-
-from gateway.evidence.address import checksum  # noqa: E402
-from gateway.evidence.typed import keccak  # noqa: E402
+with tamed():
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import coincurve
 
 from gateway.errors import ConfigError
 from gateway.evidence.address import address_of
+from gateway.evidence.ethlibs import tamed
 
 CREDENTIAL = "gridseal-passphrase"  # as systemd/gridseal.service names it
 KEYSTORE_BYTES_MAX = 16_384  # a keystore is under 1 kB
@@ -61,8 +62,8 @@ class KeySigner:
 
 def open_keystore(path: Path, passphrase: Path | None) -> KeySigner:
     """The signer of an encrypted keystore (Keystore V3). ConfigError when it cannot be opened."""
-    # 27 MiB and half a second, which importing this module must not cost
-    from eth_keyfile.keyfile import decode_keyfile_json
+    with tamed():
+        from eth_keyfile.keyfile import decode_keyfile_json
 
     store = read_keystore(path)
     secret_words = read_passphrase(path, passphrase)
@@ -138,7 +139,8 @@ def _read(path: Path, limit: int, what: str, hint: str) -> bytes:
 
 def make_keystore(secret: bytes, passphrase: bytes, rounds: int = PBKDF2_ROUNDS) -> bytes:
     """An encrypted keystore's bytes, ready to be written: pbkdf2, because scrypt needs memory a Pi lacks."""
-    from eth_keyfile.keyfile import create_keyfile_json
+    with tamed():
+        from eth_keyfile.keyfile import create_keyfile_json
 
     store = create_keyfile_json(secret, passphrase, kdf="pbkdf2", iterations=rounds)
     return json.dumps(store, indent=1).encode() + b"\n"

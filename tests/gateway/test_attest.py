@@ -200,6 +200,22 @@ def test_a_store_behind_the_contract_skips_past_it_with_a_gap(tmp_path):
     in_virtual_time(tmp_path, scenario)
 
 
+def test_a_record_the_contract_has_no_room_for_is_passed_over_by_a_gap(tmp_path):
+    async def scenario(bench):
+        bench.attestor = Attestor(
+            bench.site, bench.store, bench.clock, SIGNER, NO_CHAIN, lambda record: record.kind == "gap"
+        )
+        await bench.fill(600_000, 660_000)
+        bench.clock.step(100_000)
+        await bench.attestor.seal_due()
+        interval, gap = await bench.entries()
+        found = body.read("gap", gap.record.body).body
+        assert (interval.record.kind, found.cause) == ("interval", GapCause.NOT_ENCODABLE)
+        assert (found.start_ms, found.end_ms) == (600_000, 660_000)
+
+    in_virtual_time(tmp_path, scenario)
+
+
 DELIVERY = Delivery("ab" * 32, 600_000, 630_000, 30, 29, 100, 3600, 2000, (Cause.RAMP,), CommandState.DONE)
 
 

@@ -60,6 +60,10 @@ class Platform(Protocol):
         """The call that carries a signed record. NotEncodable when the system has no room for it."""
         ...
 
+    def fits(self, record: Record) -> bool:
+        """Whether `record_call` can carry this record."""
+        ...
+
     def follow_ups(self, record: Record, reference: str) -> Sequence[tuple[str, Call]]:
         """Calls to make once the record is confirmed, in order, each with a name unique for that record."""
         ...

@@ -97,6 +97,13 @@ class StoragePlatform:
                 data = _gap(record, site, said.body)
         return Call(self.evidence_contract, data, GAS[record.kind])
 
+    def fits(self, record: Record) -> bool:
+        try:
+            self.record_call(record)
+        except NotEncodable:
+            return False
+        return True
+
     def command_id(self, record: Record) -> str:
         return (
             str(json.loads(record.body)["command_id"]).removeprefix("0x") if record.kind == "delivery" else ""
