@@ -34,7 +34,18 @@ async def process(*arguments, stdin=asyncio.subprocess.PIPE):
 
 
 async def test_it_is_driven_on_standard_input(tmp_path):
-    arguments = ("--device", "sma_sunny_island", "--tcp", "0", "--pty", "--slcan", "--seed", "7", "--soc", "80")
+    arguments = (
+        "--device",
+        "sma_sunny_island",
+        "--tcp",
+        "0",
+        "--pty",
+        "--slcan",
+        "--seed",
+        "7",
+        "--soc",
+        "80",
+    )
     async with process(*arguments, "--control", str(tmp_path / "s")) as (child, ready):
         assert ready["ready"] and ready["units"] == [3] and ready["tcp"] > 0
         assert Path(ready["pty"]).exists() and Path(ready["slcan"]).exists()
