@@ -137,9 +137,9 @@ class SetpointWriter:
             self._lease = None  # control did not renew it: it is over
         if self._lease is None or self._hold.phase is Phase.UNKNOWN:  # 8: the fallback comes first
             return await self._release_due(now_ms)
-        power_w = self._lease[0]
-        if power_w != self._hold.power_w or self._hold.phase is Phase.RELEASED or self._refresh_due(now_ms):
-            return await self._power_due(power_w, now_ms)
+        changed = self._lease[0] != self._hold.power_w or self._hold.phase is Phase.RELEASED
+        if changed or self._refresh_due(now_ms):
+            return await self._power_due(now_ms)
         if now_ms - self._checked_ms >= self._device.poll_ms:
             await self._check(now_ms)
             return True
@@ -183,7 +183,7 @@ class SetpointWriter:
 
     # -- a power ----------------------------------------------------------------------------------
 
-    async def _power_due(self, power_w: int, now_ms: int) -> bool:
+    async def _power_due(self, now_ms: int) -> bool:
         # An earlier write is looked at before it is overwritten: else a foreign one would never be seen.
         if self._hold.phase in (Phase.HELD, Phase.WRITTEN) and not await self._check(now_ms):
             return True
@@ -192,9 +192,10 @@ class SetpointWriter:
         try:
             if not self._armed and not await self._arm():
                 return True
-            await self._write_power(power_w)
+            if self._lease is not None and self._clock.mono_ms() < self._lease[1]:  # exchanges took time
+                await self._write_power(self._lease[0])
         except DeviceRefused as error:  # a refused value is never tried again
-            self._fault(f"{self._device.name} refused {power_w} W: {error}")
+            self._fault(f"{self._device.name} refused a setpoint: {error}")
         return True
 
     async def _arm(self) -> bool:
