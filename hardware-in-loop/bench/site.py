@@ -49,12 +49,20 @@ def write_500(place: Path, ports: Sequence[int], mqtt_port: int) -> None:
     (place / "site.yaml").write_text(_HEAD + "\n".join(["devices:", *devices, mqtt]) + "\n")
 
 
-def write_modbus(place: Path, port: int, *, poll: str = "1 s") -> None:
+def write_modbus(place: Path, port: int) -> None:
     """A site of one register-map inverter on Modbus TCP, and nothing else."""
-    device = (
-        f'  inverter: {{profile: sma_sunny_island, link: "tcp://127.0.0.1:{port}", unit: 3, poll: {poll}}}'
-    )
+    device = f'  inverter: {{profile: sma_sunny_island, link: "tcp://127.0.0.1:{port}", unit: 3, poll: 1 s}}'
     (place / "site.yaml").write_text(_HEAD + f"devices:\n{device}\n")
+
+
+def write_controlled(place: Path, port: int) -> None:
+    """A SunSpec inverter and the meter that its setpoints need, behind one TCP address."""
+    link = f"tcp://127.0.0.1:{port}"
+    devices = (
+        f'  inverter: {{profile: sunspec, link: "{link}", poll: 1 s}}\n'
+        f'  meter: {{profile: sunspec_meter, link: "{link}", unit: 200, poll: 1 s}}\n'
+    )
+    (place / "site.yaml").write_text(f"{_HEAD}devices:\n{devices}")
 
 
 @contextmanager
