@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lint bench schema clean
+.PHONY: demo test check lint bench schema contracts clean
 
 demo: $(READY)
 	$(BIN)/python hardware-in-loop/demo.py $(SECONDS)
@@ -26,6 +26,10 @@ bench: $(READY)
 
 schema: $(READY)
 	$(BIN)/python -m gateway.cli schema config
+
+contracts:
+	npm ci --prefix hardware-in-loop/contracts --no-audit --no-fund
+	npm run --prefix hardware-in-loop/contracts build
 
 clean:
 	rm -rf $(VENV) node_modules hardware-in-loop/contracts/node_modules

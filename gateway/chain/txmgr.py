@@ -182,7 +182,7 @@ class TxManager:
         # A price or use beyond what was signed is a lie; the reservation bounds it.
         cost = min(receipt.gas_used * receipt.price_wei, intent.cost_wei)
         gas = min(receipt.gas_used, intent.gas)
-        await self._store.call(intents.finish, intent.id, state.phase.value, cost, gas)
+        await self._store.call(intents.finish, intent.id, state.phase.value, cost, gas, receipt.hash)
         self._states.pop(intent.id, None)
 
     async def _publish(self, intent: Intent, newest: Outgoing, state: SendState, head: Head) -> SendState:

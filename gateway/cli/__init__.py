@@ -30,8 +30,8 @@ first steps:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the `gridseal` command."""
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser(words[0] if words else "")
     try:
+        parser = _parser(words[0] if words else "")
         args = parser.parse_args(words)
         verb = _verb(args.verb)
         code: int = verb.run(args)
@@ -40,6 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GridsealError as error:
         lines = str(error).splitlines() or [type(error).__name__]
         print("\n".join(lines if len(lines) > 1 else [f"gridseal: {lines[0]}"]), file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in ("gateway", "drivers"):
+            raise
+        print(f'gridseal: {error.name} is not installed: pip install "gridseal[chain]"', file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

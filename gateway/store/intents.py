@@ -35,6 +35,7 @@ TABLES = (
             "gas_used": int,
             "block_number": int,
             "block_hash": str,
+            "mined_hash": str,
             "created_ms": int,
             "sent_ms": int,
         },
@@ -125,8 +126,8 @@ def add(conn: sqlite3.Connection, call: NewIntent, created_ms: int) -> bool:
         return False
     conn.execute(
         "INSERT INTO intent (key, contract, data, gas, ordered, after, state, sender, nonce, cost_wei,"
-        " paid_wei, gas_used, block_number, block_hash, created_ms, sent_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, 'queued', '', ?, 0, 0, 0, 0, '', ?, 0)",
+        " paid_wei, gas_used, block_number, block_hash, mined_hash, created_ms, sent_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, 'queued', '', ?, 0, 0, 0, 0, '', '', ?, 0)",
         (
             call.key,
             call.contract.lower(),
@@ -239,14 +240,21 @@ def requeue(conn: sqlite3.Connection, intent: int) -> None:
     )
 
 
-def finish(conn: sqlite3.Connection, intent: int, state: str, cost_wei: int = 0, gas_used: int = 0) -> None:
-    """Confirmed, reverted or refused, with what it cost; not confirmed ends those that wait for it, too.
-    Old finished ones are forgotten."""
+def finish(
+    conn: sqlite3.Connection,
+    intent: int,
+    state: str,
+    cost_wei: int = 0,
+    gas_used: int = 0,
+    mined_hash: str = "",
+) -> None:
+    """Confirmed, reverted or refused, with what it cost and the transaction that did it; not confirmed
+    ends those that wait for it, too. Old finished ones are forgotten."""
     if state not in ("confirmed", "reverted", "refused"):
         raise StoreError(f"{state} is no end of an intent")
     moved = conn.execute(
-        f"UPDATE intent SET state = ?, cost_wei = ?, gas_used = ? WHERE id = ? AND {OPEN}",
-        (state, cost_wei, gas_used, intent),
+        f"UPDATE intent SET state = ?, cost_wei = ?, gas_used = ?, mined_hash = ? WHERE id = ? AND {OPEN}",
+        (state, cost_wei, gas_used, mined_hash, intent),
     )
     if moved.rowcount != 1:
         raise StoreError(f"intent {intent} is finished already")

@@ -27,8 +27,7 @@ SELECT coalesce(max(sequence), 0), coalesce(sum(state <> :pending), 0),
        coalesce(sum(state = :confirmed AND kind = 'interval'), 0)
 FROM record"""
 _TRANSACTION = """
-SELECT outgoing.hash FROM intent JOIN outgoing ON outgoing.intent = intent.id
-WHERE intent.state = 'confirmed' ORDER BY intent.id DESC, outgoing.number DESC LIMIT 1"""
+SELECT mined_hash FROM intent WHERE state = 'confirmed' ORDER BY id DESC LIMIT 1"""
 _GAS = """
 SELECT intent.gas_used FROM record JOIN intent ON intent.key = 'record/' || lower(hex(record.digest))
 WHERE record.kind = 'interval' AND record.state = :confirmed AND intent.state = 'confirmed'

@@ -2,53 +2,15 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import pytest
 
-from drivers.modbus.link import QUIET_MS, SILENT_MAX, ModbusLink
+from drivers.modbus.link import QUIET_MS
 from drivers.modbus.url import parse
-from gateway.clock import SystemClock
 from gateway.errors import DeviceRefused, FrameError, LinkError
+from tests.drivers.modbus_bench import T, fails, honest_rtu, honest_tcp, link_to, read, words
 from tests.drivers.modbus_wire import CLOSE, Script, Wire, mbap, pty_wire, registers, rtu, tcp_wire
-
-T = 0.15  # a time-out that loopback never reaches by itself
-
-
-@asynccontextmanager
-async def link_to(wire: Wire, jitter: Callable[[], float] = lambda: 1.0) -> AsyncIterator[ModbusLink]:
-    link = ModbusLink(parse(wire.url), SystemClock(), jitter)
-    try:
-        yield link
-    finally:
-        await link.close()
-
-
-def memory(request: bytes) -> bytes:
-    """What an honest device replies: register n holds n. Request without its framing."""
-    function, address, count = struct.unpack(">BHH", request[:5])
-    if function in (3, 4):
-        return registers(function, *range(address, address + count))
-    return request[:5]
-
-
-def honest_tcp(request: bytes) -> list:
-    return [mbap(request, memory(request[7:]))]
-
-
-def honest_rtu(request: bytes) -> list:
-    return [rtu(request[0], memory(request[1:]))]
-
-
-async def read(
-    link: ModbusLink, address: int = 200, count: int = 1, unit: int = 1, timeout_s: float = T
-) -> bytes:
-    return await link.read(unit, "holding", address, count, timeout_s=timeout_s)
-
-
-def words(*values: int) -> bytes:
-    return struct.pack(f">{len(values)}H", *values)
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "rtutcp"])
@@ -368,116 +330,7 @@ async def test_a_serial_port_that_is_not_there() -> None:
 async def test_a_tty_that_vanishes_fails_at_once(after_s: float) -> None:
     async with pty_wire(lambda r: []) as wire, link_to(wire) as link:
         async with asyncio.TaskGroup() as group:
-            failed = group.create_task(_fails(link))
+            failed = group.create_task(fails(link))
             await asyncio.sleep(after_s)
             wire.hang_up()
         assert "lost" in failed.result()
-
-
-async def _fails(link: ModbusLink) -> str:
-    with pytest.raises(LinkError) as problem:
-        await read(link, timeout_s=30)
-    return str(problem.value)
-
-
-async def test_one_request_at_a_time_and_writes_first() -> None:
-    outstanding = most = 0
-
-    def script(request: bytes) -> list:
-        nonlocal outstanding, most
-        outstanding += 1
-        most = max(most, outstanding)
-        outstanding -= 1
-        return [0.005, *honest_tcp(request)]
-
-    async with tcp_wire(script) as wire, link_to(wire) as link, asyncio.TaskGroup() as group:
-        for n in range(4):
-            group.create_task(read(link, n, unit=n + 1, timeout_s=1))
-        await asyncio.sleep(0)
-        group.create_task(link.write(9, 1, [1], timeout_s=1))
-    assert [r[7] for r in wire.requests] == [3, 16, 3, 3, 3]
-    assert all(len(r) in (12, 15) for r in wire.requests)  # never two in one segment
-    gaps = [b - a for a, b in zip(wire.at_s, wire.at_s[1:], strict=False)]
-    assert min(gaps) >= 0.005
-
-
-async def test_gap_between_requests() -> None:
-    async with tcp_wire(honest_tcp, query="?gap=40") as wire, link_to(wire) as link:
-        for n in range(3):
-            await read(link, n)
-    assert all(b - a >= 0.04 for a, b in zip(wire.at_s, wire.at_s[1:], strict=False))
-
-
-async def test_settle_after_connect() -> None:
-    async with tcp_wire(honest_tcp, query="?settle=80") as wire, link_to(wire) as link:
-        start_s = asyncio.get_running_loop().time()
-        await read(link)
-        assert wire.at_s[0] - start_s >= 0.079
-
-
-async def test_a_dead_unit_does_not_slow_the_others() -> None:
-    def script(request: bytes) -> list:
-        return [] if request[6] == 1 else honest_tcp(request)
-
-    async with tcp_wire(script) as wire, link_to(wire) as link:
-        for _ in range(2):
-            with pytest.raises(LinkError, match="no answer"):
-                await read(link, unit=1)
-            await read(link, unit=2)
-        for _ in range(50):
-            with pytest.raises(LinkError, match="asked again in"):
-                await read(link, unit=1)
-            await read(link, unit=2)
-        assert link.counters.timeouts == 2 and link.counters.skipped == 50
-    assert [r[6] for r in wire.requests].count(1) == 2
-    assert wire.connections == 1
-
-
-async def test_a_half_open_connection_is_replaced() -> None:
-    async with tcp_wire(lambda r: []) as wire, link_to(wire) as link:
-        for unit in range(SILENT_MAX):
-            with pytest.raises(LinkError, match="no answer"):
-                await read(link, unit=unit + 1, timeout_s=0.03)
-        with pytest.raises(LinkError, match="next attempt"):
-            await read(link, unit=100, timeout_s=0.03)
-        await asyncio.sleep(0.55)
-        with pytest.raises(LinkError, match="no answer"):
-            await read(link, unit=100, timeout_s=0.03)
-        assert wire.connections == 2
-
-
-async def test_closing_fails_what_is_asked_and_all_that_follows() -> None:
-    async with tcp_wire(lambda r: []) as wire, link_to(wire) as link:
-        async with asyncio.TaskGroup() as group:
-            failed = group.create_task(_fails(link))
-            await asyncio.sleep(0.05)
-            await link.close()
-        assert "lost" in failed.result()
-        with pytest.raises(LinkError, match="closed"):
-            await read(link)
-
-
-async def test_closing_a_link_that_never_opened() -> None:
-    async with link_to(Wire("tcp://127.0.0.1:1")) as link:
-        await link.close()
-        assert link.counters.connects == 0
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        lambda link: link.read(1, "holding", 65535, 2, timeout_s=T),
-        lambda link: link.read(1, "holding", 0, 126, timeout_s=T),
-        lambda link: link.read(1, "holding", 0, 0, timeout_s=T),
-        lambda link: link.read(256, "holding", 0, 1, timeout_s=T),
-        lambda link: link.read(1, "holding", 0, 1, timeout_s=0),
-        lambda link: link.write(1, 0, [], timeout_s=T),
-        lambda link: link.write(1, 0, [0] * 124, timeout_s=T),
-        lambda link: link.write(1, 0, [1, 2], timeout_s=T, single=True),
-        lambda link: link.write(1, 0, [65536], timeout_s=T),
-    ],
-)
-async def test_requests_no_device_could_be_asked(bad: Callable) -> None:
-    async with link_to(Wire("tcp://127.0.0.1:1")) as link:
-        with pytest.raises(ValueError):
-            await bad(link)

@@ -16,7 +16,7 @@ from gateway.model import (
     Stamp,
     Verdict,
 )
-from gateway.store import commands, samples, schema, unsealed
+from gateway.store import commands, intents, samples, schema, unsealed
 from gateway.store.summary import Summary, summary
 
 NOW = Stamp(5, 1000, ClockTrust.TRUSTED)
@@ -68,8 +68,6 @@ def test_the_summary_of_an_empty_store_and_of_executed_commands(conn):
     conn.execute("INSERT INTO record VALUES (1, 'interval', x'', x'ab', '', x'', 0, 0, 'pending')")
     conn.execute("INSERT INTO record VALUES (2, 'gap', x'', x'ac', '', x'01', 0, 0, 'signed')")
     conn.execute("INSERT INTO record VALUES (3, 'interval', x'', x'ad', '', x'01', 0, 0, 'confirmed')")
-    conn.execute(
-        "INSERT INTO intent VALUES (1, 'record/ad', '', x'', 0, 1, '', 'confirmed', '', 0, 0, 43210, 0, '', 0, 0)"
-    )
-    conn.execute("INSERT INTO outgoing VALUES (1, 0, '0xfeed', x'', 0, 0, 1)")
+    intents.add(conn, intents.NewIntent("record/ad", "0x00", b"", 1), 0)
+    conn.execute("UPDATE intent SET state = 'confirmed', gas_used = 43210, mined_hash = '0xfeed'")
     assert summary(conn) == Summary(3, 2, 1, 1, 1, 1, "0xfeed", 43210)
