@@ -1,0 +1,60 @@
+"""The register-map devices under the gateway's own profiles: read, armed, commanded both ways, released."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from rig.site import loop_ms
+
+from drivers.modbus import PLUGIN
+from gateway.clock import SystemClock
+from gateway.config import find_profile
+from gateway.model import Quality
+from gateway.site import Device
+from tests.rig.raw import running
+
+CLOCK = SystemClock(assume_synchronised=True)
+SLACK = {"battery_voltage_mv": 50, "grid_voltage_mv": 50, "grid_frequency_mhz": 5, "battery_soc_bp": 60}
+NAMEPLATES = {"charge_limit_w", "discharge_limit_w"}  # of the device; the report has the battery's
+
+
+@pytest.mark.parametrize(
+    ("kind", "unit", "timer_s", "released"),
+    [
+        ("victron_gx", 227, 0, "grid"),
+        ("huawei_luna2000", 1, 60, "self"),
+        ("sma_sunny_island", 3, 0, "self"),
+        ("solaredge_storedge", 1, 60, "self"),
+    ],
+)
+async def test_the_profile_and_the_device_understand_each_other(kind, unit, timer_s, released):
+    _, profile = find_profile(kind, Path("nowhere"), {"modbus": PLUGIN})
+    async with running(device=kind, soc_bp=6_000) as rig:
+        link = PLUGIN.open_link(f"tcp://127.0.0.1:{rig.where()['tcp']}", CLOCK)
+        device = Device("inverter", kind, "modbus", profile.role, link.url, profile, unit=unit)
+        driver = PLUGIN.driver(device, profile, link, CLOCK)
+        try:
+            await driver.connect()
+            readings = (await driver.read()).readings()
+            rig.plant.advance(loop_ms())
+            truth = rig.plant.report()
+            for reading in readings:
+                assert reading.quality is Quality.GOOD, reading
+                if (name := reading.point.name) in truth and name not in NAMEPLATES:
+                    assert reading.value == pytest.approx(truth[name], abs=SLACK.get(name, 10)), name
+            assert await driver.arm(60) == timer_s
+            for power_w in (-1_500, 0, 1_200):
+                await driver.write_power(driver.quantise(power_w))
+                back = await driver.read_back()
+                assert (back.power_w, back.active) == (power_w, True)
+                async with asyncio.timeout(10):
+                    while abs(rig.plant.report()["battery_power_w"] - power_w) > 50:  # AC or DC: 2.5 % apart
+                        await asyncio.sleep(0.05)
+            await driver.release()
+            rig.plant.advance(loop_ms() + 200)
+            assert rig.plant.state.order.kind == released
+            assert (
+                rig.plant.witness.writes > 3 and rig.plant.witness.outside == rig.plant.witness.refused == 0
+            )
+        finally:
+            await link.close()
