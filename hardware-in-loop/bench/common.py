@@ -84,11 +84,19 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def process(*command: str | Path, folder: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+def process(
+    *command: str | Path, folder: Path | None = None, quiet: bool = False
+) -> Iterator[subprocess.Popen[str]]:
     """A child that can import the rig; ended in order on leaving, killed if it does not end."""
+    noise = subprocess.DEVNULL if quiet else None
     paths = os.pathsep.join(filter(None, (str(RIG), os.environ.get("PYTHONPATH"))))
     child = subprocess.Popen(
-        command, stdout=subprocess.PIPE, cwd=folder, text=True, env={**os.environ, "PYTHONPATH": paths}
+        command,
+        stdout=subprocess.PIPE,
+        stderr=noise,
+        cwd=folder,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths},
     )
     try:
         yield child
@@ -142,7 +150,7 @@ class Broker:
         )
 
     def start(self) -> None:
-        self._stack.enter_context(process(self._program, "-c", self._config))
+        self._stack.enter_context(process(self._program, "-c", self._config, quiet=True))
         until(lambda: _listens(self.port), READY_S, "mosquitto")
 
     def stop(self) -> None:
