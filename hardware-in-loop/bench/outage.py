@@ -68,7 +68,7 @@ def account(place: Path, rows: set[str], heard: Listener) -> Result:
 
 def bench(quick: bool) -> Result:
     """Messages lost to a broker outage with a kill -9 in it."""
-    away_s, around_s = (4.0, 1.0) if quick else (30.0, 8.0)
+    away_s, around_s = (2.0, 0.5) if quick else (30.0, 8.0)
     with folder() as place:
         return {"broker_away_s": away_s, **run(place, away_s, around_s)}
 
