@@ -34,6 +34,7 @@ FULLEST = Interval(
     2**42 - 2**31, 2**42 - 2, 2**32 - 1, b"\xfe" * 32, *([2**28 - 1] * 6), 2**14 - 1, 2**14 - 1, 2**30 - 1,
     2**18 - 1, 2**22 - 1, ClockTrust.BACKDATED, 255,
 )  # fmt: skip
+RING = 128
 
 
 class Scene:
@@ -42,7 +43,7 @@ class Scene:
     def __init__(self) -> None:
         self.chain = Local()
         self.admin, self.owner, self.operator, self.stranger = self.chain.accounts[:4]
-        self.verification, self.deploy_gas = self.chain.deploy("StorageVerification", self.admin)
+        self.verification, self.deploy_gas = self.chain.deploy("StorageVerification", self.admin, RING)
         self.services, self.services_gas = self.chain.deploy(
             "GridServices", self.admin, self.verification.address
         )

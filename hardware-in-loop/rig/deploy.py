@@ -18,6 +18,7 @@ from eth_utils import keccak, to_checksum_address
 WAIT_S = 30.0
 DEPLOY_GAS = 8_000_000
 CALL_GAS = 1_000_000
+RING = 128  # 32 hours of 15-minute intervals
 ETHER = 10**18
 SERVICE_TYPES = ("frequency", "peak-shaving", "load-shifting", "voltage", "backup")
 ORDER_STATES = ("none", "ordered", "validated", "settled", "cancelled")
@@ -104,12 +105,13 @@ def calldata(contract: str, method: str, *arguments: Any) -> bytes:
     return keccak(text=f"{method}({','.join(types)})")[:4] + encode(types, arguments)
 
 
-async def deploy(node: Node, admin_key: str) -> dict[str, str]:
-    """Both contracts, `admin_key` as their administrator, verifier and operator: role -> address."""
+async def deploy(node: Node, admin_key: str, ring: int = RING) -> dict[str, str]:
+    """Both contracts, `admin_key` as their administrator, verifier and operator: role -> address. `ring` is
+    the dispute window in records; a steady interval is cheaper than those of its first round."""
     admin = Account.from_key(admin_key).address
     found: dict[str, str] = {}
     for role, contract in _CONTRACT_OF.items():
-        arguments = encode(["address"], [admin])
+        arguments = encode(["address", "uint256"], [admin, ring])
         if role == "services":
             arguments = encode(["address", "address"], [admin, found["verification"]])
         code = bytes.fromhex(artifact(contract)["bytecode"][2:])

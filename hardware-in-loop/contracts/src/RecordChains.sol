@@ -17,11 +17,12 @@ import {Records} from "./Records.sol";
 ///   ring  RING slots: (160 bits of keccak256(digest, site)) << 96 | the other aggregates
 /// A link is proven new by the ring slot of its predecessor: it holds (`previous`, `site`) under this key.
 abstract contract RecordChains is EIP712 {
-    uint256 public constant RING = 128; // 32 hours of 15-minute intervals: the dispute window
+    uint256 public constant RING_MAX = 4096;
+    uint256 public immutable RING; // records that stay provable: the dispute window, 128 are 32 h of 15 min
 
     struct Chain {
         uint256 head;
-        uint256[RING] ring;
+        uint256[RING_MAX] ring; // the first RING of them are used
     }
 
     /// What was delivered for a command, as far as payers need it. `sequence` 0: nothing delivered yet.
@@ -55,9 +56,13 @@ abstract contract RecordChains is EIP712 {
     error WrongSequence(uint256 last);
     error WrongPrevious(uint256 last); // `previous` or `site` is not that of the chain
     error NotInRing();
+    error BadRing();
     error NotInTree();
 
-    constructor() EIP712("Gridseal", "1") {}
+    constructor(uint256 ring_) EIP712("Gridseal", "1") {
+        if (ring_ < 2 || ring_ > RING_MAX) revert BadRing();
+        RING = ring_;
+    }
 
     // ---- records --------------------------------------------------------------------------------------
 

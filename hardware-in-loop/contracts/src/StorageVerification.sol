@@ -42,7 +42,8 @@ contract StorageVerification is RecordChains, AccessControl {
     error KeyAlreadyUsed(address gateway);
     error NoEvidence(uint256 storageId); // no signed record has been accepted yet
 
-    constructor(address admin) {
+    /// `ring`: how many of a key's newest records stay provable on chain (RecordChains.RING).
+    constructor(address admin, uint256 ring) RecordChains(ring) {
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
         _grantRole(VERIFIER_ROLE, admin);
     }
