@@ -24,7 +24,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from gateway.cli.view import render
+from gateway.cli.view import render, words
 from gateway.errors import GridsealError
 from gateway.uplink.local import ask
 
@@ -34,10 +34,8 @@ sys.path.insert(0, str(HERE))
 from rig import deploy  # noqa: E402  (the rig is not installed; it lives beside this file)
 
 STARTUP_S = 60
-ORDER_AFTER_S = 8  # first intervals are on the chain by then
 SERVICE_S = 12
-SERVICE_POWER_W = 2500
-SETTLED_WITHIN_S = 12  # after the service: delivery record, validation, settlement, two blocks each
+SERVICE_POWER_W = -3000  # charging, as the noon sun already has it; the next order goes the other way
 
 SITE = """\
 site:
@@ -215,7 +213,8 @@ class Demo:
                 self.service, begin, end, energy_wh, [power_w], deploy.ETHER // 100
             )
             self.ordered += 1
-            self.news = f"ordered {power_w} W for {SERVICE_S} s on chain, payment in escrow"
+            what = f"{abs(power_w)} W {words('battery', power_w)} for {SERVICE_S} s"
+            self.news = f"ordered on chain: {what}, payment in escrow"
             await until("settlement", SERVICE_S + 60, self._is_settled)
             order = await self.market.order_state(self.service)
             self.settled.add(command)

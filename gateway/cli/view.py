@@ -55,7 +55,7 @@ def _flows(status: Status) -> RenderableType:
     level = Text("▰" * filled + "▱" * (BAR - filled), style="bold green" if soc is not None else "dim")
     table.add_row("SoC", level, Text("-" if soc is None else units.show(soc, "bp"), justify="right"), "")
     frequency = figures.get("grid_frequency_mhz")
-    table.add_row("grid", Text("-" if frequency is None else units.show(frequency, "mhz")), "", "")
+    table.add_row("frequency", Text("-" if frequency is None else units.show(frequency, "mhz")), "", "")
     return Panel(table, title=f"[bold]{status['site']}[/]", title_align="left")
 
 
