@@ -1,19 +1,21 @@
 """CAN devices that speak by themselves: battery management systems, over SocketCAN, slcan or in-process.
 
-PLUGIN is what the entry point gives. Links are imported when a site uses them.
+PLUGIN is what the entry point gives. Links, driver and profiles are imported when a site uses them.
 """
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING
 
-from drivers.can.bus import CanLink
-from drivers.can.driver import CanDriver
-from drivers.can.plan import make_plan
-from drivers.can.profile import CanProfile
 from drivers.can.url import SCHEMES, parse
 from gateway.clock import Clock
 from gateway.driver import Plan
 from gateway.site import Device
+
+if TYPE_CHECKING:
+    from drivers.can.bus import CanLink
+    from drivers.can.driver import CanDriver
+    from drivers.can.profile import CanProfile
 
 
 class CanPlugin:
@@ -22,13 +24,18 @@ class CanPlugin:
     kind = "can"
     schemes = SCHEMES
     link_schemes = SCHEMES
-    profile_model = CanProfile
+
+    @property
+    def profile_model(self) -> "type[CanProfile]":
+        from drivers.can.profile import CanProfile
+
+        return CanProfile
 
     @property
     def profiles(self) -> Traversable:
         return files("drivers.profiles")
 
-    def open_link(self, url: str, clock: Clock) -> CanLink:
+    def open_link(self, url: str, clock: Clock) -> "CanLink":
         """Make (not yet connect) a link. ConfigError when the URL is not usable."""
         where = parse(url)
         if where.scheme == "can":
@@ -43,10 +50,14 @@ class CanPlugin:
 
         return VbusLink(where, clock)
 
-    def driver(self, device: Device, profile: CanProfile, link: CanLink, clock: Clock) -> CanDriver:
+    def driver(self, device: Device, profile: "CanProfile", link: "CanLink", clock: Clock) -> "CanDriver":
+        from drivers.can.driver import CanDriver
+
         return CanDriver(device, profile, link, clock)
 
-    def plan(self, device: Device, profile: CanProfile) -> Plan:
+    def plan(self, device: Device, profile: "CanProfile") -> Plan:
+        from drivers.can.plan import make_plan
+
         return make_plan(device, profile, parse(device.link))
 
 

@@ -1,21 +1,22 @@
 """SunSpec: devices that describe themselves by a chain of numbered models in their holding registers.
 
 Owns discovery, decoding and the two standard ways to command battery power (models 704 and 124), on any
-register link. It opens no links itself: Modbus links belong to drivers.modbus.
+register link. It opens no links itself: Modbus links belong to drivers.modbus. A site without a SunSpec
+device loads nothing but this file.
 """
 
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING
 
-from drivers.sunspec.commanded import Commanded
-from drivers.sunspec.driver import SunSpec
-from drivers.sunspec.offline import plan
-from drivers.sunspec.profile import SunSpecProfile
 from gateway.clock import Clock
 from gateway.driver import Driver, Link, Plan, RegisterLink
 from gateway.errors import ConfigError
 from gateway.site import Device
+
+if TYPE_CHECKING:
+    from drivers.sunspec.profile import SunSpecProfile
 
 PROFILES: Traversable = files("drivers.profiles")
 
@@ -28,19 +29,29 @@ class SunSpecPlugin:
     schemes: frozenset[str] = frozenset({"tcp", "rtu", "rtutcp"})
     link_schemes: frozenset[str] = frozenset()
     profiles: Traversable = PROFILES
-    profile_model: type[SunSpecProfile] = SunSpecProfile
+
+    @property
+    def profile_model(self) -> "type[SunSpecProfile]":
+        from drivers.sunspec.profile import SunSpecProfile
+
+        return SunSpecProfile
 
     def open_link(self, url: str, clock: Clock) -> Link:
         raise ConfigError(f"sunspec opens no links, so not {url!r}: Modbus links come from drivers.modbus")
 
-    def driver(self, device: Device, profile: SunSpecProfile, link: RegisterLink, clock: Clock) -> Driver:
+    def driver(self, device: Device, profile: "SunSpecProfile", link: RegisterLink, clock: Clock) -> Driver:
         """A Commanded device where profile and site allow writing, else a plain reader."""
+        from drivers.sunspec.commanded import Commanded
+        from drivers.sunspec.driver import SunSpec
+
         reader = SunSpec(device, profile, link, clock)
         if device.control and profile.role == "inverter" and profile.setpoint != "none":
             return Commanded(reader, profile, device)
         return reader
 
-    def plan(self, device: Device, profile: SunSpecProfile) -> Plan:
+    def plan(self, device: Device, profile: "SunSpecProfile") -> Plan:
+        from drivers.sunspec.offline import plan
+
         return plan(device, profile)
 
 
