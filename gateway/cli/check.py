@@ -10,6 +10,7 @@ from rich.table import Table
 
 from gateway import config, units
 from gateway.driver import Plan, find_plugins
+from gateway.model import Quantity
 from gateway.site import Device, Site
 
 HELP = """\
@@ -52,6 +53,19 @@ def bus_load(site: Site, plans: dict[str, Plan]) -> dict[str, float]:
     return busy
 
 
+def warnings(plans: dict[str, Plan]) -> list[str]:
+    """What makes a valid site useless: orders that could never be carried out."""
+    measured = {point.quantity for plan in plans.values() for point in plan.points}
+    commanded = any(plan.setpoint for plan in plans.values())
+    needs = {
+        Quantity.GRID_POWER: "no profile here surely measures grid power; without it the grid limits cannot be"
+        " kept, and no order is carried out: add a meter, unless the inverter has its own",
+        Quantity.BATTERY_SOC: "no profile here surely measures the state of charge; without it no order is"
+        " carried out",
+    }
+    return [text for quantity, text in needs.items() if commanded and quantity not in measured]
+
+
 def _as_json(site: Site, plans: dict[str, Plan], busy: dict[str, float]) -> dict[str, Any]:
     return {
         "site": site.id,
@@ -69,6 +83,7 @@ def _as_json(site: Site, plans: dict[str, Plan], busy: dict[str, float]) -> dict
             }
             for d in site.devices
         },
+        "notes": warnings(plans),
         "bus_load": {link: round(share, 3) for link, share in busy.items()},
     }
 
@@ -83,6 +98,8 @@ def _show(console: Console, site: Site, plans: dict[str, Plan], busy: dict[str, 
     console.print()
     for link, share in busy.items():
         console.print(f"{link}: busy {share:.1%} of the time with polls")
+    for warning in warnings(plans):
+        console.print(f"[yellow]note: {warning}[/]")
     limits = site.limits
     console.print(
         f"battery: charge up to {units.show(limits.charge_w, 'w')}, "

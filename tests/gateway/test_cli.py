@@ -80,6 +80,7 @@ def test_check_shows_the_plan_and_the_bus(tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["devices"]["inverter"]["commanded"] is True
     assert "battery_soc_bp" in found["devices"]["inverter"]["points"]
+    assert found["notes"] == []
 
 
 def test_check_finds_a_bus_that_cannot_keep_up(tmp_path, capsys):
@@ -129,3 +130,8 @@ def test_the_shipped_schemas_are_those_of_the_code():
 def test_the_example_site_is_valid(tmp_path, capsys):
     assert cli.main(["check", str(ROOT / "config/site.example.yaml")]) == 0
     assert "meadow-lane-7" in capsys.readouterr().out
+
+
+def test_check_notes_a_site_that_could_never_be_commanded(tmp_path, capsys):
+    assert cli.main(["check", str(write(tmp_path, profile="sma_sunny_island"))]) == 0
+    assert "add a meter" in " ".join(capsys.readouterr().out.split())
