@@ -58,8 +58,8 @@ def warnings(plans: dict[str, Plan]) -> list[str]:
     measured = {point.quantity for plan in plans.values() for point in plan.points}
     commanded = any(plan.setpoint for plan in plans.values())
     needs = {
-        Quantity.GRID_POWER: "no profile here surely measures grid power; without it the grid limits cannot be"
-        " kept, and no order is carried out: add a meter, unless the inverter has its own",
+        Quantity.GRID_POWER: "no profile here surely measures grid power; without it the grid limits cannot"
+        " be kept and no order is carried out: add a meter, unless the inverter has its own",
         Quantity.BATTERY_SOC: "no profile here surely measures the state of charge; without it no order is"
         " carried out",
     }
