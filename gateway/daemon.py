@@ -10,17 +10,15 @@ import os
 import random as randomness
 import signal
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from gateway import report
-from gateway.attest import Attestor
 from gateway.clock import Clock, SystemClock
 from gateway.control import Control
 from gateway.device import DeviceTask
 from gateway.driver import Plugin, find_plugins
 from gateway.errors import ChainError, ConfigError, GridsealError, StoreError
-from gateway.evidence.typed import NO_CHAIN, Domain
 from gateway.model import Command, ServiceKind, Source
 from gateway.notify import Notifier
 from gateway.site import Site
@@ -32,15 +30,17 @@ from gateway.store.retention import Policy, Retention
 from gateway.store.summary import summary
 from gateway.supervisor import Supervisor
 from gateway.uplink.local import LocalServer
-from gateway.uplink.mqtt import CURSOR, MqttUplink
 from gateway.wiring import Wiring
 
-if TYPE_CHECKING:  # what a site without key and chain must not load
+if TYPE_CHECKING:  # what a site without key, chain and broker must not load
+    from gateway.attest import Attestor
     from gateway.chain.assembly import Chain
     from gateway.chain.platforms import Platform
     from gateway.evidence.signer import Signer
+    from gateway.uplink.mqtt import MqttUplink
 
 FALLBACK_S = 10.0  # of the 30 s that systemd gives; the device's own timer is behind it
+REACH_S = 60.0  # after a start the inverter may take so long; orders on chain wait, later they are refused
 CHAIN_CHECK_S = 8.0  # at start: a dead RPC must not hold up the battery
 
 
@@ -67,9 +67,12 @@ class Daemon:
         self._random = random
         self._notifier = Notifier(environ)
         self._stopping = asyncio.Event()
+        self._reached = asyncio.Event()  # whatever can be commanded, once
         self.signer: Signer | None = None
         self.platform: Platform | None = None
         self.chain: Chain | None = None
+        self.attestor: Attestor | None = None
+        self.uplink: MqttUplink | None = None
         self._began_ms = self.clock.mono_ms()
 
     def stop(self) -> None:
@@ -83,6 +86,7 @@ class Daemon:
             async with AsyncExitStack() as stack:
                 self._opened = await self.store.open()
                 stack.push_async_callback(self.store.close)
+                await self._check_key()
                 await self.recorder.start()
                 stack.push_async_callback(self.recorder.flush)  # what came while the fallback was written
                 wiring = await stack.enter_async_context(Wiring(self.plugins, self.clock))
@@ -107,6 +111,20 @@ class Daemon:
 
             self.platform = platforms.platform(self.site.chain)
 
+    async def _check_key(self) -> None:
+        """One chain of records is one key's: another would go on with numbers that no contract takes."""
+        record = await self.store.call(records.last_signed)
+        if record is None or self.signer is None:
+            return
+        from gateway.evidence.records import recover  # loaded with the signer
+
+        if (before := recover(record.digest, record.signature)) != self.signer.address:
+            raise ConfigError(
+                f"attest.key: {self.site.attest.key} is the key of {self.signer.address}, but"
+                f" {before} signed the records in {self.store.path}: give that key back, or give store.path"
+                " another file"
+            )
+
     def _make_parts(self, wiring: Wiring) -> None:
         self.devices = {
             device.name: DeviceTask(
@@ -119,8 +137,10 @@ class Daemon:
             )
             for device in self.site.devices
         }
-        hands = [task.hand for task in self.devices.values() if task.hand]
-        self.control = Control(self.site, self.state, self.clock, hands, self.store, on_cycle=self._cycled)
+        self._hands = [task.hand for task in self.devices.values() if task.hand]
+        self.control = Control(
+            self.site, self.state, self.clock, self._hands, self.store, on_cycle=self._cycled
+        )
         self.attestor = self._make_attestor()
         if self.site.chain and self.platform and self.signer:
             from gateway.chain.assembly import Chain
@@ -131,12 +151,20 @@ class Daemon:
         reached = None
         if self.signer:
             reached = RecordState.CONFIRMED if self.chain else RecordState.SIGNED
-        followers = (CURSOR,) if self.site.mqtt else ()
+        followers: tuple[str, ...] = ()
+        if self.site.mqtt:
+            from gateway.uplink import mqtt
+
+            self.uplink = mqtt.MqttUplink(self.site.id, self.site.mqtt, self.store, self.recorder)
+            followers = (mqtt.CURSOR,)
         self.retention = Retention(self.store, self.site.store, self.clock, Policy(reached, followers))
 
-    def _make_attestor(self) -> Attestor | None:
+    def _make_attestor(self) -> "Attestor | None":
         if self.signer is None:
             return None
+        from gateway.attest import Attestor
+        from gateway.evidence.typed import NO_CHAIN, Domain
+
         domain = NO_CHAIN
         if self.site.chain and self.platform:
             domain = Domain(self.site.chain.chain_id, self.platform.evidence_contract)
@@ -179,8 +207,9 @@ class Daemon:
             kept["evidence"] = self._attest
         if self.chain:
             kept |= self.chain.parts
-        if self.site.mqtt:
-            kept["mqtt"] = MqttUplink(self.site.id, self.site.mqtt, self.store, self.recorder).run
+            kept["orders"] = self._hear_orders
+        if self.uplink:
+            kept["mqtt"] = self.uplink.run
         kept["local"] = LocalServer(
             self.site.socket, {"status": self._status, "submit": self._submit, "release": self._release}
         ).run
@@ -213,6 +242,14 @@ class Daemon:
                     raise
         await self.attestor.run()
 
+    async def _hear_orders(self) -> None:
+        """An order refused because the inverter is not reached yet would be refused for ever."""
+        assert self.chain is not None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REACH_S):
+                await self._reached.wait()
+        await self.chain.parts["orders"]()
+
     def _take(self, sample: Any) -> None:
         self.state.put(sample)
         self.recorder.put(sample)
@@ -220,6 +257,8 @@ class Daemon:
     def _cycled(self, in_time: bool) -> None:
         if in_time:  # 15: nothing else feeds the watchdog
             self._notifier.alive()
+        if all(hand.hold.spec for hand in self._hands):
+            self._reached.set()
 
     # -- what the local socket asks ---------------------------------------------------------------
 

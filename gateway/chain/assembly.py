@@ -15,6 +15,7 @@ from gateway.chain.rpc import HttpPost, Rpc, endpoint_name
 from gateway.chain.send_state import Policy
 from gateway.chain.txmgr import Signer, TxManager
 from gateway.clock import Clock
+from gateway.errors import ConfigError
 from gateway.site import ChainSettings
 from gateway.store import Store
 
@@ -70,8 +71,12 @@ class Chain:
         return {"transactions": self._manager.run, "outbox": self._outbox.run, "orders": self._inbox.run}
 
     async def check(self) -> None:
-        """Right chain, contracts there. ConfigError when not; ChainError when nobody can say now."""
+        """Right chain, contracts there, our key. ConfigError when not; ChainError when nobody can say now."""
         await self._quorum.check()
+        call = self._platform.key_call()
+        bound = await self._quorum.view(call.contract, call.data, self._confirmations)
+        if problem := self._platform.key_problem(bound, self._address):
+            raise ConfigError(problem)
 
     async def last_sequence(self) -> int:
         """The last record the contract took from this site's key; 0 for none. ChainError when not known."""

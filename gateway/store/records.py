@@ -120,6 +120,13 @@ def last(conn: sqlite3.Connection) -> Record | None:
     return _entry(row).record if row else None
 
 
+def last_signed(conn: sqlite3.Connection) -> Record | None:
+    """The newest record with a signature: it says whose chain this is."""
+    query = f"SELECT {_COLUMNS} FROM record WHERE signature <> x'' ORDER BY sequence DESC LIMIT 1"
+    row = conn.execute(query).fetchone()
+    return _entry(row).record if row else None
+
+
 def last_entry(conn: sqlite3.Connection, kind: str) -> Entry | None:
     """The newest record of one kind: where the next interval begins."""
     query = f"SELECT {_COLUMNS} FROM record WHERE kind = ? ORDER BY sequence DESC LIMIT 1"

@@ -189,3 +189,15 @@ def test_bad_settings_are_one_line():
         platform(settings(contracts=SETTINGS.contracts | {"other": VERIFICATION}))
     with pytest.raises(ConfigError, match="ids begin at 1"):
         platform(settings(storage_id=0))
+
+
+def test_the_key_that_the_contract_has_for_the_site(adapter):
+    call = adapter.key_call()
+    assert (call.contract, arguments(call, "StorageVerification", "gatewayOf")) == (VERIFICATION, (7,))
+    ours, other = "0x" + "Ab" * 20, bytes(12) + b"\xcd" * 20
+    assert adapter.key_problem(bytes(32), ours) == "", "nobody's yet: what is sealed waits"
+    assert adapter.key_problem(bytes(12) + b"\xab" * 20, ours) == ""
+    said = adapter.key_problem(other, ours)
+    assert said.startswith(
+        f"chain.storage: storage 7 is bound to the key 0x{'cd' * 20}, but attest.key is {ours}"
+    )

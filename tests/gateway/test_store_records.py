@@ -39,6 +39,15 @@ def test_links_are_appended_signed_and_confirmed() -> None:
     assert records.verify_chain(conn) == ""
 
 
+def test_the_newest_signature_says_whose_chain_it_is() -> None:
+    conn = chain(3)
+    assert records.last_signed(conn) is None
+    records.sign(conn, 1, SIGNATURE)
+    records.sign(conn, 2, SIGNATURE)
+    found = records.last_signed(conn)
+    assert found is not None and (found.sequence, found.signature) == (2, SIGNATURE)
+
+
 def test_an_empty_chain_has_no_last_link() -> None:
     conn = memory()
     assert (records.last(conn), records.entry(conn, 1), records.last_entry(conn, "interval")) == (None,) * 3

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rig.deploy import Node, artifact
 from eth_abi.abi import decode
 from eth_utils import keccak
+from rig.deploy import Node, artifact
 
 ORDER = {"refused": 9, "admitted": 0, "running": 1, "done": 9, "cut-short": 9}  # states only go forward
 EVENTS = {

@@ -160,7 +160,7 @@ class Daemon:
 
     def ready(self) -> None:
         """Until it answers and every device is there."""
-        until(lambda: (self.folder / "control.sock").exists(), f"the daemon is up: {self.said}")
+        until((self.folder / "control.sock").exists, f"the daemon is up: {self.said}")
         until(lambda: all(d["online"] for d in self.status()["devices"].values()), "all devices online")
 
 

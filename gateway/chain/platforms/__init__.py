@@ -80,6 +80,17 @@ class Platform(Protocol):
         """The view that returns the last sequence accepted from a key, as one word."""
         ...
 
+    def key_call(self) -> Call:
+        """The view that returns the key whose records the contract takes for this site, as one word."""
+        ...
+
+    def key_problem(self, word: bytes, address: str) -> str:
+        """What is wrong when `key_call` answered `word` and the site's key is `address`; empty if nothing.
+
+        No key yet is nothing wrong: what is sealed meanwhile waits until the owner binds it.
+        """
+        ...
+
 
 def platform(settings: ChainSettings) -> Platform:
     """The adapter of a site. ConfigError for an unknown name or a missing contract address."""

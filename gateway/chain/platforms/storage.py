@@ -121,6 +121,18 @@ class StoragePlatform:
     def last_sequence_call(self, address: str) -> Call:
         return Call(self.evidence_contract, _call("StorageVerification", "lastSequence", address), 0)
 
+    def key_call(self) -> Call:
+        return Call(self.evidence_contract, _call("StorageVerification", "gatewayOf", self._storage_id), 0)
+
+    def key_problem(self, word: bytes, address: str) -> str:
+        bound = "0x" + word[-20:].hex()
+        if not any(word) or bound == address.lower():
+            return ""
+        return (
+            f"chain.storage: storage {self._storage_id} is bound to the key {bound}, but attest.key is"
+            f" {address}: correct one of them, or have the storage's owner bind this key (setGatewayKey)"
+        )
+
     # ---- in ---------------------------------------------------------------------------------------------
 
     def read_event(self, log: Log, block: Block) -> Order | Unusable | None:
