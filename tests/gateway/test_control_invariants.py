@@ -126,6 +126,8 @@ def test_invariant_03_past_its_end_the_fallback_follows_within_a_cycle(
         await w.wait(seconds + 5)
         assert w.inverter.power_now_w() == 0
         assert w.inverter.done()[-1] == "release"
+        (ended_ms,) = w.store.conn.execute("SELECT ended_ms FROM command").fetchone()
+        assert ended_ms - w.clock.wall_offset_ms <= w.end + CYCLE_MS
 
     w = play(script)
     assert all(ms < w.end for ms, _ in nonzero(w))
@@ -183,12 +185,14 @@ def test_invariant_04_no_power_when_the_timer_does_not_start(power: int) -> None
     assert play(script).inverter.writes == []
 
 
-@given(powers, st.sampled_from(["takes", "obeys", "refuses"]))
+@given(powers, st.sampled_from(["takes", "obeys", "refuses", "clips"]))
 @few
 def test_invariant_07_what_does_not_hold_or_follow_is_made_safe_and_latched(power: int, how: str) -> None:
     async def script(w: World) -> None:
         if how == "refuses":
             w.inverter.refuses = bool
+        elif how == "clips":
+            w.inverter.clips_w = 300
         else:
             setattr(w.inverter, how, False)
         power_w = power if abs(power) > 1500 else 1500
@@ -199,7 +203,7 @@ def test_invariant_07_what_does_not_hold_or_follow_is_made_safe_and_latched(powe
         assert not w.inverter.active
         assert w.state_of(command) is CommandState.CUT_SHORT
         w.inverter.takes = w.inverter.obeys = True
-        w.inverter.refuses = lambda _: False
+        w.inverter.refuses, w.inverter.clips_w = (lambda _: False), 0
         w.inverter.log.clear()
         later = await w.give(power_w, 300)
         await w.wait(10)

@@ -338,7 +338,10 @@ def test_the_dwell_in_figures() -> None:
     assert again.power_w == 1000  # back the same way needs no rest
 
 
-@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=30), st.booleans())
+near_bounds = st.one_of(st.integers(0, 10_000), st.integers(9380, 9510), st.integers(990, 1110))
+
+
+@given(st.lists(near_bounds, min_size=1, max_size=30), st.booleans())
 def test_invariant_06_soc_bounds_have_hysteresis(socs: list[int], charging: bool) -> None:
     target, memory, open_again = (-1000 if charging else 1000), FREE, True
     for soc in socs:
@@ -354,6 +357,17 @@ def test_invariant_06_soc_bounds_have_hysteresis(socs: list[int], charging: bool
             )
         assert (outcome.power_w != 0) == open_again
         assert (Cause.SOC in outcome.causes) == (not open_again)
+
+
+def test_the_soc_hysteresis_in_figures() -> None:
+    memory = FREE
+    for soc, power_w in ((9499, -1000), (9500, 0), (9401, 0), (9400, -1000), (9499, -1000)):
+        outcome, memory = envelope.limit(-1000, 0, moment(soc_bp=soc), replace(memory, changed_ms=0))
+        assert outcome.power_w == power_w
+    for soc, power_w in ((1001, 1000), (1000, 0), (1099, 0), (1100, 1000), (1001, 1000)):
+        fresh = replace(memory, changed_ms=0, direction=0)
+        outcome, memory = envelope.limit(1000, 0, moment(soc_bp=soc), fresh)
+        assert outcome.power_w == power_w
 
 
 def test_an_unknown_soc_forgets_no_latch() -> None:

@@ -100,6 +100,7 @@ class MockInverter(MockDevice):
         self.own_w = 0
         self.obeys = True  # the battery follows
         self.takes = True  # the register takes writes
+        self.clips_w = 0  # it holds so much less than it was told
         self.arms = True
         self.release_takes = True
         self.refuses: Callable[[int], bool] = lambda _: False
@@ -127,7 +128,10 @@ class MockInverter(MockDevice):
         if self.refuses(power_w):
             raise DeviceRefused("illegal value", 3)
         if self.takes:
-            self.register_w, self.active = power_w, True
+            self.register_w, self.active = (
+                max(0, abs(power_w) - self.clips_w) * (1 if power_w > 0 else -1),
+                True,
+            )
         self.fed_ms = self.clock.mono_ms()
 
     async def read_back(self) -> ReadBack:

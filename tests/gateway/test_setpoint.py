@@ -1,0 +1,212 @@
+"""The writing half of a device task, alone with a mocked device in virtual time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from gateway.errors import LinkError
+from gateway.lease import Phase
+from gateway.model import CommandClass
+from gateway.setpoint import SetpointWriter
+from gateway.site import Device
+from tests.sim import loop
+from tests.sim.loop import VirtualClock
+from tests.sim.mocks import SPEC, MockInverter, link_lost
+
+DEVICE = Device("inverter", "mock", "mock", "inverter", "mock://", None)
+FOREVER = 10**9
+
+
+class Bench:
+    def __init__(self, clock: VirtualClock, spec=SPEC, device: Device = DEVICE) -> None:
+        self.clock = clock
+        self.mock = MockInverter(clock, spec)
+        self.hand = SetpointWriter(device, self.mock, clock)
+
+    @property
+    def phase(self) -> Phase:
+        return self.hand.hold.phase
+
+    async def serve(self, seconds: float) -> None:
+        """As the device task does: again after each LinkError."""
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    try:
+                        await self.hand.serve()
+                    except LinkError:
+                        await asyncio.sleep(1)
+        except TimeoutError:
+            return
+
+
+def bench(script: Callable[[Bench], Awaitable[None]], **how: object) -> Bench:
+    async def main(clock: VirtualClock) -> Bench:
+        made = Bench(clock, **how)
+        await script(made)
+        return made
+
+    return loop.run(main)
+
+
+def test_the_fallback_comes_first_even_if_a_lease_waits() -> None:
+    async def script(b: Bench) -> None:
+        assert b.hand.quantise(500) == 0  # not reached yet: nothing can be held
+        b.hand.desire(1000, FOREVER)
+        await b.serve(2)
+        assert b.mock.done() == ["release", "arm", "write"]
+        assert (b.phase, b.hand.hold.power_w, b.hand.hold.timer_s) == (Phase.HELD, 1000, 30)
+        assert (b.hand.hold.writes, b.hand.hold.power_writes) == (3, 1)
+        assert b.hand.quantise(-1237) == -1230
+
+    bench(script)
+
+
+def test_only_the_newest_power_is_written() -> None:
+    async def script(b: Bench) -> None:
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(b.serve(5))
+            await asyncio.sleep(1)
+            for power_w in (1000, 2000, 3000):
+                b.hand.desire(power_w, FOREVER)
+            await serving
+
+    assert [power for _, power in bench(script).mock.writes] == [3000]
+
+
+def test_a_link_error_forgets_the_lease_and_begins_at_the_fallback() -> None:
+    async def script(b: Bench) -> None:
+        b.hand.desire(1000, FOREVER)
+        await b.serve(2)
+        b.mock.write_failure = link_lost()
+        b.hand.desire(2000, FOREVER)
+        await b.serve(1)
+        assert b.phase is Phase.UNKNOWN
+        b.mock.write_failure = None
+        b.mock.log.clear()
+        await b.serve(3)
+        assert b.mock.done() == ["release"]
+        assert b.phase is Phase.RELEASED
+
+    bench(script)
+
+
+def test_a_fallback_that_does_not_take_is_tried_again_and_then_said() -> None:
+    async def script(b: Bench) -> None:
+        b.mock.active, b.mock.register_w, b.mock.release_takes = True, 3000, False
+        await b.serve(30)
+        assert b.mock.done() == ["release"] * 3
+        assert "fallback" in b.hand.hold.fault
+        b.mock.release_takes = True
+        b.hand.clear()
+        await b.serve(10)
+        assert not b.hand.hold.fault
+        assert not b.mock.active
+
+    bench(script)
+
+
+def test_a_refused_fallback_is_a_link_error() -> None:
+    async def script(b: Bench) -> None:
+        from gateway.errors import DeviceRefused
+
+        b.mock.write_failure = DeviceRefused("no", 4)
+        with pytest.raises(LinkError, match="refused the fallback"):
+            await b.hand.serve()
+
+    bench(script)
+
+
+def test_a_timer_that_ran_out_while_we_were_away_is_no_foreign_write() -> None:
+    async def script(b: Bench) -> None:
+        b.hand.desire(1000, FOREVER)
+        await b.serve(2)
+        await asyncio.sleep(40)  # nobody serves: the device reverts
+        await b.serve(1)
+        assert not b.hand.hold.fault
+        assert b.mock.done()[-1] == "release"
+
+    bench(script)
+
+
+def test_a_latched_fault_takes_no_desire() -> None:
+    async def script(b: Bench) -> None:
+        b.mock.arms = False
+        b.hand.desire(1000, FOREVER)
+        await b.serve(2)
+        assert b.hand.hold.fault
+        assert b.phase is Phase.RELEASED  # made safe
+        b.hand.desire(500, FOREVER)
+        await b.serve(2)
+        assert b.mock.writes == []
+
+    bench(script)
+
+
+def test_a_budgeted_device_waits_for_its_grant() -> None:
+    spec = replace(
+        SPEC, command_class=CommandClass.LATCHING_EEPROM, timeout_s=0, refresh_s=0, writes_per_day=9
+    )
+
+    async def script(b: Bench) -> None:
+        b.hand.desire(1000, FOREVER)
+        await b.serve(3)
+        assert b.mock.done() == ["release"]
+        assert b.hand.hold.allowance == -1
+        b.hand.grant(2)
+        await b.serve(3)
+        assert b.mock.done() == ["release", "write"]
+        assert b.hand.hold.allowance == 0
+
+    bench(script, spec=spec)
+
+
+def test_a_latching_device_without_a_timer_is_written_without_arming() -> None:
+    spec = replace(SPEC, command_class=CommandClass.LATCHING, timeout_s=0, refresh_s=0)
+
+    async def script(b: Bench) -> None:
+        b.hand.desire(1000, FOREVER)
+        await b.serve(60)
+        assert b.mock.done() == ["release", "write"]
+
+    bench(script, spec=spec)
+
+
+@pytest.mark.parametrize("serving", [True, False])
+def test_fallback_at_the_end_works_with_and_without_a_serving_task(serving: bool) -> None:
+    async def script(b: Bench) -> None:
+        async with asyncio.TaskGroup() as group:
+            b.hand.desire(1000, FOREVER)
+            task = group.create_task(b.serve(5 if serving else 1))
+            await asyncio.sleep(2)
+            assert await b.hand.fallback(1.0)
+            assert not b.mock.active
+            b.hand.desire(2000, FOREVER)  # too late
+            await task
+        assert not b.mock.active
+
+    bench(script)
+
+
+def test_fallback_says_when_it_failed() -> None:
+    async def script(b: Bench) -> None:
+        b.mock.write_failure = link_lost()
+        assert not await b.hand.fallback(1.0)
+        b.mock.write_failure, b.mock.delay_s = None, 60
+        assert not await b.hand.fallback(1.0)
+
+    bench(script)
+
+
+def test_lost_is_unknown_until_reached_again() -> None:
+    async def script(b: Bench) -> None:
+        b.hand.desire(1000, FOREVER)
+        await b.serve(2)
+        b.hand.lost()
+        assert (b.phase, b.hand.hold.online) == (Phase.UNKNOWN, False)
+        await b.serve(1)
+        assert b.phase is Phase.RELEASED
+
+    bench(script)
