@@ -5,8 +5,8 @@ column. Nothing here reaches a device or the network. After loading only gateway
 """
 
 import re
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,10 +25,12 @@ def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
     parsed = yamlfile.validate(document, SiteFile)
     problems: list[Problem] = []
     found = find_plugins() if plugins is None else plugins
+    # Each is read once, however many devices share it.
+    profile_of = cache(lambda name: find_profile(name, path.parent, found))
     devices = tuple(
         device
         for name, entry in parsed.devices.items()
-        if (device := _device(document, path.parent, name, entry, found, problems))
+        if (device := _device(document, profile_of, name, entry, problems))
     )
     _check_links(document, parsed, problems)
     _check_site(document, parsed, devices, found, problems)
@@ -46,6 +48,8 @@ def find_profile(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> tupl
     if own.is_file():
         sources[name] = own
     if name not in sources:
+        from difflib import get_close_matches  # only when there is a mistake
+
         near = get_close_matches(name, sources, 1, 0.4)
         known = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(sorted(sources))
         raise ConfigError(
@@ -64,17 +68,16 @@ def find_profile(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> tupl
 
 def _device(
     document: yamlfile.Document,
-    folder: Path,
+    profile_of: Callable[[str], tuple[Plugin, Profile]],
     name: str,
     entry: DeviceModel,
-    plugins: Mapping[str, Plugin],
     problems: list[Problem],
 ) -> site.Device | None:
     here = ("devices", name)
     if not NAME.fullmatch(name):
         problems.append(document.problem(here, f"{name!r}: a device name is a-z, 0-9, - and _, at most 32"))
     try:
-        plugin, profile = find_profile(entry.profile, folder, plugins)
+        plugin, profile = profile_of(entry.profile)
     except ConfigError as error:
         problems.extend(error.problems or (document.problem((*here, "profile"), str(error)),))
         return None

@@ -7,7 +7,6 @@ and false, null, lists and mappings. It refuses duplicate keys, tags and oversiz
 
 import re
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -126,6 +125,8 @@ def _problem(document: Document, model: type[BaseModel], error: Any) -> Problem:
     match error["type"]:
         case "extra_forbidden":
             valid = _keys(model, path[:-1])
+            from difflib import get_close_matches  # only when there is a mistake
+
             near = get_close_matches(leaf, valid, 1, 0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(valid)}"
             return document.problem(path, f"unknown key {leaf!r}", hint)
