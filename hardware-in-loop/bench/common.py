@@ -179,10 +179,10 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.005)
 
 
-def memory_mb(pid: int) -> dict[str, float]:
+def memory_mib(pid: int) -> dict[str, float]:
     """Resident memory, and the part that only this process has (uss), in MiB."""
     found = psutil.Process(pid).memory_full_info()
-    return {"rss_mb": round(found.rss / 2**20, 1), "uss_mb": round(found.uss / 2**20, 1)}
+    return {"rss_mib": round(found.rss / 2**20, 1), "uss_mib": round(found.uss / 2**20, 1)}
 
 
 def cpu_s(pid: int) -> float:

@@ -16,7 +16,7 @@ from bench.common import (
     cpu_s,
     folder,
     main,
-    memory_mb,
+    memory_mib,
     modbus_servers,
     process,
     python,
@@ -63,7 +63,7 @@ def window(place: Path, pids: dict[str, int], heard: Listener, seconds: float) -
         "messages_expected": round(DEVICES * elapsed_s),
     }
     for name, pid in pids.items():
-        result[name] = {"cpu_s_a_minute": round(used[name] / elapsed_s * 60, 3), **memory_mb(pid)}
+        result[name] = {"cpu_s_a_minute": round(used[name] / elapsed_s * 60, 3), **memory_mib(pid)}
     for peer in ("bare_json", "bare_each"):
         result[f"ratio_cpu_to_{peer}"] = round(used["gridseal"] / used[peer], 3)
     return result
@@ -73,7 +73,7 @@ def bench(quick: bool) -> Result:
     """CPU and memory of 500 points a second, to the store and to mosquitto."""
     with folder() as place:
         result = measure(place, 2 if quick else 60)
-    return {**result, "aim_ratio_cpu": 1.3, "aim_rss_mb": 45}
+    return {**result, "aim_ratio_cpu": 1.3, "aim_rss_mib": 45}
 
 
 if __name__ == "__main__":

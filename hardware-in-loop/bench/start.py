@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 from demo import Demo
 
-from bench.common import READY_S, Broker, Result, cpu_s, folder, main, memory_mb, process, python, rig, until
+from bench.common import READY_S, Broker, Result, cpu_s, folder, main, memory_mib, process, python, rig, until
 from bench.site import daemon, stored, write_modbus
 from gateway.uplink.local import ask
 
@@ -35,7 +35,7 @@ def modbus_only(settle_s: float) -> Result:
             first_s = time.monotonic() - began
             cpu = cpu_s(child.pid)
             time.sleep(settle_s)
-            return {"first_reading_s": first_s, "cpu_s": cpu, **memory_mb(child.pid)}
+            return {"first_reading_s": first_s, "cpu_s": cpu, **memory_mib(child.pid)}
 
 
 def bare() -> Result:
@@ -45,7 +45,7 @@ def bare() -> Result:
         with process(*words) as child:
             until(lambda: bool(stored(place, FIRST)), READY_S, "the first row")
             first_s = time.monotonic() - began
-            return {"first_reading_s": first_s, "cpu_s": cpu_s(child.pid), **memory_mb(child.pid)}
+            return {"first_reading_s": first_s, "cpu_s": cpu_s(child.pid), **memory_mib(child.pid)}
 
 
 async def prepare(place: Path, stack: AsyncExitStack) -> None:
@@ -87,7 +87,7 @@ async def full() -> Result:
             first_s = time.monotonic() - began
             cpu = cpu_s(child.pid)
             await confirmed(place / "control.sock")
-            found = {"first_reading_s": first_s, "cpu_s": cpu, **memory_mb(child.pid)}
+            found = {"first_reading_s": first_s, "cpu_s": cpu, **memory_mib(child.pid)}
             processes.close()
             return found
 
@@ -106,7 +106,7 @@ def bench(quick: bool) -> Result:
         **result,
         "commit_s": COMMIT_S,
         "ratio_cpu_to_bare": round(mine["cpu_s"] / peer["cpu_s"], 2),
-        "ratio_rss_to_bare": round(mine["rss_mb"] / peer["rss_mb"], 2),
+        "ratio_rss_to_bare": round(mine["rss_mib"] / peer["rss_mib"], 2),
     }
 
 
