@@ -100,8 +100,9 @@ class SetpointWriter:
         try:
             while True:
                 self._kick.clear()
-                if not await self._step(self._clock.mono_ms()):
-                    await self._wait()
+                now_ms = self._clock.mono_ms()
+                if not await self._step(now_ms):
+                    await self._wait(now_ms)
         except LinkError:
             # Whatever was under way, the way back begins at zero: control sees that and ramps again.
             self._lease, self._armed = None, False
@@ -111,23 +112,24 @@ class SetpointWriter:
         finally:
             self._serving = False
 
-    async def _wait(self) -> None:
-        """Until something is due or asked for."""
-        pause_ms = self._due_ms() - self._clock.mono_ms()
+    async def _wait(self, now_ms: int) -> None:
+        """Until something is due or asked for. At `now_ms` nothing was."""
+        pause_ms = self._due_ms(now_ms) - self._clock.mono_ms()
         try:
             async with asyncio.timeout(max(0, pause_ms) / 1000):
                 await self._kick.wait()
         except TimeoutError:
             return
 
-    def _due_ms(self) -> int:
-        """When to look again without being asked."""
-        due = [self._checked_ms + self._device.poll_ms]
+    def _due_ms(self, now_ms: int) -> int:
+        """When to look again without being asked. What was due by `now_ms` and not done waits for something
+        else, so it must not keep this task busy."""
+        due = [self._checked_ms + self._device.poll_ms, self._hold.since_ms + self._spec.settle_s * 1000]
         if self._lease is not None:
             due.append(self._lease[1])
         if (refresh_ms := self._refresh_ms()) and self._lease is not None:
             due.append(self._refreshed_ms + refresh_ms)
-        return max(min(due), self._clock.mono_ms() + 1)
+        return min((d for d in due if d > now_ms), default=now_ms + self._device.poll_ms)
 
     async def _step(self, now_ms: int) -> bool:
         """Do the one thing that is due most; False when nothing is."""

@@ -64,6 +64,29 @@ def test_the_fallback_comes_first_even_if_a_lease_waits() -> None:
     bench(script)
 
 
+@pytest.mark.parametrize("budgeted", [False, True])
+def test_what_rests_does_not_keep_the_processor_busy(budgeted: bool) -> None:
+    steps = 0
+
+    async def script(b: Bench) -> None:
+        nonlocal steps
+        step = b.hand._step
+
+        async def counted(now_ms: int) -> bool:
+            nonlocal steps
+            steps += 1
+            return await step(now_ms)
+
+        b.hand._step = counted
+        if budgeted:
+            b.hand.desire(1000, FOREVER)  # and no grant to write it
+        await b.serve(100)
+        assert b.phase is Phase.RELEASED
+
+    bench(script, spec=replace(SPEC, writes_per_day=10) if budgeted else SPEC)
+    assert steps < 110, "one look a poll, and the few at the beginning"
+
+
 def test_only_the_newest_power_is_written() -> None:
     async def script(b: Bench) -> None:
         async with asyncio.TaskGroup() as group:
