@@ -53,7 +53,8 @@ class Row:
     """One value. `source` is a constant, a function of the View, or (held) the value at start.
 
     `size` counts registers (only strings state it); `little` puts the low word first; `na` is the raw
-    number for "not available", shown when the source gives None.
+    number for "not available", shown when the source gives None. `shown` is what a held row reads as, where
+    that is not what it holds.
     """
 
     address: int
@@ -65,6 +66,7 @@ class Row:
     held: bool = False
     na: int | None = None
     allowed: Collection[int] | None = None
+    shown: Callable[[View], Any] | None = None
 
     @property
     def registers(self) -> int:
@@ -196,6 +198,8 @@ class Bank:
         return changes
 
     def _show(self, unit: int, row: Row, view: View) -> Sequence[int]:
+        if row.shown:
+            return row.encode(row.shown(view))
         if row.held:
             return self._cells[unit, row.address]
         return row.encode(row.source(view) if callable(row.source) else row.source)

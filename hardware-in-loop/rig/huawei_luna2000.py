@@ -43,7 +43,8 @@ def measured_rows(plant: Plant) -> list[Row]:
         Row(32085, "u16", lambda v: v.s.frequency_mhz / 10),
         Row(32087, "s16", lambda v: v.s.temperature_c * 10),
         Row(32089, "u16", 0x0200),
-        Row(32106, "u32", lambda v: _per_100(v.s.produced_j)),
+        Row(32106, "u32", lambda v: _per_100(v.s.ac_out_j)),
+        Row(32108, "u32", lambda v: _per_100(v.s.produced_j)),
     ]
 
 
@@ -54,6 +55,8 @@ def battery_rows(plant: Plant) -> list[Row]:
         Row(37046, "u32", spec.charge_max_w),
         Row(37048, "u32", spec.discharge_max_w),
         Row(37100, "u16", 1),
+        *(Row(37101 + 2 * n, "s32", lambda v: v.s.grid_mv / 100) for n in range(3)),
+        *(Row(37107 + 2 * n, "s32", lambda v: -100_000 * v.s.grid_w / 3 / v.s.grid_mv) for n in range(3)),
         Row(37113, "s32", lambda v: -v.s.grid_w),
         Row(37115, "s32", lambda v: v.s.load_var),
         Row(37118, "s16", lambda v: v.s.frequency_mhz / 10),

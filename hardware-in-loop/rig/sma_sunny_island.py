@@ -2,24 +2,31 @@
 
 Owns the table and the external setpoint: 40149 is the power at the AC side (+ = discharging), 40151 says
 whether it counts (802) or not (803). Without a new 40149 within WATCHDOG_S the device runs by itself again
-(on the real one that time is a parameter). It refuses to be written in halves; both tables answer.
-Addresses: OpenEMS, evcc (facts only). They leave the sign of the current 30843 open: here + = discharging.
+(on the real one that time is a parameter). Both are write-only and read as "not available" (how the real one
+answers there is not known); 44425 and 44427 show what they hold. It refuses to be written in halves; both
+tables answer. Addresses: SMA's list for firmware 3.20.09.R, OpenEMS, evcc (facts only). They leave the sign
+of the current 30843 open: here + = discharging.
 """
 
 from dataclasses import dataclass
 
-from rig.bank import Bank, Row
+from rig.bank import Bank, Row, View
 from rig.physics import Order
 from rig.plant import Plant
 
 UNIT = 3
 WATCHDOG_S = 60
 ACTIVE, INACTIVE = 802, 803
-NA_U32, NA_S32 = 0xFFFF_FFFF, 0x8000_0000
+CODES = frozenset({ACTIVE, INACTIVE})
+NA_U32, NA_S32, NA_TAG = 0xFFFF_FFFF, 0x8000_0000, 0x00FF_FFFD
 
 
 def _wh(joules: float) -> int:
     return int(joules / 3600)
+
+
+def _nothing(_: View) -> None:
+    return None
 
 
 def rows(plant: Plant) -> list[Row]:
@@ -47,10 +54,12 @@ def rows(plant: Plant) -> list[Row]:
         Row(30851, "u32", lambda v: v.s.voltage_v * 100),
         Row(30865, "s32", lambda v: max(v.s.grid_w, 0)),
         Row(30867, "s32", lambda v: max(-v.s.grid_w, 0)),
-        Row(40149, "s32", 0, "power_w", held=True),
-        Row(40151, "u32", INACTIVE, "active", held=True, allowed=frozenset({ACTIVE, INACTIVE})),
+        Row(40149, "s32", 0, "power_w", held=True, na=NA_S32, shown=_nothing),
+        Row(40151, "u32", INACTIVE, "active", held=True, na=NA_TAG, allowed=CODES, shown=_nothing),
         Row(40189, "u32", spec.charge_max_w),
         Row(40191, "u32", spec.discharge_max_w),
+        Row(44425, "s32", lambda v: v.bank.value("power_w")),
+        Row(44427, "u32", lambda v: v.bank.value("active")),
     ]
 
 

@@ -3,7 +3,9 @@
 Owns the battery block at 0xE100, the remote control at 0xE004 and a SunSpec chain (1, 103, and meter 203)
 at 40000. 0xE004 = 4 puts the remote in charge: command 0xE00D with the limits 0xE00E and 0xE010, until
 nothing was written there for the seconds in 0xE00B; then the default mode 0xE00A takes over. In any other
-control mode commands are stored and have no effect. Addresses: solaredge-modbus-multi, openWB (facts only).
+control mode commands are stored and have no effect, and 0xE00D reads 0xFFFF. Addresses: SolarEdge's power
+control protocol 1.3, solaredge-modbus-multi (facts only). The current 0xE172 has here the sign of the power;
+real ones were seen with the other.
 """
 
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from rig.sunspec_values import common, inverter, meter
 UNIT = 1
 SELF_CONSUMPTION, REMOTE = 1, 4
 AC_CHARGE_ALWAYS = 1
-NA_F32 = 0xFF7F_FFFF
+NA_F32, NA_U16 = 0xFF7F_FFFF, 0xFFFF
 
 
 class Command(IntEnum):
@@ -42,6 +44,10 @@ def _wh(joules: float) -> int:
 
 def _status(v: View) -> int:
     return 6 if not v.s.battery_ac_w else 4 if v.s.battery_ac_w > 0 else 3
+
+
+def _command(v: View) -> int:
+    return v.bank.value("command") if v.bank.value("control") == REMOTE else NA_U16
 
 
 def battery_rows(plant: Plant) -> list[Row]:
@@ -84,7 +90,7 @@ def control_rows(plant: Plant) -> list[Row]:
         Row(0xE005, "u16", AC_CHARGE_ALWAYS, "ac_charge", held=True, allowed=range(2)),
         Row(0xE00A, "u16", Command.SELF, "default", held=True, allowed=COMMANDS),
         Row(0xE00B, "u32", 3600, "timeout_s", held=True, little=True, allowed=range(86_401)),
-        Row(0xE00D, "u16", Command.SELF, "command", held=True, allowed=COMMANDS),
+        Row(0xE00D, "u16", Command.SELF, "command", held=True, allowed=COMMANDS, shown=_command),
         Row(0xE00E, "f32", float(spec.charge_max_w), "charge_w", held=True, little=True),
         Row(0xE010, "f32", float(spec.discharge_max_w), "discharge_w", held=True, little=True),
     ]

@@ -225,13 +225,15 @@ async def test_sma_gives_back_what_it_was_told_or_says_nothing() -> None:
     assert isinstance(inverter, Actuator)
     await inverter.write_power(-3000)
     assert [e for e in link.log if e[0] == "write"] == [("write", 3, 40149, (0xFFFF, 62536, 0, 802), False)]
+    link.put(3, 44425, 0xFFFF, 62536, 0, 802)  # it shows there what it holds
     assert await inverter.read_back() == ReadBack(-3000, True)
     await inverter.release()
+    link.put(3, 44425, 0, 0, 0, 803)
     assert await inverter.read_back() == ReadBack(0, False)
-    link.put(3, 40151, 0xFFFF, 0xFFFF)
+    link.put(3, 44427, 0xFFFF, 0xFFFF)
     with pytest.raises(LinkError, match="does not give back its mode"):
         await inverter.read_back()
-    link.put(3, 40149, 0x8000, 0, 0, 802)
+    link.put(3, 44425, 0x8000, 0, 0, 802)
     with pytest.raises(LinkError, match="does not give back its setpoint"):
         await inverter.read_back()
 

@@ -30,6 +30,15 @@ def test_positive_discharges_and_is_shown_so(bank):
     assert number(bank, 30779, 10_000) == -(2**31)  # no second phase
 
 
+def test_the_setpoint_is_write_only_and_shown_elsewhere(bank):
+    order(bank, -2_500, ACTIVE, 0)
+    assert bank.read(UNIT, "holding", 40149, 4, 0).hex() == "8000000000fffffd"
+    assert (number(bank, 44425, 0), number(bank, 44427, 0)) == (-2_500, ACTIVE)
+    with pytest.raises(Refusal) as no:
+        bank.write(UNIT, 44425, (0, 100), 0)  # the real one takes it as a stored parameter: not simulated
+    assert no.value.code == 2
+
+
 def test_inactive_is_self_consumption(bank):
     order(bank, 2_500, INACTIVE, 0)
     assert bank.plant.advance(5_000).order.kind == "self"

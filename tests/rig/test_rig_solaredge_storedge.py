@@ -44,6 +44,9 @@ def test_without_remote_control_commands_have_no_effect(bank):
     bank.write(1, 0xE00E, (*little(2_000.0), *little(2_000.0)), 0)
     bank.write(1, 0xE00D, (Command.EXPORT,), 0)
     assert bank.plant.advance(5_000).order.kind == "self"
+    assert bank.read(1, "holding", 0xE00D, 1, 5_000) == b"\xff\xff"
+    bank.write(1, 0xE004, (REMOTE,), 5_000)
+    assert bank.read(1, "holding", 0xE00D, 1, 5_000) == bytes((0, Command.EXPORT))
 
 
 def test_the_time_out_falls_back_to_the_default_mode(bank):

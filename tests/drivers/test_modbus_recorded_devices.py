@@ -1,0 +1,69 @@
+"""Recorded replies of real devices through the shipped profiles: every value as decoded by hand.
+
+The link gives exactly the registers of the log and refuses all others, as a device refuses what it has not.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from drivers.modbus import PLUGIN
+from drivers.modbus.profile import ModbusProfile
+from gateway.clock import SystemClock
+from gateway.errors import DeviceRefused
+from gateway.model import Quality
+from gateway.site import Device
+
+RECORDED = Path(__file__).parents[1] / "recorded"
+CASES = [
+    pytest.param(kind, case, id=f"{kind}: {case['name']}")
+    for kind in ("huawei_luna2000", "solaredge_storedge")
+    for case in yaml.safe_load((RECORDED / f"modbus_{kind}.yaml").read_text("utf-8"))
+]
+
+
+class Log:
+    """A RegisterLink over recorded registers: address -> its two bytes."""
+
+    url = "tcp://recorded"
+
+    def __init__(self, reads: Sequence[dict]) -> None:
+        self.registers: dict[int, bytes] = {}
+        for read in reads:
+            data = bytes.fromhex(read["hex"])
+            self.registers |= {read["first"] + n // 2: data[n : n + 2] for n in range(0, len(data), 2)}
+
+    async def read(self, unit: int, table: str, address: int, count: int, *, timeout_s: float) -> bytes:
+        wanted = range(address, address + count)
+        if table != "holding" or any(a not in self.registers for a in wanted):
+            raise DeviceRefused("not in the log", 2)
+        return b"".join(self.registers[a] for a in wanted)
+
+    async def write(
+        self, unit: int, address: int, registers: Sequence[int], *, timeout_s: float, single: bool = False
+    ) -> None:
+        raise AssertionError("reading writes nothing")
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("kind", "case"), CASES)
+async def test_a_real_reply_means_what_was_decoded_by_hand(kind: str, case: dict) -> None:
+    text = (PLUGIN.profiles / f"{kind}.yaml").read_text("utf-8")
+    profile = ModbusProfile.model_validate(yaml.safe_load(text))
+    device = Device("inverter", kind, "modbus", profile.role, Log.url, profile, unit=1)
+    driver = PLUGIN.driver(device, profile, Log(case["reads"]), SystemClock(assume_synchronised=True))
+    readings = (await driver.read()).readings()
+    assert {r.point.name for r in readings} == set(profile.points)
+    good = {r.point.name: r.value for r in readings if r.quality is Quality.GOOD}
+    assert good == case["good"]
+    assert {r.quality for r in readings} == {Quality.GOOD, Quality.ABSENT}
+
+
+@pytest.mark.parametrize("kind", ["huawei_luna2000", "solaredge_storedge"])
+def test_a_profile_with_recorded_replies_says_so(kind: str) -> None:
+    text = (PLUGIN.profiles / f"{kind}.yaml").read_text("utf-8")
+    assert ModbusProfile.model_validate(yaml.safe_load(text)).proof == "recorded"
