@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.tools import need
 
 UNIT = Path(__file__).parent.parent / "systemd/gridseal.service"
-EXPOSURE_MAX = 20  # tenths: systemd's own score of what a service could reach; a bare one has 92
+EXPOSURE_MAX = 22  # tenths: systemd's own score of what a service could reach; a bare one has 92
 
 
 def test_the_unit_is_hardened():
