@@ -10,17 +10,22 @@ import pytest
 import yaml
 
 from drivers.modbus import PLUGIN
+from drivers.modbus.link import ModbusLink
 from drivers.modbus.profile import ModbusProfile
+from drivers.modbus.sequence import writes
+from drivers.modbus.url import parse
 from gateway.clock import SystemClock
 from gateway.errors import DeviceRefused
 from gateway.model import Quality
 from gateway.site import Device
+from tests.drivers.modbus_wire import tcp_wire
 
 RECORDED = Path(__file__).parents[1] / "recorded"
 CASES = [
     pytest.param(kind, case, id=f"{kind}: {case['name']}")
     for kind in ("huawei_luna2000", "solaredge_storedge")
     for case in yaml.safe_load((RECORDED / f"modbus_{kind}.yaml").read_text("utf-8"))
+    if "reads" in case
 ]
 
 
@@ -61,6 +66,20 @@ async def test_a_real_reply_means_what_was_decoded_by_hand(kind: str, case: dict
     good = {r.point.name: r.value for r in readings if r.quality is Quality.GOOD}
     assert good == case["good"]
     assert {r.quality for r in readings} == {Quality.GOOD, Quality.ABSENT}
+
+
+async def test_a_forced_charge_ends_in_the_recorded_request() -> None:
+    recorded = yaml.safe_load((RECORDED / "modbus_huawei_luna2000.yaml").read_text("utf-8"))[-1]
+    request, reply = bytes.fromhex(recorded["request"]), bytes.fromhex(recorded["reply"])
+    text = (PLUGIN.profiles / "huawei_luna2000.yaml").read_text("utf-8")
+    setpoint = ModbusProfile.model_validate(yaml.safe_load(text)).setpoint
+    assert setpoint is not None
+    *_, last = writes(setpoint.write, -2_000, 120, unit=1)
+    async with tcp_wire(lambda asked: [asked[:2] + reply[2:]]) as wire:
+        link = ModbusLink(parse(wire.url), SystemClock(), lambda: 1.0)
+        await link.write(last.unit, last.address, last.registers, timeout_s=1, single=last.single)
+        await link.close()
+    assert [asked[2:] for asked in wire.requests] == [request[2:]]  # all but the transaction's number
 
 
 @pytest.mark.parametrize("kind", ["huawei_luna2000", "solaredge_storedge"])
