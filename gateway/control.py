@@ -109,6 +109,15 @@ class Control:
             return self._judge(command, now, recent=self._site.limits.commands_per_minute)
         if self._journal.failed:
             raise StoreError(f"nothing is accepted: {self._journal.failed}")
+        try:
+            return await self._enter(command, now)
+        except StoreError as error:
+            self._journal.fail(str(error))
+            self._kick.set()
+            raise
+
+    async def _enter(self, command: Command, now: Stamp) -> Verdict:
+        """11: durable, then open; an id that is stored already is only answered."""
         known = await self._store.call(commands.get, command.id)
         if known is not None:
             return self._known(known)

@@ -40,10 +40,14 @@ class Journal:
     def put(self, fn: Callable[..., Any], *args: Any, done: Callable[[Any], None] | None = None) -> None:
         """Have `store.call(fn, *args)` made, then `done(its result)`. Returns at once."""
         if len(self._entries) >= ROOM:
-            self.failed = self.failed or "the store does not keep up with control"
+            self.fail("the store does not keep up with control")
         if not self.failed:
             self._entries.append(Entry(fn, args, done))
             self._filled.set()
+
+    def fail(self, text: str) -> None:
+        """Somebody saw the store fail: from now on nothing is taken. The first word stays."""
+        self.failed = self.failed or text
 
     async def run(self) -> None:
         """Write entries until cancelled, or until the store fails."""
@@ -68,7 +72,7 @@ class Journal:
                 try:
                     result = await self._store.call(entry.fn, *entry.args)
                 except StoreError as error:
-                    self.failed = str(error)
+                    self.fail(str(error))
                     return
                 if entry.done is not None:
                     entry.done(result)
