@@ -97,7 +97,8 @@ class Actuator(Protocol):
         ...
 
     def quantise(self, power_w: int) -> int:
-        """The nearest power toward zero that the device can hold."""
+        """The nearest power toward zero that the device can hold; 0 while that is not known. Control asks in
+        the middle of a cycle, whatever the link does: never a LinkError."""
         ...
 
     async def arm(self, timeout_s: int) -> int:

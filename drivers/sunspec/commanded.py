@@ -81,7 +81,7 @@ class Commanded:
 
     def quantise(self, power_w: int) -> int:
         within = max(-self._spec.charge_max_w, min(power_w, self._spec.discharge_max_w))
-        return self._known().quantise(self._raw, within)
+        return self._way.quantise(self._raw, within) if self._way else 0
 
     async def arm(self, timeout_s: int) -> int:
         """The battery is held at 0 W under a timer of `timeout_s`; returns what the timer reads (0: none)."""

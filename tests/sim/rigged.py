@@ -24,7 +24,7 @@ from drivers.can.url import parse
 from drivers.can.vbus import VbusLink
 from gateway import config
 from gateway.daemon import Daemon
-from gateway.driver import Plugin, find_plugins
+from gateway.driver import CanFrame, Plugin, find_plugins
 from gateway.evidence.signer import make_keystore
 from gateway.site import Site
 from gateway.uplink.local import ask
@@ -78,6 +78,7 @@ class Rigged:
         step_ms: int = 1000,
         extra: str = "",
         before_midnight_s: int = 10,
+        bms_s: int = 1,
     ) -> None:
         self.clock, self.folder = clock, folder
         clock.wall_offset_ms = MIDNIGHT_MS - before_midnight_s * 1000 - clock.mono_ms()
@@ -85,7 +86,7 @@ class Rigged:
         self.plant = self.bank.plant
         self.bms = Bms(self.plant)
         self.links: list[InProcessLink] = []
-        self._random = Random(seed)
+        self._random, self._bms_s = Random(seed), bms_s
         self._bus = f"bms-{id(self)}"
         folder.mkdir(exist_ok=True)
         (folder / "passphrase").write_bytes(PASSPHRASE)
@@ -120,11 +121,19 @@ class Rigged:
         """The BMS speaks and hears, whoever listens."""
         bus = VbusLink(parse(f"vbus://{self._bus}"), self.clock)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(work(self.bms, bus, self.clock)) for work in (speak, hear)]
+            voice = speak(self.bms, bus, self.clock) if self._bms_s == 1 else self._speak_slowly(bus)
+            tasks = [group.create_task(work) for work in (voice, hear(self.bms, bus, self.clock))]
             yield
             for task in tasks:
                 task.cancel()
         await bus.close()
+
+    async def _speak_slowly(self, bus: VbusLink) -> None:
+        self.bms.bind()
+        while True:
+            for identifier, data in self.bms.frames(self.clock.mono_ms()):
+                await bus.send(CanFrame(identifier, data))
+            await asyncio.sleep(self._bms_s)
 
     @asynccontextmanager
     async def running(self, daemon: Daemon | None = None) -> AsyncIterator[Daemon]:

@@ -32,6 +32,7 @@ site:
   id: meadow
   limits: {{charge: 5 kW, discharge: 5 kW, grid import: 17 kW, grid export: 10 kW, ramp: 100 kW/s}}
   control: 200 ms
+  dwell: 200 ms
 devices:
   inverter: {{profile: sunspec, link: "tcp://127.0.0.1:{tcp}", poll: 200 ms}}
   meter: {{profile: sunspec_meter, link: "tcp://127.0.0.1:{tcp}", unit: 200, poll: 500 ms}}

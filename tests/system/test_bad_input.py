@@ -75,7 +75,7 @@ def refused(folder: Path, *said: str) -> str:
             "profile: sunspc,",
             ("no profile 'sunspc'", "did you mean 'sunspec'?"),
         ),
-        ("tcp://", "tpc://", ("site.yaml:6:", "tpc")),
+        ("tcp://", "tpc://", ("site.yaml:7:", "tpc")),
     ],
     ids=["key", "unit", "yaml", "nameplate", "profile", "link"],
 )
