@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from rig import sunspec_bank
 from rig.bms import Bms
 from rig.devices import make
 from rig.inprocess import InProcessLink, hear, speak
@@ -36,17 +37,19 @@ assert MIDNIGHT_MS % DAY_MS == 0
 SITE = """\
 site:
   id: meadow
-  limits: {{charge: 5 kW, discharge: 5 kW, grid import: 17 kW, grid export: 10 kW, ramp: 1 kW/s}}
+  limits: {{charge: {limit}, discharge: {limit}, grid import: 17 kW, grid export: 10 kW, ramp: 1 kW/s}}
   control: {control}
 devices:
-  inverter: {{profile: sunspec, link: "tcp://rig:502", poll: {poll}}}
-  meter: {{profile: sunspec_meter, link: "tcp://rig:502", unit: 200, poll: {poll}}}
+{devices}
   bms: {{profile: pylontech_can, link: "vbus://{bus}"}}
 store: {{path: store.db, commit: {commit}}}
 attest: {{every: {every}, key: key.json, passphrase: passphrase}}
 socket: control.sock
 """
-PASSPHRASE = b"virtual"
+SUNSPEC = """\
+  inverter: {{profile: sunspec, link: "tcp://rig:502", poll: {poll}}}
+  meter: {{profile: sunspec_meter, link: "tcp://rig:502", unit: 200, poll: {poll}}}"""
+SECRET, PASSPHRASE = b"\x5a" * 32, b"virtual"
 
 
 class InProcess:
@@ -76,13 +79,16 @@ class Rigged:
         commit: str = "1 s",
         every: str = "15 min",
         step_ms: int = 1000,
-        extra: str = "",
         before_midnight_s: int = 10,
         bms_s: int = 1,
+        limit: str = "5 kW",
+        device: str = "sunspec",
+        devices: str = SUNSPEC,
+        start_minute: int = 0,
     ) -> None:
         self.clock, self.folder = clock, folder
         clock.wall_offset_ms = MIDNIGHT_MS - before_midnight_s * 1000 - clock.mono_ms()
-        self.bank = make("sunspec", seed=seed, start_minute=0, step_ms=step_ms)
+        self.bank = make(device, seed=seed, start_minute=start_minute, step_ms=step_ms)
         self.plant = self.bank.plant
         self.bms = Bms(self.plant)
         self.links: list[InProcessLink] = []
@@ -90,19 +96,33 @@ class Rigged:
         self._bus = f"bms-{id(self)}"
         folder.mkdir(exist_ok=True)
         (folder / "passphrase").write_bytes(PASSPHRASE)
-        (folder / "key.json").write_bytes(make_keystore(b"\x5a" * 32, PASSPHRASE, rounds=1))
-        text = SITE.format(bus=self._bus, poll=poll, control=control, commit=commit, every=every)
-        (folder / "site.yaml").write_text(text + extra)
+        (folder / "key.json").write_bytes(make_keystore(SECRET, PASSPHRASE, rounds=1))
+        text = SITE.format(
+            limit=limit,
+            devices=devices.format(poll=poll),
+            bus=self._bus,
+            control=control,
+            commit=commit,
+            every=every,
+        )
+        (folder / "site.yaml").write_text(text)
         self.plugins: dict[str, Any] = find_plugins()
         self.plugins["modbus"] = InProcess(self.plugins["modbus"], self._open)
         self.plant.advance(clock.mono_ms())
+
+    def add(self, text: str) -> None:
+        """More of site.yaml."""
+        path = self.folder / "site.yaml"
+        path.write_text(path.read_text() + text)
 
     @property
     def site(self) -> Site:
         return config.load(self.folder / "site.yaml", self.plugins)
 
     def _open(self, url: str) -> InProcessLink:
-        link = InProcessLink(self.bank, self.clock, url=url, seed=self._random.randrange(2**32))
+        # Sites whose inverter has no grid meter of its own get a SunSpec one on a wire of its own.
+        bank = sunspec_bank.build(self.plant) if url == METER_URL else self.bank
+        link = InProcessLink(bank, self.clock, url=url, seed=self._random.randrange(2**32))
         self.links.append(link)
         return link
 
