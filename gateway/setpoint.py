@@ -204,11 +204,12 @@ class SetpointWriter:
         """4: the device's own timer, started and read back before the first power."""
         if self._spec.timeout_s:
             self._count(power=False)
-            timer_s = await self._actuator.arm(self._spec.timeout_s)
-            if timer_s <= 0 and self._spec.command_class in OWN_TIMER:
+            read_s = await self._actuator.arm(self._spec.timeout_s)
+            if read_s <= 0 and self._spec.command_class is CommandClass.SELF_EXPIRING:
                 self._fault(f"the reversion timer of {self._device.name} did not start")
                 return False
-            known = [s for s in (timer_s, self._device.timer_s) if s > 0]
+            # A watchdog that is served by writing has nothing to read: its time is the profile's, or measured.
+            known = [s for s in (read_s or self._spec.timeout_s, self._device.timer_s) if s > 0]
             self._change(timer_s=min(known, default=0))
             self._refreshed_ms = self._clock.mono_ms()
         self._armed = True

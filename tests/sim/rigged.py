@@ -49,6 +49,7 @@ socket: control.sock
 SUNSPEC = """\
   inverter: {{profile: sunspec, link: "tcp://rig:502", poll: {poll}}}
   meter: {{profile: sunspec_meter, link: "tcp://rig:502", unit: 200, poll: {poll}}}"""
+METER_URL = "tcp://meter:502"
 SECRET, PASSPHRASE = b"\x5a" * 32, b"virtual"
 
 
@@ -90,6 +91,10 @@ class Rigged:
         clock.wall_offset_ms = MIDNIGHT_MS - before_midnight_s * 1000 - clock.mono_ms()
         self.bank = make(device, seed=seed, start_minute=start_minute, step_ms=step_ms)
         self.plant = self.bank.plant
+        orders = self.plant.control
+        # For sites whose inverter has no grid meter of its own: a SunSpec one beside it, that orders nothing.
+        self.meter = sunspec_bank.build(self.plant)
+        self.plant.control = orders
         self.bms = Bms(self.plant)
         self.links: list[InProcessLink] = []
         self._random, self._bms_s = Random(seed), bms_s
@@ -120,8 +125,7 @@ class Rigged:
         return config.load(self.folder / "site.yaml", self.plugins)
 
     def _open(self, url: str) -> InProcessLink:
-        # Sites whose inverter has no grid meter of its own get a SunSpec one on a wire of its own.
-        bank = sunspec_bank.build(self.plant) if url == METER_URL else self.bank
+        bank = self.meter if url == METER_URL else self.bank
         link = InProcessLink(bank, self.clock, url=url, seed=self._random.randrange(2**32))
         self.links.append(link)
         return link
