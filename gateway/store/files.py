@@ -5,6 +5,7 @@ stands at the path was complete once. One that cannot be used is renamed with it
 first: a log left beside a new database would be replayed into it.
 """
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -110,16 +111,21 @@ def connect_readonly(path: Path) -> sqlite3.Connection:
     """For exports, while a daemon may run. StoreError when there is no database, or it is not ours."""
     if not path.is_file():
         raise StoreError(f"{path}: there is no database here")
-    try:
-        conn = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_MS / 1000, isolation_level=None
-        )
-        if schema.check_version(conn) < schema.VERSION:
-            raise StoreError(f"{path} is of an older Gridseal: start this one once, it brings it up to date")
-        schema.check_tables(conn)
-    except (sqlite3.Error, Damaged) as error:
-        raise StoreError(f"{path} cannot be read: {error}") from error
-    return conn
+    with contextlib.ExitStack() as on_error:
+        try:
+            conn = sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_MS / 1000, isolation_level=None
+            )
+            on_error.callback(conn.close)
+            if schema.check_version(conn) < schema.VERSION:
+                raise StoreError(
+                    f"{path} is of an older Gridseal: start this one once, it brings it up to date"
+                )
+            schema.check_tables(conn)
+        except (sqlite3.Error, Damaged) as error:
+            raise StoreError(f"{path} cannot be read: {error}") from error
+        on_error.pop_all()
+        return conn
 
 
 def _open_checked(path: Path) -> tuple[sqlite3.Connection, bool]:

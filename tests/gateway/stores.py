@@ -41,9 +41,21 @@ def digest(sequence: int) -> bytes:
     return sequence.to_bytes(32, "big")
 
 
+class Memory(sqlite3.Connection):
+    """Closes itself when it is forgotten: nothing of it is to be kept in order."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def bare() -> sqlite3.Connection:
+    """An empty database, on no disk."""
+    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Memory)
+
+
 def memory() -> sqlite3.Connection:
     """All tables, on no disk."""
-    conn = sqlite3.connect(":memory:", isolation_level=None)
+    conn = bare()
     schema.create(conn)
     return conn
 

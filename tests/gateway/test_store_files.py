@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import StoreError
 from gateway.store import cursors, files, gaps, records, samples, schema
-from tests.gateway.stores import WALL_MS, digest, opened, record, sample
+from tests.gateway.stores import WALL_MS, bare, digest, opened, record, sample
 
 
 async def fill(path: Path) -> None:
@@ -165,7 +165,7 @@ async def test_a_missing_folder_is_said(tmp_path: Path) -> None:
 
 
 async def test_a_mode_that_was_not_switched_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    conn = sqlite3.connect(":memory:")  # a file system without shared memory answers like this
+    conn = bare()  # a file system without shared memory answers like this
     with pytest.raises(StoreError, match="refuses journal_mode wal \\(it gives memory\\)"):
         files.make_durable(conn)
 

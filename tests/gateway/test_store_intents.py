@@ -7,8 +7,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gateway.errors import StoreError
 from gateway.site import StoreSettings
-from gateway.store import Store, intents, schema
+from gateway.store import Store, intents
 from gateway.store.intents import NewIntent, Outgoing
+from tests.gateway.stores import memory
 
 ME = "0xme"
 
@@ -23,18 +24,9 @@ class FixedClock:
         return Stamp(0, 1_790_000_000_000, ClockTrust.TRUSTED)
 
 
-def tables():
-    """The tables in memory: what one transaction sees."""
-    import sqlite3
-
-    conn = sqlite3.connect(":memory:", isolation_level=None)
-    schema.create(conn)
-    return conn
-
-
 @pytest.fixture
 def conn():
-    made = tables()
+    made = memory()
     yield made
     made.close()
 
@@ -180,7 +172,7 @@ class Nonces(RuleBasedStateMachine):
 
     @initialize()
     def begin(self):
-        self.conn, self.count, self.given = tables(), 0, []
+        self.conn, self.count, self.given = memory(), 0, []
 
     def teardown(self):
         self.conn.close()

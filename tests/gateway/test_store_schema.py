@@ -7,7 +7,7 @@ import pytest
 from gateway.errors import StoreError
 from gateway.store import schema
 from gateway.store.schema import Damaged
-from tests.gateway.stores import memory
+from tests.gateway.stores import bare, memory
 
 
 def test_tables_are_strict_and_refuse_null() -> None:
@@ -50,7 +50,7 @@ def test_a_migration_that_fails_changes_nothing() -> None:
 
 
 def test_foreign_and_newer_databases_are_told_apart() -> None:
-    conn = sqlite3.connect(":memory:")
+    conn = bare()
     with pytest.raises(Damaged, match="not a Gridseal database"):
         schema.check_version(conn)
     conn.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")

@@ -5,7 +5,6 @@ its moment. Faults are attributes that a test sets. Nothing of this proves a dri
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from gateway.model import (
     SetpointSpec,
 )
 from gateway.site import AttestSettings, Device, Site, SiteLimits, StoreSettings
-from gateway.store import schema
+from tests.gateway.stores import memory
 from tests.sim.loop import VirtualClock
 
 LIMITS = SiteLimits(10_000, 10_000, 17_000, 8_000, 2_000)
@@ -193,8 +192,7 @@ class MemoryStore:
     """
 
     def __init__(self) -> None:
-        self.conn = sqlite3.connect(":memory:", isolation_level=None)
-        schema.create(self.conn)
+        self.conn = memory()
         self.failure = ""
         self.delay_s = 0.0
 
