@@ -9,11 +9,12 @@ import asyncio
 import os
 import random as randomness
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
-from gateway import report
+from gateway import narrate, report
 from gateway.clock import Clock, SystemClock
 from gateway.control import Control
 from gateway.device import DeviceTask
@@ -39,6 +40,8 @@ if TYPE_CHECKING:  # what a site without key, chain and broker must not load
     from gateway.evidence.signer import Signer
     from gateway.uplink.mqtt import MqttUplink
 
+NARRATE_S = 1.0
+NOT_TAKEN = f"{narrate.ERROR}the battery did not take its fallback; its own timer is behind it"
 FALLBACK_S = 10.0  # of the 30 s that systemd gives; the device's own timer is behind it
 REACH_S = 60.0  # after a start the inverter may take so long; orders on chain wait, later they are refused
 CHAIN_CHECK_S = 8.0  # at start: a dead RPC must not hold up the battery
@@ -66,6 +69,7 @@ class Daemon:
         self.supervisor = Supervisor(self.clock, random)
         self._random = random
         self._notifier = Notifier(environ)
+        self._journal = "JOURNAL_STREAM" in environ  # stderr goes to journald
         self._stopping = asyncio.Event()
         self._reached = asyncio.Event()  # whatever can be commanded, once
         self.signer: Signer | None = None
@@ -86,6 +90,7 @@ class Daemon:
             async with AsyncExitStack() as stack:
                 self._opened = await self.store.open()
                 stack.push_async_callback(self.store.close)
+                self._say_opened()
                 await self._check_key()
                 await self.recorder.start()
                 stack.push_async_callback(self.recorder.flush)  # what came while the fallback was written
@@ -191,7 +196,8 @@ class Daemon:
                         task.cancel()
             finally:
                 self._notifier.stopping()
-                await self.control.fallback(FALLBACK_S)
+                taken = await self.control.fallback(FALLBACK_S)
+                self._say(f"{narrate.INFO}the battery is in its fallback" if taken else NOT_TAKEN)
                 for task in tasks:
                     task.cancel()
 
@@ -201,6 +207,7 @@ class Daemon:
             group.create_task(self.recorder.run(), name="recorder"),
             group.create_task(self.retention.run(), name="retention"),
             group.create_task(self.control.run(), name="control"),
+            group.create_task(self._narrate(), name="journal"),
         ]
         kept: dict[str, Callable[[], Any]] = {}
         if self.attestor:
@@ -222,6 +229,9 @@ class Daemon:
         for number in signals:
             loop.add_signal_handler(number, self.stop)
         self._notifier.ready(f"{len(self.devices)} devices")
+        self._say(
+            f"{narrate.INFO}site {self.site.id}: {len(self.devices)} devices, start {self._opened.boot}"
+        )
         try:
             await self._stopping.wait()
         finally:
@@ -249,6 +259,37 @@ class Daemon:
             async with asyncio.timeout(REACH_S):
                 await self._reached.wait()
         await self.chain.parts["orders"]()
+
+    def _say_opened(self) -> None:
+        if found := self._opened.set_aside:
+            self._say(f"{narrate.ERROR}the database was set aside as {found}: {self._opened.reason}")
+
+    def _say(self, line: str) -> None:
+        """A line for the journal; on a terminal without systemd's level."""
+        print(line if self._journal else line[3:], file=sys.stderr, flush=True)
+
+    async def _narrate(self) -> None:
+        before = narrate.Scene()
+        while True:
+            after = self._scene()
+            for line in narrate.lines(before, after):
+                self._say(line)
+            before = after
+            await asyncio.sleep(NARRATE_S)
+
+    def _scene(self) -> narrate.Scene:
+        status = self.control.status
+        command = status.command
+        health = {name: task.health for name, task in self.devices.items()}
+        reached = {n: h for n, h in health.items() if h.online or h.last_error}
+        return narrate.Scene(
+            devices={n: "" if h.online else h.last_error for n, h in reached.items()},
+            troubles=report.troubles(self.supervisor.troubles),
+            command=f"{command.kind} of {command.origin or command.source.name.lower()}" if command else "",
+            fault=status.fault,
+            stop=status.stop,
+            clock=report.clock(self.clock.now().trust),
+        )
 
     def _take(self, sample: Any) -> None:
         self.state.put(sample)

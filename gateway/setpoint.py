@@ -208,7 +208,7 @@ class SetpointWriter:
             if read_s <= 0 and self._spec.command_class is CommandClass.SELF_EXPIRING:
                 self._fault(f"the reversion timer of {self._device.name} did not start")
                 return False
-            # A watchdog that is served by writing has nothing to read: its time is the profile's, or measured.
+            # A watchdog served by writing has nothing to read: its time is the profile's, or measured.
             known = [s for s in (read_s or self._spec.timeout_s, self._device.timer_s) if s > 0]
             self._change(timer_s=min(known, default=0))
             self._refreshed_ms = self._clock.mono_ms()

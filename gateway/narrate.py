@@ -1,0 +1,46 @@
+"""What the daemon says in the journal: changes, in plain lines, and nothing twice.
+
+Pure: two scenes in, lines out. Levels are systemd's (`<3>` error, `<4>` warning, `<6>` information), so that
+`journalctl -p warning` shows what a technician must see. It refuses to repeat a state that lasts, so a
+device that is away for a week is two lines.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+ERROR, WARNING, INFO = "<3>", "<4>", "<6>"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is worth a line when it changes. `devices`: name -> error, empty while online."""
+
+    devices: Mapping[str, str] = field(default_factory=dict)
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    fault: str = ""
+    stop: str = ""
+    clock: str = ""
+
+
+def lines(before: Scene, after: Scene) -> Iterator[str]:
+    """One line for each change from `before` to `after`."""
+    for name, error in after.devices.items():
+        was = before.devices.get(name)
+        if error and not was:
+            yield f"{WARNING}{name}: offline: {error}"
+        elif not error and was != "":
+            yield f"{INFO}{name}: online"
+    for name in after.troubles.keys() - before.troubles.keys():
+        yield f"{WARNING}{name}: waits: {after.troubles[name]}"
+    for name in before.troubles.keys() - after.troubles.keys():
+        yield f"{INFO}{name}: tries again"
+    if after.fault != before.fault:
+        yield f"{ERROR}fault latched: {after.fault}" if after.fault else f"{INFO}fault cleared"
+    if after.stop != before.stop:
+        yield f"{WARNING}stopped: {after.stop}" if after.stop else f"{INFO}stop released"
+    if after.command != before.command:
+        yield f"{INFO}carrying out {after.command}" if after.command else f"{INFO}order ended"
+    if after.clock != before.clock:
+        level = INFO if after.clock == "TRUSTED" else WARNING
+        yield f"{level}clock {after.clock.lower()}"

@@ -1,0 +1,65 @@
+"""The journal's lines: each change once, nothing while a state lasts."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.narrate import Scene, lines
+
+QUIET = Scene(devices={"bms": ""}, clock="TRUSTED")
+
+
+def said(before, after):
+    return list(lines(before, after))
+
+
+def test_a_start_says_what_is_there():
+    assert said(Scene(), Scene(devices={"bms": "", "inverter": "no answer"}, clock="TRUSTED")) == [
+        "<6>bms: online",
+        "<4>inverter: offline: no answer",
+        "<6>clock trusted",
+    ]
+
+
+def test_each_change_is_one_line_each_way():
+    changes = [
+        (Scene(devices={"bms": "silent"}, clock="TRUSTED"), "<4>bms: offline: silent", "<6>bms: online"),
+        (
+            Scene(devices={"bms": ""}, clock="TRUSTED", troubles={"mqtt": "refused"}),
+            "<4>mqtt: waits: refused",
+            "<6>mqtt: tries again",
+        ),
+        (
+            Scene(devices={"bms": ""}, clock="TRUSTED", fault="does not follow"),
+            "<3>fault latched: does not follow",
+            "<6>fault cleared",
+        ),
+        (
+            Scene(devices={"bms": ""}, clock="TRUSTED", stop="by ada"),
+            "<4>stopped: by ada",
+            "<6>stop released",
+        ),
+        (
+            Scene(devices={"bms": ""}, clock="TRUSTED", command="fixed-power of chain"),
+            "<6>carrying out fixed-power of chain",
+            "<6>order ended",
+        ),
+        (Scene(devices={"bms": ""}, clock="UNTRUSTED"), "<4>clock untrusted", "<6>clock trusted"),
+    ]
+    for after, there, back in changes:
+        assert said(QUIET, after) == [there]
+        assert said(after, QUIET) == [back]
+
+
+def test_an_error_that_changes_its_words_is_not_news():
+    before, after = Scene(devices={"bms": "silent"}), Scene(devices={"bms": "still silent"})
+    assert said(before, after) == []
+
+
+@given(
+    st.dictionaries(st.sampled_from("abc"), st.sampled_from(["", "x"])),
+    st.text(max_size=5),
+    st.text(max_size=5),
+)
+def test_a_state_that_lasts_is_silent(devices, fault, command):
+    scene = Scene(devices=devices, fault=fault, command=command)
+    assert said(scene, scene) == []
