@@ -19,7 +19,7 @@ Unit = Annotated[int, Field(ge=0, le=255)]
 Scale = Annotated[
     Fraction,
     PlainValidator(codec.parse_scale),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}], "default": 1}),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]}),
 ]
 
 

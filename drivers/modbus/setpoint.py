@@ -154,6 +154,8 @@ class SetpointModel(Strict):
             problems.append(
                 wrong(("refresh_s",), "must be at most a third of timeout_s, and not 0", self.refresh_s)
             )
+        if self.command_class is CommandClass.SELF_EXPIRING and self.arm is None:
+            problems.append(wrong(("arm",), "a self-expiring device needs its timer set and read", None))
         if not dies_alone and self.timeout_s:
             problems.append(wrong(("timeout_s",), f"a {self.command_class} device has none", self.timeout_s))
         if self.command_class is CommandClass.LATCHING_EEPROM and not self.writes_per_day:

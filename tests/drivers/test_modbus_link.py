@@ -10,7 +10,7 @@ from drivers.modbus.link import QUIET_MS
 from drivers.modbus.url import parse
 from gateway.errors import DeviceRefused, FrameError, LinkError
 from tests.drivers.modbus_bench import T, fails, honest_rtu, honest_tcp, link_to, read, words
-from tests.drivers.modbus_wire import CLOSE, Script, Wire, mbap, pty_wire, registers, rtu, tcp_wire
+from tests.drivers.modbus_wire import CLOSE, Script, mbap, pty_wire, registers, rtu, tcp_wire
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "rtutcp"])
@@ -277,15 +277,6 @@ async def test_rtu_noise_fails_once_and_does_not_stay(spoil: Callable[[bytes], b
         assert await read(link) == words(200)
 
 
-async def test_an_rs485_adapter_with_local_echo() -> None:
-    def script(request: bytes) -> list:
-        return [request, 0.01, *honest_rtu(request)]
-
-    async with pty_wire(script, query="?echo=1") as wire, link_to(wire) as link:
-        assert await read(link, 5, 2) == words(5, 6)
-        await link.write(1, 5, [7], timeout_s=T, single=True)
-
-
 async def test_a_peer_that_closes_mid_request_fails_it_at_once() -> None:
     script: Script = lambda r: [CLOSE] if r[8:10] == b"\0\1" else honest_tcp(r)  # noqa: E731
     async with tcp_wire(script) as wire, link_to(wire) as link:
@@ -318,12 +309,6 @@ async def test_a_first_connect_that_fails_backs_off_and_comes_back() -> None:
             assert await read(link) == words(200)
             await link.close()
             await asyncio.sleep(0.01)
-
-
-async def test_a_serial_port_that_is_not_there() -> None:
-    async with link_to(Wire("rtu:///dev/no-such-tty")) as link:
-        with pytest.raises(LinkError, match="there is no /dev/no-such-tty"):
-            await read(link)
 
 
 @pytest.mark.parametrize("after_s", [0.02, 0.15])  # before and after the request is on the wire
