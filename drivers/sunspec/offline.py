@@ -3,11 +3,13 @@
 Pure. What a device really has is known only after its chain was scanned, and the plan says so.
 """
 
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Sequence
+from urllib.parse import parse_qsl, urlsplit
 
 from drivers.sunspec.binding import bind, for_role
-from drivers.sunspec.blocks import program
+from drivers.sunspec.blocks import Block, program
 from drivers.sunspec.commanded import spec
+from drivers.sunspec.driver import SLOW_MS
 from drivers.sunspec.profile import SunSpecProfile
 from drivers.sunspec.scan import Found
 from gateway.driver import Plan, PlanLine
@@ -24,7 +26,9 @@ FIRST_ADDRESS = 40002
 TCP_MS = 10.0  # one request to an inverter's TCP server in a quiet network
 BAUD = 9600
 CHARACTER_BITS = 11
-REQUEST_BYTES, REPLY_BYTES, SILENCE_BYTES = 8, 5, 7  # FC 3 over RTU; two silences of 3.5 characters
+REQUEST_BYTES, REPLY_BYTES = 8, 5  # FC 3 over RTU, without the registers
+SILENCE_CHARACTERS, SILENCE_MS_MIN = 3.5, 1.75  # what ends a frame; the standard's floor above 19,200 baud
+TURNROUND_MS = 2.0  # an RS-485 transceiver and a slave's interrupt
 
 
 def plan(device: Device, profile: SunSpecProfile) -> Plan:
@@ -51,16 +55,34 @@ def plan(device: Device, profile: SunSpecProfile) -> Plan:
     chain = ", ".join(str(f.model) for f in found)
     notes = (
         f"SunSpec: models and points are found at connect; this is the plan for a chain of {chain}",
+        *_slow_note(device.link, polls.slow),
         *(("setpoint by model 704 or 124, whichever the device has",) if commanded else ()),
     )
     return Plan(lines, points, spec(profile, device) if commanded else None, notes)
 
 
+def _slow_note(link: str, blocks: Sequence[Block]) -> tuple[str, ...]:
+    """The reads that are so rare that they are no part of a cycle."""
+    if not blocks:
+        return ()
+    cost_ms = sum(request_ms(link, block.count) for block in blocks)
+    reads = f"{len(blocks)} more read{'s' if len(blocks) > 1 else ''}"
+    return (f"every {SLOW_MS // 1000} s {reads} for people's points, {cost_ms:.0f} ms",)
+
+
 def request_ms(link: str, registers: int) -> float:
-    """How long one read takes on the wire; a flat figure for Modbus TCP."""
+    """How long one read keeps the link, its `gap` included; a flat figure for Modbus TCP."""
     parts = urlsplit(link)
+    options = dict(parse_qsl(parts.query))
+    gap_ms = _number(options.get("gap", ""), 0)
     if parts.scheme == "tcp":
-        return TCP_MS
-    baud = parse_qs(parts.query).get("baud", [str(BAUD)])[0]
-    characters = REQUEST_BYTES + REPLY_BYTES + SILENCE_BYTES + 2 * registers
-    return characters * CHARACTER_BITS * 1000 / (int(baud) if baud.isdigit() and int(baud) else BAUD)
+        return TCP_MS + gap_ms
+    character_ms = CHARACTER_BITS * 1000 / _number(options.get("baud", ""), BAUD)
+    silence_ms = max(SILENCE_CHARACTERS * character_ms, SILENCE_MS_MIN)
+    characters = REQUEST_BYTES + REPLY_BYTES + 2 * registers
+    return characters * character_ms + silence_ms + max(silence_ms, gap_ms) + TURNROUND_MS
+
+
+def _number(text: str, default: int) -> int:
+    """A whole number above 0; whether the URL is right as a whole, the link's own package says."""
+    return int(text) if text.isascii() and text.isdigit() and int(text) else default

@@ -5,12 +5,10 @@ from typing import Any
 import pytest
 
 from drivers.sunspec.binding import bind, for_role, nameplate_w, own_pv, understood
-from drivers.sunspec.mapping import ROLE_MODELS, ROLE_NEEDS, ROWS, Pick, Sign
 from drivers.sunspec.models import SUPPORTED, layout
 from drivers.sunspec.profile import SunSpecProfile
 from drivers.sunspec.scan import Found
 from gateway.errors import LinkError
-from gateway.model import QUANTITIES
 from tests.drivers.sunspec_image import (
     BANK_802,
     COMMON,
@@ -203,23 +201,3 @@ def test_a_battery_among_the_modules_of_160_is_no_pv() -> None:
     assert "battery_power_w" not in sources(COMMON, INVERTER_103, named, options={"battery_dc": "none"})
     ess = model_bytes(714, {"NPrt": 1, "DCW_SF": 0}, {"Prt": [{"PrtTyp": 1, "DCW": 5}]})
     assert "pv_power_w" not in sources(COMMON, INVERTER_103, STORAGE_124, ess, MODULES_160)
-
-
-def test_the_table_names_only_points_that_exist() -> None:
-    for row in ROWS:
-        assert row.canonical == (row.name in QUANTITIES)
-        for source in row.sources:
-            assert source.models and (source.pick is Pick.MODEL) == ("." not in source.point)
-            for model in source.models:
-                known = layout(model, 2000)
-                assert known and model in ROLE_MODELS["inverter"]
-                group, _, point = source.point.rpartition(".")
-                assert (f"{group}.1.{point}" if group else point) in known.by_name
-
-
-def test_the_table_has_each_name_once_and_turns_only_what_has_a_sign() -> None:
-    names = [row.name for row in ROWS]
-    assert len(names) == len(set(names))
-    signed = {row.name for row in ROWS for s in row.sources if s.sign is not Sign.OURS}
-    assert all(name.endswith(("_w", "_ma", "_var")) for name in signed)
-    assert all(set(ROLE_NEEDS[role]) <= wanted for role, wanted in ROLE_MODELS.items())

@@ -1,4 +1,4 @@
-"""The entry point, the profiles and the offline plan."""
+"""The entry point and the profiles that are shipped."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +10,11 @@ from pydantic import ValidationError
 from drivers.sunspec import PLUGIN
 from drivers.sunspec.commanded import Commanded
 from drivers.sunspec.driver import SunSpec
-from drivers.sunspec.offline import TCP_MS, TYPICAL, request_ms
+from drivers.sunspec.offline import TCP_MS
 from drivers.sunspec.profile import SunSpecProfile
 from gateway.config import find_profile
 from gateway.driver import Actuator, Driver
 from gateway.errors import ConfigError
-from gateway.model import CommandClass
 from tests.drivers.sunspec_image import Image, StepClock, device
 from tests.drivers.test_sunspec_binding import profile
 
@@ -82,33 +81,3 @@ def test_it_opens_no_link() -> None:
     assert PLUGIN.kind == "sunspec" and not PLUGIN.link_schemes and "tcp" in PLUGIN.schemes
     with pytest.raises(ConfigError, match=r"drivers\.modbus"):
         PLUGIN.open_link("tcp://host", StepClock())
-
-
-def test_the_plan_states_the_setpoint_as_far_as_the_profile_does() -> None:
-    stated = profile(setpoint="auto", charge_max_w=4000, discharge_max_w=5000, timeout_s=90)
-    plan = PLUGIN.plan(device(stated), stated)
-    assert plan.setpoint is not None
-    assert plan.setpoint.command_class is CommandClass.SELF_EXPIRING
-    assert (plan.setpoint.charge_max_w, plan.setpoint.discharge_max_w) == (4000, 5000)
-    assert (plan.setpoint.timeout_s, plan.setpoint.refresh_s) == (90, 30)
-
-
-def test_the_points_planned_are_those_of_the_typical_chain() -> None:
-    plan = PLUGIN.plan(device(profile()), profile())
-    assert "103" in plan.lines[0].text
-    assert sum(line.points for line in plan.lines) == sum(point.evidence for point in plan.points)
-    assert all(str(model) in plan.notes[0] for model, _ in TYPICAL["inverter"])
-
-
-@pytest.mark.parametrize(
-    ("link", "least", "most"),
-    [
-        ("tcp://host", TCP_MS, TCP_MS),
-        ("rtu:///dev/ttyS0?baud=9600", 300, 330),
-        ("rtu:///dev/ttyS0", 300, 330),
-        ("rtutcp://host:4001?baud=19200", 150, 165),
-        ("rtu:///dev/ttyS0?baud=fast", 300, 330),
-    ],
-)
-def test_the_time_on_the_wire(link: str, least: float, most: float) -> None:
-    assert least <= request_ms(link, 125) <= most
