@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -195,6 +196,54 @@ def test_a_latching_device_without_a_timer_is_written_without_arming() -> None:
         assert b.mock.done() == ["release", "write"]
 
     bench(script, spec=spec)
+
+
+def test_a_timer_that_did_not_start_is_a_fault_of_a_self_expiring_device() -> None:
+    async def script(b: Bench) -> None:
+        b.mock.arms = False
+        b.hand.desire(1000, FOREVER)
+        await b.serve(60)
+        assert b.hand.hold.fault == "the reversion timer of inverter did not start"
+        assert (b.phase, b.hand.hold.timer_s, b.mock.writes) == (Phase.RELEASED, 0, [])
+        assert b.mock.done() == ["release", "arm", "release"], "asked once, and then left alone"
+
+    bench(script)
+
+
+@pytest.mark.parametrize(("measured_s", "timer_s"), [(0, 30), (12, 12), (90, 30)])
+def test_a_watchdog_that_tells_no_timer_is_served_by_the_time_that_is_known(
+    measured_s: int, timer_s: int
+) -> None:
+    async def script(b: Bench) -> None:
+        b.mock.arms = False  # nothing to read: arm and read_back say 0
+        b.hand.desire(1000, FOREVER)
+        await b.serve(60)
+        assert not b.hand.hold.fault
+        assert (b.phase, b.hand.hold.power_w, b.hand.hold.timer_s) == (Phase.HELD, 1000, timer_s)
+        assert b.mock.done("arm", "release") == ["release", "arm"]
+        moments = [ms for ms, _ in b.mock.writes]
+        gaps = [later - earlier for earlier, later in pairwise(moments)]
+        assert len(gaps) >= 5 and max(gaps) <= timer_s * 1000 // 3, gaps
+
+    watchdog = replace(SPEC, command_class=CommandClass.WATCHDOG)
+    bench(script, spec=watchdog, device=replace(DEVICE, timer_s=measured_s))
+
+
+def test_a_watchdog_that_tells_its_timer_is_believed() -> None:
+    async def script(b: Bench) -> None:
+        arm = b.mock.arm
+
+        async def shorter(timeout_s: int) -> int:
+            return await arm(min(timeout_s, 9))  # the most that this device allows
+
+        b.mock.arm = shorter
+        b.hand.desire(1000, FOREVER)
+        await b.serve(30)
+        assert (b.phase, b.hand.hold.timer_s, b.hand.hold.fault) == (Phase.HELD, 9, "")
+        moments = [ms for ms, _ in b.mock.writes]
+        assert max(later - earlier for earlier, later in pairwise(moments)) <= 3000
+
+    bench(script, spec=replace(SPEC, command_class=CommandClass.WATCHDOG))
 
 
 @pytest.mark.parametrize("serving", [True, False])
