@@ -1,4 +1,4 @@
-"""The table from SunSpec points to names, held against pysunspec2's definitions: existing, and meaning that."""
+"""The table from SunSpec points to names, held against pysunspec2's definitions: they exist and mean it."""
 
 import json
 from functools import cache
@@ -31,7 +31,8 @@ from gateway.model import QUANTITIES, UNITS, Quantity
 # How the definitions write the unit of each suffix, in lower case; None: a number without one.
 MEANINGS = {
     "w": {"w"}, "var": {"var"}, "va": {"va"}, "wh": {"wh"}, "mv": {"v"}, "ma": {"a"}, "mhz": {"hz"},
-    "cc": {"c"}, "bp": {"%", "pct", "%whrtg", "% ahrrtg", "% wchamax"}, "code": {None}, "flags": {None}, "count": {None},
+    "cc": {"c"}, "bp": {"%", "pct", "%whrtg", "% ahrrtg", "% wchamax"},
+    "code": {None}, "flags": {None}, "count": {None},
 }  # fmt: skip
 KINDS = {"code": "enum16", "flags": "bitfield32"}
 PLACES_TAKEN = [(row, source, model) for row in ROWS for source in row.sources for model in source.models]
