@@ -53,7 +53,8 @@ def test_sigterm_leaves_the_fallback_and_a_clean_store(tmp_path, where):
         assert order(site, 2000, 60)["admitted"]
         until(lambda: commanded(rig, 2000), "2 kW at the rig")
         assert site.end(signal.SIGTERM) == 0
-        assert site.said == []
+        assert site.said[-1] == "the battery is in its fallback"
+        assert not [line for line in site.said if "gridseal:" in line or "Traceback" in line]
     assert in_own_control(rig)
     store = tmp_path / "store.db"
     assert stage.rows(store, "SELECT value FROM meta WHERE name = 'closed'") == [("yes",)]
