@@ -87,6 +87,20 @@ async def test_the_steps_of_a_direction_go_out_in_their_order() -> None:
         assert await inverter.read_back() == ReadBack(power_w, True)
 
 
+async def test_a_stored_setting_is_read_first_and_written_only_if_it_differs() -> None:
+    link = Memory({(9, 41): 6})
+    inverter = small(link, write=[_write(41, 7, unit=9, if_changed=True), _write(42, "power")])
+    for power_w in (-500, -600):
+        await inverter.write_power(power_w)
+    assert [entry[:3] for entry in link.log] == [
+        ("read", 9, 41),
+        ("write", 9, 41),
+        ("write", 1, 42),
+        ("read", 9, 41),
+        ("write", 1, 42),
+    ]
+
+
 @pytest.mark.parametrize("at", [41, 42, 43])
 async def test_the_first_step_that_fails_is_the_last(at: int) -> None:
     inverter = small(link := Memory({}))

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from pymodbus.client import AsyncModbusTcpClient
 
 from drivers.modbus.exchange import ask_read, ask_write
 from drivers.modbus.session import NoAnswer, NoFrame, Session
@@ -214,3 +215,21 @@ async def test_a_port_where_nobody_listens() -> None:
         pass  # its port is now free
     with pytest.raises(LinkError, match="cannot connect; is the device on and the address right"):
         await Session.open(parse(wire.url))
+
+
+async def test_a_host_that_does_not_answer_at_all_is_given_up_and_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed = []
+
+    async def for_ever(_: AsyncModbusTcpClient) -> bool:
+        await asyncio.sleep(LONG)
+        return True
+
+    monkeypatch.setattr("drivers.modbus.session.CONNECT_S", 0.05)
+    monkeypatch.setattr(AsyncModbusTcpClient, "connect", for_ever)
+    monkeypatch.setattr(AsyncModbusTcpClient, "close", closed.append)
+    async with asyncio.timeout(SOON):
+        with pytest.raises(LinkError, match="cannot connect"):
+            await Session.open(parse("tcp://192.0.2.1"))
+    assert len(closed) == 1

@@ -117,6 +117,28 @@ def test_a_battery_s_power_and_current_come_from_one_choice_of_the_profile() -> 
         assert all(s.models == (int(s.battery_dc),) for s in row.sources)
 
 
+@pytest.mark.parametrize(
+    ("name", "says", "never"),
+    [
+        (Quantity.BATTERY_CHARGED, ("absorbed", "lifetime energy"), "injected"),
+        (Quantity.BATTERY_DISCHARGED, ("injected", "lifetime energy"), "absorbed"),
+        (Quantity.GRID_IMPORTED, ("import",), "export"),
+        (Quantity.GRID_EXPORTED, ("export",), "import"),
+        (Quantity.PV_ENERGY, ("injected", "lifetime energy", "energy"), "absorbed"),
+        (Quantity.CHARGE_LIMIT_CURRENT, ("max charge",), "discharge"),
+        (Quantity.DISCHARGE_LIMIT_CURRENT, ("max discharge",), " charge"),
+    ],
+)
+def test_what_has_a_direction_says_so_in_its_definition(
+    name: Quantity, says: tuple[str, ...], never: str
+) -> None:
+    for row, source, model in PLACES_TAKEN:
+        if row.name is name:
+            point = defined(model)[source.point]
+            meaning = f"{point.get('label', '')} {point.get('desc', '')}".lower()
+            assert any(word in meaning for word in says) and never not in meaning, (model, meaning)
+
+
 def test_limits_alone_are_rounded_down() -> None:
     assert {str(row.name) for row in ROWS if row.down} == {
         q.value for q in Quantity if "_limit_" in q.value
