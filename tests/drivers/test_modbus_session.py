@@ -228,7 +228,7 @@ async def test_a_host_that_does_not_answer_at_all_is_given_up_and_closed(
 
     monkeypatch.setattr("drivers.modbus.session.CONNECT_S", 0.05)
     monkeypatch.setattr(AsyncModbusTcpClient, "connect", for_ever)
-    monkeypatch.setattr(AsyncModbusTcpClient, "close", closed.append)
+    monkeypatch.setattr(AsyncModbusTcpClient, "close", lambda client: closed.append(client))
     async with asyncio.timeout(SOON):
         with pytest.raises(LinkError, match="cannot connect"):
             await Session.open(parse("tcp://192.0.2.1"))
