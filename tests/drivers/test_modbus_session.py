@@ -226,9 +226,12 @@ async def test_a_host_that_does_not_answer_at_all_is_given_up_and_closed(
         await asyncio.sleep(LONG)
         return True
 
+    def close(client: AsyncModbusTcpClient) -> None:
+        closed.append(client)
+
     monkeypatch.setattr("drivers.modbus.session.CONNECT_S", 0.05)
     monkeypatch.setattr(AsyncModbusTcpClient, "connect", for_ever)
-    monkeypatch.setattr(AsyncModbusTcpClient, "close", lambda client: closed.append(client))
+    monkeypatch.setattr(AsyncModbusTcpClient, "close", close)
     async with asyncio.timeout(SOON):
         with pytest.raises(LinkError, match="cannot connect"):
             await Session.open(parse("tcp://192.0.2.1"))
