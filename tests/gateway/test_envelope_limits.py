@@ -1,0 +1,127 @@
+"""The envelope's limits of the moment: power inside all of them, the unknown is zero, each is named."""
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway import envelope
+from gateway.envelope import Bms, Memory, Moment, Outcome
+from gateway.model import Cause, Limits
+from tests.gateway.envelope_bench import FREE, SITE, calm, decide, memories, moments, powers
+
+
+def bound(values: tuple[int | None, ...], scale: int | None, most: int) -> list[int]:
+    """An independent reading of 'unknown is 0' for one list of reported limits."""
+    if scale is not None and not 10_000 <= scale <= 3_000_000:
+        scale = None
+    out = []
+    for value in values:
+        known = value is not None and 0 <= value <= most and scale is not None
+        out.append(value * scale // 1_000_000 if known else 0)
+    return out
+
+
+@given(powers, powers, st.one_of(moments, calm), memories)
+@settings(max_examples=500)
+def test_invariant_01_every_power_is_inside_every_limit(
+    target: int, last: int, now: Moment, memory: Memory
+) -> None:
+    power_w = envelope.limit(target, last, now, memory)[0].power_w
+    charge, discharge = max(0, -power_w), max(0, power_w)
+    plate = now.nameplate or Limits(0, 0)
+    house = now.house_w if now.house_w is not None else None
+    site = now.site
+    for most, value in (
+        (min(plate.charge_w, site.charge_w, now.contract.charge_w), charge),
+        (min(plate.discharge_w, site.discharge_w, now.contract.discharge_w), discharge),
+        (min(bound(now.bms.charge_ma, now.voltage_mv, 50_000_000), default=10**9), charge),
+        (min(bound(now.bms.discharge_ma, now.voltage_mv, 50_000_000), default=10**9), discharge),
+        (min(bound(now.bms.charge_w, 1_000_000, 10**8), default=10**9), charge),
+        (min(bound(now.bms.discharge_w, 1_000_000, 10**8), default=10**9), discharge),
+        (0 if house is None else max(0, site.import_w - house), charge),
+        (0 if house is None else max(0, site.export_w + house), discharge),
+        (0 if now.halt else 10**9, abs(power_w)),
+    ):
+        assert value <= most
+    assert abs(power_w) <= abs(target)
+    assert power_w * target >= 0
+
+
+UNKNOWNS = {
+    "nameplate": None,
+    "voltage_mv": None,
+    "soc_bp": None,
+    "temperature_cc": None,
+    "house_w": None,
+}
+IMPLAUSIBLE = {
+    "voltage_mv": 2**31,
+    "soc_bp": 65_535,
+    "temperature_cc": 32_767,
+    "house_w": -(2**31),
+}
+
+
+@given(powers.filter(bool), st.sampled_from([*UNKNOWNS.items(), *IMPLAUSIBLE.items()]))
+def test_invariant_02_an_unknown_or_implausible_limit_is_zero(target: int, gap: tuple[str, object]) -> None:
+    outcome = decide(target, **dict([gap]))
+    assert outcome.power_w == 0
+    assert Cause.STALE_LIMIT in outcome.causes
+
+
+@given(st.integers(1, 30_000), st.sampled_from([None, -1, 2**40]))
+def test_invariant_02_each_provider_counts_in_its_direction(power: int, bad: int | None) -> None:
+    good = (100_000,)
+    cases = (
+        (Bms(charge_ma=(*good, bad), discharge_ma=good), -power),
+        (Bms(charge_ma=good, discharge_ma=(bad, *good)), power),
+        (Bms(charge_w=(bad,)), -power),
+        (Bms(discharge_w=(*good, bad)), power),
+    )
+    for bms, target in cases:
+        outcome = decide(target, bms=bms)
+        assert outcome.power_w == 0
+        assert Cause.STALE_LIMIT in outcome.causes
+        assert decide(-target, bms=bms).power_w != 0
+    assert decide(power, bms=Bms(reached=False)).power_w == 0
+
+
+def test_temperature_in_figures() -> None:
+    assert decide(-1000, temperature_cc=-1).causes == (Cause.TEMPERATURE,)
+    assert decide(1000, temperature_cc=-1).power_w == 1000
+    assert decide(1000, temperature_cc=5001).power_w == 0
+    assert decide(1000, temperature_cc=5000).power_w == 1000
+    assert decide(1000, temperature_cc=None, temperature_expected=False).power_w == 1000
+
+
+def test_each_limit_names_itself() -> None:
+    fast = replace(SITE, ramp_w_per_s=100_000)
+    for changes, target, power_w, cause in (
+        ({"nameplate": Limits(1, 1500)}, 3000, 1500, Cause.INVERTER),
+        ({"bms": Bms((0,), (20_000,))}, 3000, 1000, Cause.BMS),
+        ({"bms": Bms(discharge_w=(700, 900))}, 3000, 700, Cause.BMS),
+        ({}, 8500, 8000, Cause.SITE),
+        ({"contract": Limits(0, 400)}, 3000, 400, Cause.CONTRACT),
+        ({"house_w": -4000}, 3000, 1000, Cause.GRID),
+        ({"house_w": 16_000}, -3000, -1000, Cause.GRID),
+        ({"halt": Cause.BUDGET}, 3000, 0, Cause.BUDGET),
+        ({"quantise": lambda w: w // 100 * 100}, 3050, 3000, Cause.ROUNDING),
+    ):
+        site = {"site": replace(fast, export_w=20_000) if cause is not Cause.GRID else fast}
+        assert decide(target, **{**site, **changes}) == Outcome(power_w, (cause,))
+
+
+@given(calm, st.sampled_from([lambda w: w + 1, lambda w: -w, lambda w: w * 2]))
+def test_a_driver_that_rounds_away_from_zero_gets_zero(now: Moment, quantise) -> None:
+    outcome, _ = envelope.limit(3000, 0, replace(now, quantise=quantise), FREE)
+    honest, _ = envelope.limit(3000, 0, now, FREE)
+    if honest.power_w:
+        assert outcome.power_w == 0
+        assert Cause.ROUNDING in outcome.causes
+
+
+@given(powers, calm, memories)
+def test_nothing_is_curtailed_silently(target: int, now: Moment, memory: Memory) -> None:
+    outcome, _ = envelope.limit(target, 0, now, memory)
+    assert (outcome.power_w == target) == (outcome.causes == ())
