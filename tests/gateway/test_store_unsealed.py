@@ -16,20 +16,15 @@ from gateway.model import (
     Stamp,
     Verdict,
 )
-from gateway.store import commands, intents, samples, schema, unsealed
-from gateway.store.summary import Summary, summary
+from gateway.store import commands, samples, unsealed
+from tests.gateway.stores import memory
 
 NOW = Stamp(5, 1000, ClockTrust.TRUSTED)
 
 
 @pytest.fixture
 def conn():
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    for table in schema.TABLES:
-        for statement in table.ddl():
-            connection.execute(statement)
-    yield connection
-    connection.close()
+    return memory()
 
 
 def ended(conn, number, state, outcome):
@@ -60,14 +55,3 @@ def test_ended_commands_wait_until_they_are_sealed(conn):
     assert [o.command.id for o in unsealed.deliveries(conn)] == [cut]
     with pytest.raises((StoreError, sqlite3.IntegrityError)):
         unsealed.seal(conn, done, 8)
-
-
-def test_the_summary_of_an_empty_store_and_of_executed_commands(conn):
-    assert summary(conn) == Summary(0, 0, 0, 0, 0, 0, "", 0)
-    ended(conn, 1, CommandState.DONE, {"x": 1})
-    conn.execute("INSERT INTO record VALUES (1, 'interval', x'', x'ab', '', x'', 0, 0, 'pending')")
-    conn.execute("INSERT INTO record VALUES (2, 'gap', x'', x'ac', '', x'01', 0, 0, 'signed')")
-    conn.execute("INSERT INTO record VALUES (3, 'interval', x'', x'ad', '', x'01', 0, 0, 'confirmed')")
-    intents.add(conn, intents.NewIntent("record/ad", "0x00", b"", 1), 0)
-    conn.execute("UPDATE intent SET state = 'confirmed', gas_used = 43210, mined_hash = '0xfeed'")
-    assert summary(conn) == Summary(3, 2, 1, 1, 1, 1, "0xfeed", 43210)
