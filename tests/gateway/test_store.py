@@ -72,7 +72,8 @@ async def test_inline_mode_starts_no_thread(tmp_path: Path) -> None:
     store = Store(StoreSettings(tmp_path / "g.db"), HandClock(), threaded=False, entropy=lambda n: b"\7" * n)
     report = await store.open()
     await store.call(cursors.put, "a", 1)
-    assert (threading.active_count(), report.boot, store.id) == (before, 1, "07070707")
+    assert threading.active_count() <= before  # an earlier test's thread may just have ended
+    assert (report.boot, store.id) == (1, "07070707")
     await store.close()
     await store.close()
     with pytest.raises(StoreError, match="the store is not open"):
