@@ -84,8 +84,12 @@ def find(path: Path) -> tuple[sqlite3.Connection, Found]:
 
 def _connect(path: Path) -> sqlite3.Connection:
     conn = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
-    conn.execute("PRAGMA trusted_schema = OFF")
-    conn.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    try:
+        conn.execute("PRAGMA trusted_schema = OFF")
+        conn.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    except sqlite3.Error:  # the file is no database: the first statement is what looks into it
+        conn.close()
+        raise
     return conn
 
 
