@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gateway import config, units
@@ -94,10 +95,10 @@ def _show(console: Console, site: Site, plans: dict[str, Plan], busy: dict[str, 
         console.print()
         console.print(_device_table(device, plans[device.name]))
         for note in plans[device.name].notes:
-            console.print(f"  note: {note}")
+            console.print(f"  note: {escape(note)}")
     console.print()
     for link, share in busy.items():
-        console.print(f"{link}: busy {share:.1%} of the time with polls")
+        console.print(f"{escape(link)}: busy {share:.1%} of the time with polls")
     for warning in warnings(plans):
         console.print(f"[yellow]note: {warning}[/]")
     limits = site.limits
@@ -113,11 +114,11 @@ def _device_table(device: Device, plan: Plan) -> Table:
     spec = plan.setpoint if device.control else None
     how = f"commanded, {spec.command_class.value}" if spec else "read only"
     title = f"{device.name}: {device.profile_name} ({device.role}, {how}), each {device.poll_ms / 1000:g} s"
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("request")
     table.add_column("points", justify="right")
     table.add_column("wire", justify="right")
     for line in plan.lines:
-        table.add_row(line.text, str(line.points), f"{line.bus_ms:.1f} ms")
+        table.add_row(escape(line.text), str(line.points), f"{line.bus_ms:.1f} ms")
     table.add_row("[bold]all[/]", str(sum(x.points for x in plan.lines)), f"{plan.bus_ms:.1f} ms")
     return table

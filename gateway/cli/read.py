@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gateway import config, units
@@ -78,7 +79,8 @@ def _as_json(identity: dict[str, str], sample: Sample) -> dict[str, object]:
 
 def _show(console: Console, device: Device, identity: dict[str, str], sample: Sample, age_ms: int) -> None:
     who = ", ".join(f"{k} {v}" for k, v in identity.items() if v)
-    console.print(f"[bold]{device.name}[/] at {device.link}" + (f": {who}" if who else ""))
+    where = f"{device.link}: {who}" if who else device.link  # an IPv6 address is in brackets
+    console.print(f"[bold]{device.name}[/] at {escape(where)}")
     table = Table(box=None, pad_edge=False)
     for name, justify in (("point", "left"), ("value", "right"), ("quality", "left"), ("age", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]

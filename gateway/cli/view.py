@@ -2,6 +2,8 @@
 
 Pure: takes the status object of the local socket and returns something to print. Used by `gridseal status`
 and by the demo. Signs are said in words, because a minus sign has misled people at every product before.
+What devices, chains and brokers call themselves is shown as they say it, never as markup or as a control
+sequence of the terminal.
 """
 
 from collections.abc import Mapping
@@ -34,10 +36,14 @@ def words(name: str, power_w: int | None) -> str:
     positive, negative = {
         "battery": ("discharging", "charging"),
         "grid": ("importing", "exporting"),
-        "pv": ("producing", "producing"),
+        "pv": ("producing", "consuming"),
         "load": ("consuming", "feeding"),
     }[name]
     return positive if power_w > 0 else negative if power_w < 0 else "at rest"
+
+
+def _plain(said: str, style: str = "") -> Text:
+    return Text("".join(c if c.isprintable() else " " for c in said), style=style)
 
 
 def _flows(status: Status) -> RenderableType:
@@ -51,12 +57,12 @@ def _flows(status: Status) -> RenderableType:
         shown = "-" if power is None else units.show(abs(power), "w")
         table.add_row(name, bar, Text(shown, justify="right"), words(name, power))
     soc = figures.get("battery_soc_bp")
-    filled = round((soc or 0) * BAR / 10_000)
+    filled = min(BAR, round((soc or 0) * BAR / 10_000))
     level = Text("▰" * filled + "▱" * (BAR - filled), style="bold green" if soc is not None else "dim")
     table.add_row("SoC", level, Text("-" if soc is None else units.show(soc, "bp"), justify="right"), "")
     frequency = figures.get("grid_frequency_mhz")
     table.add_row("frequency", Text("-" if frequency is None else units.show(frequency, "mhz")), "", "")
-    return Panel(table, title=f"[bold]{status['site']}[/]", title_align="left")
+    return Panel(table, title=_plain(status["site"], "bold"), title_align="left")
 
 
 def _service(status: Status) -> RenderableType:
@@ -64,8 +70,8 @@ def _service(status: Status) -> RenderableType:
     table = Table(box=None, pad_edge=False, show_header=False)
     command = control.get("command")
     if command:
-        table.add_row("service", Text(command["kind"], style="bold"))
-        table.add_row("ordered by", command["origin"] or command["source"])
+        table.add_row("service", _plain(command["kind"], "bold"))
+        table.add_row("ordered by", _plain(command["origin"] or command["source"]))
         table.add_row("ends in", f"{max(0, control['remaining_ms']) / 1000:.0f} s")
     else:
         table.add_row("service", Text("none: the device's own control", style="dim"))
@@ -75,7 +81,7 @@ def _service(status: Status) -> RenderableType:
     causes = ", ".join(control["causes"]) or "nothing"
     table.add_row("curtailed by", Text(causes, style="yellow" if control["causes"] else "dim"))
     if control["fault"]:
-        table.add_row("FAULT", Text(control["fault"], style="bold red"))
+        table.add_row("FAULT", _plain(control["fault"], "bold red"))
     return Panel(table, title="service", title_align="left")
 
 
@@ -90,7 +96,7 @@ def _evidence(status: Status) -> RenderableType:
     table.add_row("records signed", f"{records['signed']:,}  (last sequence {records['sequence']})")
     if chain:
         table.add_row("confirmed on chain", f"{chain['confirmed']:,}")
-        table.add_row("last transaction", chain["last_transaction"] or "-")
+        table.add_row("last transaction", _plain(chain["last_transaction"] or "-"))
         table.add_row("commands from chain", f"{chain['commands']:,}")
     return Panel(table, title=f"evidence  [dim]clock {status['clock'].lower()}[/]", title_align="left")
 
@@ -101,7 +107,7 @@ def _devices(status: Status) -> RenderableType:
         table.add_column(heading)
     for name, device in status["devices"].items():
         state = Text("online", style="green") if device["online"] else Text("offline", style="bold red")
-        table.add_row(name, state, device["identity"], Text(device["error"], style="yellow"))
+        table.add_row(_plain(name), state, _plain(device["identity"]), _plain(device["error"], "yellow"))
     for name, trouble in status["troubles"].items():
-        table.add_row(name, Text("waiting", style="yellow"), "", Text(trouble, style="yellow"))
+        table.add_row(_plain(name), Text("waiting", style="yellow"), "", _plain(trouble, "yellow"))
     return Panel(table, title="devices", title_align="left")

@@ -1,0 +1,112 @@
+"""`gridseal check`: the plan, the bus, every error at once, and what makes a valid site useless."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from gateway import cli, config
+from gateway.cli import check
+from gateway.driver import Plan, PlanLine
+from gateway.model import CommandClass, Point, Quantity, SetpointSpec
+from tests.gateway.cli_bench import write
+from tests.plugin import MockPlugin
+from tests.processes import ROOT
+
+SPEC = SetpointSpec(CommandClass.LATCHING, 5000, 5000)
+
+
+def test_check_shows_the_plan_and_the_bus(tmp_path, capsys):
+    path = str(write(tmp_path, profile="huawei_luna2000"))
+    assert cli.main(["check", path]) == 0
+    said = capsys.readouterr().out
+    assert "here: 1 devices, no errors" in said
+    assert "holding" in said
+    assert "busy" in said
+    assert cli.main(["check", "--json", path]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["devices"]["inverter"]["commanded"] is True
+    assert "battery_soc_bp" in found["devices"]["inverter"]["points"]
+    assert found["notes"] == []
+
+
+def test_check_finds_a_bus_that_cannot_keep_up(tmp_path, capsys):
+    serial = "rtu:///dev/ttyUSB0?baud=9600"
+    path = write(tmp_path, profile="huawei_luna2000", poll="100 ms", link=serial)
+    assert cli.main(["check", str(path)]) == 1
+    assert "poll slower or split the wire" in capsys.readouterr().out
+
+
+def test_check_lists_every_error(tmp_path, capsys):
+    path = write(tmp_path, profile="sunspek", poll="1 sec")
+    assert cli.main(["check", str(path)]) == 1
+    assert "site.yaml:5:59: '1 sec' has the unknown unit 'sec'" in capsys.readouterr().err
+    path = write(tmp_path, profile="sunspek")
+    assert cli.main(["check", str(path)]) == 1
+    assert "did you mean 'sunspec'?" in capsys.readouterr().err
+
+
+def test_check_notes_a_site_that_could_never_be_commanded(tmp_path, capsys):
+    assert cli.main(["check", str(write(tmp_path, profile="sma_sunny_island"))]) == 0
+    assert "add a meter" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_example_site_is_valid(tmp_path, capsys):
+    assert cli.main(["check", str(ROOT / "config/site.example.yaml")]) == 0
+    assert "meadow-lane-7" in capsys.readouterr().out
+
+
+@pytest.fixture
+def mocked(tmp_path):
+    """A site of two devices on one wire, its plugins and their plan."""
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    plugin = MockPlugin(folder)
+    path = write(tmp_path, profile="mock", link="mock://a", poll="50 ms")
+    entry = '  second: {profile: mock, link: "mock://a", poll: 100 ms, control: false}\n'
+    path.write_text(path.read_text().replace("socket:", f"{entry}socket:"))
+    site = config.load(path, {"mock": plugin})
+    return site, {d.name: plugin.plan(d, d.profile) for d in site.devices}
+
+
+def test_devices_of_one_wire_share_its_time(mocked):
+    site, plans = mocked
+    assert check.bus_load(site, plans) == {"mock://a": 12.5 / 50 + 12.5 / 100}
+    elsewhere = replace(site.devices[1], link="mock://b")
+    apart = replace(site, devices=(site.devices[0], elsewhere))
+    assert check.bus_load(apart, plans) == {"mock://a": 12.5 / 50, "mock://b": 12.5 / 100}
+
+
+@pytest.mark.parametrize(
+    ("measured", "spec", "said"),
+    [
+        ((Quantity.GRID_POWER, Quantity.BATTERY_SOC), SPEC, ()),
+        ((Quantity.BATTERY_SOC,), SPEC, ("add a meter",)),
+        ((Quantity.GRID_POWER,), SPEC, ("state of charge",)),
+        ((), SPEC, ("add a meter", "state of charge")),
+        ((), None, ()),  # a site that only watches needs nothing
+    ],
+)
+def test_warnings_name_the_measurement_that_orders_need(measured, spec, said):
+    points = tuple(Point("a", quantity.value) for quantity in measured)
+    found = check.warnings({"a": Plan((PlanLine("holding", 1.0, 1),), points, spec)})
+    assert len(found) == len(said)
+    assert all(words in text for words, text in zip(said, found, strict=True))
+
+
+def test_the_json_says_who_is_commanded_and_what_is_noted(mocked):
+    site, plans = mocked
+    found = check._as_json(site, plans, check.bus_load(site, plans))
+    assert json.loads(json.dumps(found)) == found
+    assert {name: d["commanded"] for name, d in found["devices"].items()} == {
+        "inverter": True,
+        "second": False,
+    }
+    assert found["devices"]["second"]["notes"] == ["a note"]
+    assert found["bus_load"] == {"mock://a": 0.375}
+
+
+def test_an_ipv6_link_is_shown_whole(tmp_path, capsys):
+    path = write(tmp_path, profile="huawei_luna2000", link="tcp://[fe80::1]:502")
+    assert cli.main(["check", str(path)]) == 0
+    assert "tcp://[fe80::1]:502: busy" in capsys.readouterr().out
