@@ -57,7 +57,7 @@ def _flows(status: Status) -> RenderableType:
         shown = "-" if power is None else units.show(abs(power), "w")
         table.add_row(name, bar, Text(shown, justify="right"), words(name, power))
     soc = figures.get("battery_soc_bp")
-    filled = min(BAR, round((soc or 0) * BAR / 10_000))
+    filled = max(0, min(BAR, round((soc or 0) * BAR / 10_000)))
     level = Text("▰" * filled + "▱" * (BAR - filled), style="bold green" if soc is not None else "dim")
     table.add_row("SoC", level, Text("-" if soc is None else units.show(soc, "bp"), justify="right"), "")
     frequency = figures.get("grid_frequency_mhz")
