@@ -19,24 +19,15 @@ FUNCTION_LINES_MAX = 70
 TEST_LINES_MAX = 500  # tables of cases are long without being hard
 # Modules whose behaviour is seen only together with the one they serve: the file that tests both.
 TESTED_WITH = {
-    "gateway/cli/check.py": "test_cli",
-    "gateway/cli/run.py": "test_daemon",
-    "gateway/cli/status.py": "test_daemon",
-    "gateway/cli/view.py": "test_daemon",
     "gateway/clock.py": "test_outages",
     "gateway/errors.py": "test_cli",
     "gateway/journal.py": "test_control",
     "gateway/latch.py": "test_control_invariants",
     "gateway/lease.py": "test_setpoint",
-    "gateway/orders.py": "test_control_invariants",
     "gateway/rates.py": "test_control_invariants",
     "gateway/report.py": "test_daemon",
     "gateway/sense.py": "test_control",
-    "gateway/services/fixed_power.py": "test_services_laws",
-    "gateway/services/frequency.py": "test_services_laws",
-    "gateway/services/peak_shaving.py": "test_services_laws",
     "gateway/sitefile.py": "test_config",
-    "gateway/store/summary.py": "test_store_unsealed",
 }
 LEFTOVERS = re.compile(r"#\s*(TODO|FIXME|XXX|HACK)\b")
 MACHINE = re.compile(r"/(?:home|root|work)/|pythonhosted\.|npmjs\.(?:org|com)|deb\.debian\.|pypi\.org/simple")
