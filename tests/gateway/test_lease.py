@@ -1,4 +1,4 @@
-"""The lease as the writer keeps it: held to its moment, ended by itself, nothing assumed before a read-back."""
+"""The lease as the writer keeps it: held to its moment, ended by itself, nothing assumed that is not read."""
 
 import inspect
 from dataclasses import FrozenInstanceError

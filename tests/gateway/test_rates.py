@@ -1,4 +1,4 @@
-"""Rates and budgets: a minute holds at most its number, a day at most its writes, however often it crashes."""
+"""Rates and budgets: a minute holds at most its number, a day its writes, through any number of crashes."""
 
 import asyncio
 
