@@ -45,11 +45,13 @@ class LocalServer:
             raise LinkError(f"{self._path}: no local socket: {error.strerror or error}") from error
         try:
             async with server:
-                await server.serve_forever()
+                try:
+                    await server.serve_forever()
+                finally:  # before the server waits for them: each then reads its end of file and leaves
+                    for writer in self._clients:
+                        writer.close()
         finally:
             self._path.unlink(missing_ok=True)
-            for writer in self._clients:  # each then reads its end of file and leaves
-                writer.close()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients.add(writer)
