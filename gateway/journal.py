@@ -48,6 +48,7 @@ class Journal:
     def fail(self, text: str) -> None:
         """Somebody saw the store fail: from now on nothing is taken. The first word stays."""
         self.failed = self.failed or text
+        self._filled.set()  # `run` ends
 
     async def run(self) -> None:
         """Write entries until cancelled, or until the store fails."""

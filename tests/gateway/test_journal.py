@@ -90,6 +90,21 @@ def test_after_a_failure_nothing_more_is_written_or_taken():
     play(script)
 
 
+@pytest.mark.parametrize("busy", [True, False])
+def test_run_ends_when_the_store_has_failed_whoever_saw_it(busy):
+    async def main(clock):
+        journal = Journal(Disk())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(journal.run())
+            if busy:
+                journal.put(same, 1)
+            await asyncio.sleep(3)
+            journal.fail("seen elsewhere")
+        assert clock.mono_ms() == 3000
+
+    loop.run(main)
+
+
 def test_a_full_queue_is_a_failure():
     async def script(journal, disk):
         disk.delay_s = 3600

@@ -178,6 +178,18 @@ def test_a_lower_source_waits_and_its_waiting_is_accounted(desk):
     assert (told[high.id].power_min_w, told[high.id].causes) == (-900, (Cause.STOP,))
 
 
+def test_what_has_not_begun_has_no_account(desk):
+    desk.give(1)
+    desk.begin()
+    later = desk.give(2, begin=5000)
+    desk.orders.book(desk.orders.due(0, STATIC, may_begin=True), 1000, 3000, 3000, ())
+    desk.clock.mono = 10_000
+    desk.orders.expire(10_000)
+    desk.written()
+    told = {d.command_id: d for d in desk.deliveries}
+    assert (told[later.id].curtailed_ms, told[later.id].causes) == (0, ())
+
+
 def test_a_newer_order_of_the_same_source_ends_the_older_when_it_has_begun(desk):
     old = desk.give(1)
     desk.begin()
