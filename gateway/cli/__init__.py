@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from gateway.errors import GridsealError
 
@@ -53,6 +54,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+class Version(argparse.Action):
+    """Read from the installed distribution, and only when somebody asks."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **rest: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **rest)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"gridseal {version('gridseal')}")
+        parser.exit()
+
+
 def _verb(name: str) -> ModuleType:
     return import_module(f"gateway.cli.{name}")
 
@@ -62,6 +76,7 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gridseal", description=ABOUT, epilog=NEXT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--version", action=Version, help="show the version and leave")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")
     for name in VERBS:
         if wanted in VERBS and name != wanted:

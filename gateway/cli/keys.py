@@ -1,7 +1,8 @@
 """`gridseal keys`: makes the gateway's key on the device and shows its public half.
 
 The secret is written only encrypted, only into a new file of mode 0600, and never shown. It refuses to
-overwrite anything: a key that signed records is needed for ever.
+overwrite anything: a key that signed records is needed for ever. What handles keys needs the `chain` extra,
+so it is imported by who makes or shows one and not by who only asks for help.
 """
 
 import argparse
@@ -11,11 +12,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-import coincurve
-
 from gateway.errors import ConfigError
-from gateway.evidence import signer
-from gateway.evidence.address import checksum
 
 NAME = "keys"
 HELP = """\
@@ -52,21 +49,28 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def new(path: Path, passphrase: Path | None, rounds: int = signer.PBKDF2_ROUNDS) -> dict[str, Any]:
+def new(path: Path, passphrase: Path | None, rounds: int | None = None) -> dict[str, Any]:
     """Make a keystore, and its passphrase file when that does not exist yet."""
+    import coincurve
+
+    from gateway.evidence import signer
+
     if path.exists():
         raise ConfigError(f"{path}: exists already; a key is never overwritten, choose another name")
     if passphrase is not None and not passphrase.exists():
         _write_new(passphrase, secrets.token_urlsafe(PASSPHRASE_BYTES).encode() + b"\n")
     words = signer.read_passphrase(path, passphrase)
     secret = coincurve.PrivateKey().secret  # from the kernel's random numbers
-    _write_new(path, signer.make_keystore(secret, words, rounds))
+    _write_new(path, signer.make_keystore(secret, words, rounds or signer.PBKDF2_ROUNDS))
     made = signer.open_keystore(path, passphrase)  # what cannot be opened again is found now
     return _facts(path, made.address, made.public_key)
 
 
 def show(args: argparse.Namespace) -> dict[str, Any]:
     """What may be known of a key. Without the passphrase the address is only what the file claims."""
+    from gateway.evidence import signer
+    from gateway.evidence.address import checksum
+
     if args.passphrase is not None:
         opened = signer.open_keystore(args.keystore, args.passphrase)
         return _facts(args.keystore, opened.address, opened.public_key)

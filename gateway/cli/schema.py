@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.driver import find_plugins
+from gateway.errors import ConfigError
 from gateway.sitefile import SiteFile
 
 HELP = """\
@@ -20,8 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     for name, schema in schemas().items():
-        (args.folder / name).write_text(render(schema))
-        print(args.folder / name)
+        path: Path = args.folder / name
+        try:
+            path.write_text(render(schema), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+        print(path)
     return 0
 
 

@@ -1,7 +1,8 @@
 """`gridseal verify`: checks a chain of signed records without a chain, a network or the key.
 
 Reads an export (`gridseal export --format records`), or a database through the same rows. All judgement is
-in gateway.evidence.audit; this file reads lines, and says what was found.
+in gateway.evidence.audit; this file reads lines, and says what was found. That module needs the `chain`
+extra, so it is imported by who verifies and not by who only asks for help.
 """
 
 import argparse
@@ -9,13 +10,14 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.cli import export
 from gateway.errors import ConfigError, StoreError
-from gateway.evidence.address import checksum
-from gateway.evidence.audit import Audit, Wanted
 from gateway.store import files
+
+if TYPE_CHECKING:
+    from gateway.evidence.audit import Audit, Wanted
 
 NAME = "verify"
 HELP = """\
@@ -44,8 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 
-def wanted(text: str) -> Wanted:
+def wanted(text: str) -> "Wanted":
     """bms/battery_soc_bp@1764000000000, or with an ISO 8601 time."""
+    from gateway.evidence.audit import Wanted
+
     point, _, time = text.rpartition("@")
     if not point:
         raise argparse.ArgumentTypeError(f"{text!r} is not like bms/battery_soc_bp@2026-11-01T12:00:00")
@@ -53,6 +57,9 @@ def wanted(text: str) -> Wanted:
 
 
 def run(args: argparse.Namespace) -> int:
+    from gateway.evidence.address import checksum
+    from gateway.evidence.audit import Audit
+
     audit = Audit(checksum(args.key) if args.key else "", args.prove)
     for place, row in _rows(args.what):
         try:
@@ -109,7 +116,7 @@ def _parse(place: str, line: str) -> Row:
     return row
 
 
-def as_json(audit: Audit) -> dict[str, Any]:
+def as_json(audit: "Audit") -> dict[str, Any]:
     """The whole result, flat where it can be."""
     return {
         "ok": bool(audit.kinds) and not audit.faults,
@@ -129,7 +136,12 @@ def as_json(audit: Audit) -> dict[str, Any]:
     }
 
 
-def _lines(audit: Audit, asked: Wanted | None) -> Iterator[str]:
+def _lines(audit: "Audit", asked: "Wanted | None") -> Iterator[str]:
+    from gateway.evidence.address import checksum
+
+    if not audit.kinds:
+        yield "there are no records here: nothing is proven"
+        return
     kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(audit.kinds.items())) or "none"
     yield f"records {audit.first} to {audit.last}: {audit.kinds.total()} ({kinds})"
     for chain_id, contract, site in audit.places:

@@ -1,5 +1,8 @@
 """The command line as its user meets it: help, exit codes, one-line errors."""
 
+import subprocess
+import sys
+
 import pytest
 
 from gateway import cli
@@ -58,3 +61,46 @@ def test_the_shipped_schemas_are_those_of_the_code():
     for name, found in schema.schemas().items():
         shipped = (ROOT / "config" / name).read_text()
         assert shipped == schema.render(found), f"run `make schema`: {name} is old"
+
+
+CHAIN_ONLY = ("aiohttp", "coincurve", "eth_abi", "eth_account", "sha3")
+WITHOUT_EXTRA = f"""\
+import sys
+sys.modules.update(dict.fromkeys({CHAIN_ONLY}))
+from gateway.cli import main
+sys.exit(main())
+"""
+
+
+def without_extra(folder, *words):
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXTRA, *words],
+        check=False, cwd=folder, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [["--help"], *([verb, "--help"] for verb in cli.VERBS), ["--version"]])
+def test_help_needs_no_extra(words, tmp_path):
+    done = without_extra(tmp_path, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "gridseal" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words", [["keys", "new", "key.json"], ["keys", "show", "key.json"], ["verify", "records.jsonl"]]
+)
+def test_what_needs_the_extra_says_so_in_one_line(words, tmp_path):
+    done = without_extra(tmp_path, *words)
+    assert done.returncode == 1
+    assert done.stderr.endswith('is not installed: pip install "gridseal[chain]"\n')
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_schemas_go_into_a_folder_that_is_there(tmp_path, capsys):
+    assert cli.main(["schema", str(tmp_path / "none")]) == 1
+    assert capsys.readouterr().err == (
+        f"gridseal: {tmp_path}/none/site.schema.json: cannot be written: No such file or directory\n"
+    )
+    assert cli.main(["schema", str(tmp_path)]) == 0
+    assert (tmp_path / "site.schema.json").read_text() == (ROOT / "config/site.schema.json").read_text()
