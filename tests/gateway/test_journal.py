@@ -146,10 +146,12 @@ def test_drain_gives_up_in_time_and_says_so():
 
 def test_drain_beside_run_keeps_the_order_and_waits_for_what_is_being_written():
     async def script(journal, disk):
-        disk.delay_s = SLOW_S
-        for number in range(4):
+        journal.put(same, 0)
+        disk.delay_s = 5.0  # the first is slow, those behind it are not
+        await asyncio.sleep(0.1)
+        disk.delay_s = 0.1
+        for number in range(1, 4):
             journal.put(same, number)
-        await asyncio.sleep(SLOW_S / 2)
         assert await journal.drain(10)
         assert disk.written == [(0,), (1,), (2,), (3,)]
 

@@ -140,6 +140,13 @@ def test_what_the_device_did_replaces_what_was_meant(phase, flow, full, empty):
         assert (found.changed_ms, found.rest_ms, found.direction) == (990_000, 1_000_000, sign)
 
 
+@pytest.mark.parametrize(("flow", "direction"), [(100, 0), (-100, 0), (101, 1), (-101, -1)])
+def test_idling_has_no_direction(flow, direction):
+    bench = Bench().say("inverter", BATTERY_POWER=flow)
+    found = sense.remember(Memory(1, 1, 0), hold(Phase.RELEASED), bench.view, 5)
+    assert found.direction == direction
+
+
 def test_an_unmeasured_flow_is_no_direction():
     bench = Bench().say("inverter", Quality.INVALID, BATTERY_POWER=5000)
     assert sense.remember(Memory(1, 1, -1), hold(Phase.RELEASED), bench.view, 5).direction == 0
