@@ -116,6 +116,7 @@ class DeviceTask:
         while True:
             try:
                 await hand.serve()
+                return  # closed, with the fallback written
             except LinkError as error:
                 self._missed(error)
                 await asyncio.sleep(self._device.poll_ms / 1000)

@@ -98,7 +98,7 @@ class SetpointWriter:
         self._serving = True
         self._change(online=True, spec=self._actuator.setpoint)
         try:
-            while True:
+            while not (self._closed and self._hold.phase is Phase.RELEASED):  # nothing more will be asked
                 self._kick.clear()
                 now_ms = self._clock.mono_ms()
                 if not await self._step(now_ms):
