@@ -32,7 +32,7 @@ def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
         for name, entry in parsed.devices.items()
         if (device := _device(document, profile_of, name, entry, problems))
     )
-    _check_links(document, parsed, problems)
+    _check_links(document, parsed, found, problems)
     _check_site(document, parsed, devices, found, problems)
     if problems:
         raise ConfigError("", tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column))))
@@ -44,6 +44,7 @@ def find_profile(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> tupl
     sources: dict[str, Path | Traversable] = {}
     for plugin in plugins.values():
         sources.update({e.name[:-5]: e for e in plugin.profiles.iterdir() if e.name.endswith(".yaml")})
+    name = name.removesuffix(".yaml")
     own = folder / f"{name}.yaml"
     if own.is_file():
         sources[name] = own
@@ -105,11 +106,21 @@ def _device(
     )
 
 
-def _check_links(document: yamlfile.Document, parsed: SiteFile, problems: list[Problem]) -> None:
+def _check_links(
+    document: yamlfile.Document, parsed: SiteFile, plugins: Mapping[str, Plugin], problems: list[Problem]
+) -> None:
     """One wire is one URL: the same place with other settings would be opened twice."""
     seen: dict[str, tuple[str, str]] = {}
     for name, entry in parsed.devices.items():
-        place = entry.link.partition("?")[0]
+        scheme = entry.link.partition(":")[0].lower()
+        opener = next((p for p in plugins.values() if scheme in p.link_schemes), None)
+        if opener is None:
+            continue  # said with the device
+        try:
+            place = opener.place(entry.link)
+        except ConfigError as error:
+            problems.append(document.problem(("devices", name, "link"), str(error)))
+            continue
         other, url = seen.setdefault(place, (name, entry.link))
         if url != entry.link:
             message = f"{entry.link!r} and {url!r} of {other!r} are one wire: write both the same"
@@ -128,9 +139,12 @@ def _check_site(
         problems.append(
             document.problem(("site", "soc"), "min and max leave no room for the hysteresis between them")
         )
+    if parsed.site.temperature_min >= parsed.site.temperature_max:
+        here = ("site", "temperature min")
+        problems.append(document.problem(here, "the minimum must be below the maximum"))
     if parsed.chain and not parsed.attest.key:
         problems.append(
-            document.problem(("attest",), "a chain needs attest: {key: …}; make it with `gridseal keys new`")
+            document.problem(("chain",), "a chain needs attest: {key: …}; make it with `gridseal keys new`")
         )
     commanded = []
     for device in devices:
@@ -194,7 +208,7 @@ def _chain(chain: ChainModel) -> site.ChainSettings:
         chain_id=chain.id,
         rpc=tuple(chain.rpc),
         platform=chain.platform,
-        contracts=dict(chain.contracts),
+        contracts=chain.contracts.model_dump(),
         storage_id=chain.storage,
         confirmations=chain.confirmations,
         fee_cap_wei=chain.fee_cap,

@@ -159,6 +159,11 @@ class Plugin(Protocol):
     profiles: Traversable  # folder with <name>.yaml
     profile_model: Any  # pydantic model of those files
 
+    def place(self, url: str) -> str:
+        """Which wire a URL of `link_schemes` means: the same for all ways to write it, options left out.
+        ConfigError when the URL is not usable."""
+        ...
+
     def open_link(self, url: str, clock: Clock) -> Link:
         """Make (not yet connect) a link. ConfigError when the URL is not usable."""
         ...

@@ -31,6 +31,16 @@ Size = Annotated[int, _unit(units.SIZE_BYTES, 16 * 2**20, 2**40)]
 Wei = Annotated[int, _unit(units.MONEY_WEI, 0, 10**24)]
 
 
+def _address(value: object) -> object:
+    """YAML takes 0x… without quotes for a number, and its leading zeros and its capitals are lost."""
+    if isinstance(value, int):
+        raise ValueError('an address without quotes is a number to YAML: write it as "0x…"')
+    if isinstance(value, str) and not re.fullmatch(r"0x[0-9a-fA-F]{40}", value):
+        raise ValueError(f"{value!r} is not an address (0x and 40 hex digits, in quotes)")
+    return value
+
+
+Address = Annotated[str, BeforeValidator(_address, json_schema_input_type=str)]
 Moment = Annotated[int, _unit(units.DURATION_MS, 20, 60_000)]
 Period = Annotated[int, _unit(units.DURATION_MS, 50, 3_600_000)]
 Pause = Annotated[int, _unit(units.DURATION_MS, 0, 86_400_000)]
@@ -42,6 +52,15 @@ def _split(url: str) -> SplitResult:
         return urlsplit(url)
     except ValueError as error:
         raise ValueError(f"{url!r} is not a URL: {error}") from error
+
+
+def _port(url: str, parts: SplitResult) -> None:
+    try:
+        good = parts.port is None or parts.port > 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(f"{url!r}: the port must be 1 to 65535")
 
 
 class Strict(BaseModel):
@@ -103,13 +122,20 @@ class AttestModel(Strict):
     )
 
 
+class ContractsModel(Strict):
+    """The contracts of platform `storage`, by role."""
+
+    verification: Address = Field(description="takes the signed intervals")
+    services: Address = Field(description="gives orders and pays them")
+
+
 class ChainModel(Strict):
     id: Annotated[int, Field(ge=1)]
     rpc: Annotated[list[str], Field(min_length=2, max_length=8)] = Field(
         description="two or more operators; they must agree"
     )
     platform: Literal["storage"]
-    contracts: dict[str, str]
+    contracts: ContractsModel
     storage: Annotated[int, Field(ge=1)] = Field(description="this site's id in the contract")
     confirmations: Annotated[int, Field(ge=0, le=1000)] = 12
     fee_cap: Wei = Field(default=100 * 10**9, alias="fee cap", description="most paid per gas")
@@ -123,19 +149,12 @@ class ChainModel(Strict):
             parts = _split(url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError(f"{url!r} is not an http(s) URL")
+            _port(url, parts)
         if len(set(urls)) < len(urls):
             raise ValueError(
                 "the same endpoint is named twice: two operators are needed, so that one cannot lie"
             )
         return urls
-
-    @field_validator("contracts")
-    @classmethod
-    def _addresses(cls, contracts: dict[str, str]) -> dict[str, str]:
-        for role, address in contracts.items():
-            if not re.fullmatch(r"0x[0-9a-fA-F]{40}", address):
-                raise ValueError(f"{role}: {address!r} is not an address (0x and 40 hex digits; quote it)")
-        return contracts
 
 
 class MqttModel(Strict):
@@ -151,6 +170,7 @@ class MqttModel(Strict):
         parts = _split(url)
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.username:
             raise ValueError(f"{url!r} is not mqtt://host:port or mqtts://host:port (no user in it)")
+        _port(url, parts)
         return url
 
 

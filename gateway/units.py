@@ -22,39 +22,54 @@ SIZE_BYTES = {
 }  # fmt: skip
 MONEY_WEI = {"wei": 1, "gwei": 10**9, "ether": 10**18}
 
-_NUMBER_UNIT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([^\d\s].*)?")
+_NUMBER_UNIT = re.compile(r"([+-]?\d{1,30}(?:\.\d{1,30})?)\s*([^\d\s].*)?")
+_COMMA = re.compile(r"[+-]?\d+,\d+")
+_SHOWN_MAX = 40  # of what was written: a message stays one line
 
 Scale = Mapping[str, int | Fraction]
 
 
 def parse(text: object, units: Scale, *, least: int | None = None, most: int | None = None) -> int:
     """The canonical integer of `text`; ValueError with a sentence for a person otherwise."""
+    written = "" if text is None else str(text).strip()
+    shown = repr(written if len(written) <= _SHOWN_MAX else f"{written[:_SHOWN_MAX]}…")
     example = f'write it like "10 {next(iter(units))}" (units: {", ".join(units)})'
-    match = _NUMBER_UNIT.fullmatch(str(text).strip())
+    if _COMMA.match(written):
+        raise ValueError(f"{shown} has a comma: decimals are written with a point, like 5.5")
+    match = _NUMBER_UNIT.fullmatch(written)
     if isinstance(text, bool) or match is None:
-        raise ValueError(f"{str(text)!r} is not a number with a unit: {example}")
+        raise ValueError(f"{shown} is not a number with a unit: {example}")
     number, unit = match[1], (match[2] or "").strip()
+    if not unit:
+        raise ValueError(f"{shown} has no unit: {example}")
     if unit not in units:
-        raise ValueError(
-            f"{str(text)!r} has {'the unknown unit ' + repr(unit) if unit else 'no unit'}: {example}"
-        )
+        raise ValueError(f"{shown} has the unknown unit {unit!r}: {_meant(number, unit, units) or example}")
     value = Fraction(number) * units[unit]
     if value.denominator != 1 and unit not in ("kW/min", "W/min"):
-        raise ValueError(f"{str(text)!r} is finer than this setting can hold")
+        raise ValueError(f"{shown} is finer than this setting can hold")
     whole = int(value)
     if (least is not None and whole < least) or (most is not None and whole > most):
-        raise ValueError(f"{str(text)!r} is out of range: {_range(units, least, most)}")
+        raise ValueError(f"{shown} is out of range: {_range(units, least, most)}")
     return whole
 
 
+def _meant(number: str, unit: str, units: Scale) -> str:
+    """The unit that was written in other letters or at length: KW, sec, days, kWh; else nothing."""
+    low = unit.lower()
+    near = [u for u in units if low.startswith(u.lower()) or (len(low) > 1 and u.lower().startswith(low))]
+    return f'did you mean "{number} {max(near, key=len)}"? (units: {", ".join(units)})' if near else ""
+
+
 def _range(units: Scale, least: int | None, most: int | None) -> str:
-    unit, factor = next(iter(units.items()))
-    parts = [
-        f"{word} {float(bound / factor):g} {unit}"
-        for word, bound in (("at least", least), ("at most", most))
-        if bound is not None
-    ]
-    return ", ".join(parts)
+    bounds = (("at least", least), ("at most", most))
+    return ", ".join(f"{word} {_round(bound, units)}" for word, bound in bounds if bound is not None)
+
+
+def _round(bound: int, units: Scale) -> str:
+    """A bound in the largest unit that gives a whole number."""
+    whole = [unit for unit, factor in units.items() if bound and bound % factor == 0]
+    unit = max(whole, key=lambda u: units[u]) if whole else next(iter(units))
+    return f"{int(bound / units[unit])} {unit}"
 
 
 def show(value: int, unit: str) -> str:

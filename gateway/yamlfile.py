@@ -20,6 +20,8 @@ NODES_MAX = 20_000  # anchors can multiply; a configuration has hundreds
 
 _INT = re.compile(r"[+-]?(?:\d+|0x[0-9a-fA-F]+)")
 _DECIMAL = re.compile(r"[+-]?\d+\.\d+(?:[eE][+-]?\d+)?")
+_DIGITS_MAX = 40  # no number here has more; an address without quotes has, and stays the text it is
+_PLAIN = frozenset({"str", "int", "float", "bool", "null", "seq", "map", "timestamp", "merge", "value"})
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 Path_ = tuple[str | int, ...]
@@ -57,7 +59,9 @@ def read(path: Path) -> Document:
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from error
+        line = raw.count(b"\n", 0, error.start) + 1
+        problem = Problem(str(path), line, 1, "not UTF-8 text", "save the file as UTF-8")
+        raise ConfigError("", (problem,)) from error
     return parse(text, str(path))
 
 
@@ -68,8 +72,11 @@ def parse(text: str, name: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise ConfigError("", (Problem(name, line, column, f"not YAML: {error.problem}"),)) from error
-    except (yaml.YAMLError, RecursionError) as error:
+        problem = Problem(name, line, column, f"not YAML: {error.problem}", _advice(error))
+        raise ConfigError("", (problem,)) from error
+    except RecursionError as error:
+        raise ConfigError(f"{name}: not YAML: nested too deeply") from error
+    except yaml.YAMLError as error:
         raise ConfigError(f"{name}: not YAML: {str(error).splitlines()[0]}") from error
     document = Document(name, None)
     problems: list[Problem] = []
@@ -80,11 +87,28 @@ def parse(text: str, name: str) -> Document:
     return document
 
 
+def _advice(error: yaml.MarkedYAMLError) -> str:
+    """What a person usually did when the parser says this."""
+    said, began = str(error.problem), error.context_mark
+    if "\\t" in said:
+        return "indent with spaces; YAML takes no tabs"
+    if "mapping values" in said:
+        return "is the indentation that of the lines around it? does the line above end in a colon?"
+    if "expected ',' or" in said and began is not None:
+        return f"the bracket opened in line {began.line + 1} is not closed, or a comma is missing"
+    if "another document" in said:
+        return "leave out the line ---"
+    return ""
+
+
 def _build(node: yaml.Node, path: Path_, document: Document, problems: list[Problem]) -> Any:
     document.count += 1
     if document.count > NODES_MAX or len(path) > 32:
         raise ConfigError(f"{document.name}: has too many or too deeply nested entries")
-    document.marks.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
+    place = (node.start_mark.line + 1, node.start_mark.column + 1)
+    document.marks.setdefault(path, place)
+    if str(node.tag).removeprefix("tag:yaml.org,2002:") not in _PLAIN:
+        problems.append(Problem(document.name, *place, f"the tag {node.tag} has no meaning here"))
     if isinstance(node, yaml.ScalarNode):
         return node.value if node.style in ("'", '"') else _scalar(node.value)
     if isinstance(node, yaml.SequenceNode):
@@ -104,6 +128,8 @@ def _build(node: yaml.Node, path: Path_, document: Document, problems: list[Prob
 def _scalar(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
+    if len(text) > _DIGITS_MAX:
+        return text
     if _INT.fullmatch(text):
         return int(text, 16 if "0x" in text else 10)
     return float(text) if _DECIMAL.fullmatch(text) else text
@@ -127,15 +153,56 @@ def _problem(document: Document, model: type[BaseModel], error: Any) -> Problem:
             valid = _keys(model, path[:-1])
             from difflib import get_close_matches  # only when there is a mistake
 
-            near = get_close_matches(leaf, valid, 1, 0.5)
+            near = get_close_matches(leaf, valid, 1, 0.6)
             hint = f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(valid)}"
+            if leaf[:1].isdigit():
+                hint = "decimals are written with a point, not a comma"
+            elif ":" in leaf:
+                hint = "write a space after the colon"
             return document.problem(path, f"unknown key {leaf!r}", hint)
         case "missing":
             return document.problem(path[:-1], f"{leaf!r} is missing")
         case "value_error":
             return document.problem(path, str(error["ctx"]["error"]))
-        case _:
-            return document.problem(path, f"{leaf}: {error['msg'][:1].lower()}{error['msg'][1:]}")
+        case kind:
+            name = f"{leaf}: " if path and not isinstance(path[-1], int) else ""
+            return document.problem(path, name + _sentence(kind, error))
+
+
+_WANTED = {
+    "model_type": "lines of `key: value`",
+    "dict_type": "lines of `key: value`",
+    "list_type": "a list, like [a, b]",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "path_type": "the path of a file",
+    "string_type": "text",
+}
+
+
+def _sentence(kind: str, error: Any) -> str:
+    """What pydantic found, in the words of somebody who edits YAML and not Python."""
+    found, context = error["input"], error.get("ctx", {})
+    shown = repr(
+        found if not isinstance(found, str) or len(found) <= _DIGITS_MAX else f"{found[:_DIGITS_MAX]}…"
+    )
+    if kind in _WANTED:
+        if found is None:
+            return f"there is nothing here, {_WANTED[kind]} must follow"
+        if kind == "string_type" and isinstance(found, int | float):
+            return f"{shown} is a number to YAML: put it in quotes"
+        if isinstance(found, dict | list):
+            shown = "a list" if isinstance(found, list) else "a mapping"
+        return f"must be {_WANTED[kind]}, not {shown}"
+    if kind == "too_short":
+        return f"needs at least {context['min_length']}, has {context['actual_length']}"
+    if kind == "string_pattern_mismatch":
+        return f"{shown} has characters that may not be here (allowed: {context['pattern'].strip('^$')})"
+    message = str(error["msg"]).removeprefix("Input should be ")
+    return f"must be {message}, not {shown}" if message != error["msg"] else message[:1].lower() + message[1:]
 
 
 def _keys(model: type[BaseModel], path: Path_) -> list[str]:

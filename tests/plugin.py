@@ -36,6 +36,9 @@ class MockPlugin:
         self.closed = []
         (profiles / "mock.yaml").write_text(PROFILE)
 
+    def place(self, url):
+        return url.partition("?")[0]
+
     def open_link(self, url, clock):
         return MockLink(url, self.closed)
 

@@ -35,6 +35,10 @@ class CanPlugin:
     def profiles(self) -> Traversable:
         return files("drivers.profiles")
 
+    def place(self, url: str) -> str:
+        where = parse(url)
+        return f"{where.scheme}:{where.place}"
+
     def open_link(self, url: str, clock: Clock) -> "CanLink":
         """Make (not yet connect) a link. ConfigError when the URL is not usable."""
         where = parse(url)

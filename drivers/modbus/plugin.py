@@ -39,6 +39,10 @@ class ModbusPlugin:
     profile_model: Any = ModbusProfile
     jitter: Callable[[], float] = random.random
 
+    def place(self, url: str) -> str:
+        where = parse(url)
+        return f"{where.scheme}:{where.host}:{where.port}"
+
     def open_link(self, url: str, clock: Clock) -> ModbusLink:
         """Make a link; it connects on first use. ConfigError when the URL is not usable."""
         where = parse(url)

@@ -36,6 +36,9 @@ class SunSpecPlugin:
 
         return SunSpecProfile
 
+    def place(self, url: str) -> str:
+        raise ConfigError(f"sunspec opens no links, so not {url!r}: Modbus links come from drivers.modbus")
+
     def open_link(self, url: str, clock: Clock) -> Link:
         raise ConfigError(f"sunspec opens no links, so not {url!r}: Modbus links come from drivers.modbus")
 

@@ -144,3 +144,30 @@ def test_installed_drivers_and_profiles_load():
     for name in names:
         plugin, profile = config.find_profile(name, Path("/nonexistent"), plugins)
         assert profile.driver == plugin.kind
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("tcp://meter:502", "tcp://METER", "are one wire: write both the same"),
+        ("tcp://meter", "tcp://meter?gap=5", "are one wire: write both the same"),
+        ("tcp://meter", "tcp://meter:70000", "the port must be 1 to 65535"),
+        ("tcp://meter", "tcp://other", ""),
+        ("rtu:///dev/a", "rtu:///dev/b", ""),
+        ("rtu:///dev/a", "rtu:///dev/a?baud=19200", "are one wire"),
+        ("slcan:///dev/a", "slcan:///dev/a?baud=9600", "are one wire"),
+        ("can://can0", "can://can0:1", "write it like can://can0"),
+    ],
+)
+def test_a_wire_is_known_however_it_is_written(first, second, said):
+    from gateway import yamlfile
+    from gateway.driver import find_plugins
+    from gateway.sitefile import SiteFile
+
+    limits = {name: "5 kW" for name in ("charge", "discharge", "grid import", "grid export")}
+    devices = {n: {"profile": "any", "link": url} for n, url in (("a", first), ("b", second))}
+    data = {"site": {"id": "x", "limits": limits}, "devices": devices}
+    problems = []
+    document = yamlfile.Document("site.yaml", data)
+    config._check_links(document, SiteFile.model_validate(data), find_plugins(), problems)
+    assert [bool(said) and said in p.message for p in problems] == [True] * bool(said)
