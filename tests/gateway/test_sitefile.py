@@ -22,7 +22,7 @@ CHAIN = {
     "id": 10,
     "rpc": ["https://one.example", "http://two.example:8545"],
     "platform": "storage",
-    "contracts": {"verification": ADDRESS},
+    "contracts": {"verification": ADDRESS, "services": ADDRESS},
     "storage": 7,
 }
 
@@ -48,6 +48,10 @@ def limits(**changes):
 
 def device(**changes):
     return {"inverter": {**SMALL["devices"]["inverter"], **changes}}
+
+
+def contracts(services):
+    return {**CHAIN["contracts"], "services": services}
 
 
 def test_the_smallest_file_has_the_documented_defaults():
@@ -101,7 +105,7 @@ def test_a_chain_and_a_broker_have_theirs():
         ({"devices": device(baud=9600)}, "devices.inverter.baud", "Extra inputs"),
         ({"store": {"size": "1 MB"}}, "store.size", "out of range"),
         ({"store": {"commit": "2 min"}}, "store.commit", "out of range"),
-        ({"attest": {"every": "1 s"}}, "attest.every", "at least 2000 ms"),
+        ({"attest": {"every": "1 s"}}, "attest.every", "at least 2 s"),
         ({"chain": {**CHAIN, "id": 0}}, "chain.id", "greater than or equal to 1"),
         ({"chain": {**CHAIN, "rpc": ["https://one.example"]}}, "chain.rpc", "at least 2"),
         ({"chain": {**CHAIN, "rpc": ["https://a.example"] * 2}}, "chain.rpc", "so that one cannot lie"),
@@ -109,8 +113,24 @@ def test_a_chain_and_a_broker_have_theirs():
         ({"chain": {**CHAIN, "rpc": ["ws://a", "http://b"]}}, "chain.rpc", "not an http(s) URL"),
         ({"chain": {**CHAIN, "rpc": ["http://[", "http://b"]}}, "chain.rpc", "is not a URL"),
         ({"chain": {**CHAIN, "platform": "other"}}, "chain.platform", "'storage'"),
-        ({"chain": {**CHAIN, "contracts": {"x": ADDRESS[:-1]}}}, "chain.contracts", "quote it"),
-        ({"chain": {**CHAIN, "contracts": {"x": ADDRESS + "\n"}}}, "chain.contracts", "quote it"),
+        (
+            {"chain": {**CHAIN, "contracts": contracts(ADDRESS[:-1])}},
+            "chain.contracts.services",
+            "is not an address",
+        ),
+        (
+            {"chain": {**CHAIN, "contracts": contracts(ADDRESS + "\n")}},
+            "chain.contracts.services",
+            "is not an address",
+        ),
+        ({"chain": {**CHAIN, "contracts": contracts(0xA1)}}, "chain.contracts.services", "without quotes"),
+        (
+            {"chain": {**CHAIN, "contracts": {"verification": ADDRESS}}},
+            "chain.contracts.services",
+            "required",
+        ),
+        ({"chain": {**CHAIN, "rpc": ["http://a:0", "http://b"]}}, "chain.rpc", "must be 1 to 65535"),
+        ({"mqtt": {"url": "mqtt://broker:65536"}}, "mqtt.url", "must be 1 to 65535"),
         ({"chain": {**CHAIN, "fee cap": "1 eth"}}, "chain.fee cap", "unknown unit 'eth'"),
         ({"chain": {**CHAIN, "confirmations": 1001}}, "chain.confirmations", "1000"),
         ({"mqtt": {"url": "http://broker"}}, "mqtt.url", "is not mqtt://"),
@@ -159,7 +179,7 @@ def models(found=SiteFile, seen=None):
 
 def test_no_part_of_the_file_takes_an_unknown_key():
     found = models()
-    assert len(found) == 10
+    assert len(found) == 11
     for model in found:
         assert issubclass(model, BaseModel)
         assert model.model_config["extra"] == "forbid"
