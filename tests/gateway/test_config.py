@@ -164,7 +164,7 @@ def test_a_wire_is_known_however_it_is_written(first, second, said):
     from gateway.driver import find_plugins
     from gateway.sitefile import SiteFile
 
-    limits = {name: "5 kW" for name in ("charge", "discharge", "grid import", "grid export")}
+    limits = dict.fromkeys(("charge", "discharge", "grid import", "grid export"), "5 kW")
     devices = {n: {"profile": "any", "link": url} for n, url in (("a", first), ("b", second))}
     data = {"site": {"id": "x", "limits": limits}, "devices": devices}
     problems = []
