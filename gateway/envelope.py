@@ -44,14 +44,22 @@ class Static:
 
 
 def admit(
-    command: Command, reach: Limits, static: Static, now: Stamp, *, known: bool, recent: int
+    command: Command,
+    reach: Limits,
+    static: Static,
+    now: Stamp,
+    *,
+    known: bool,
+    recent: int,
+    promised: Limits = NOTHING,
 ) -> Verdict:
-    """Whether `command` is accepted. `reach` is the greatest power its service can ask for, `known` says
-    that its id was seen before, `recent` how many orders this source gave in the last minute."""
+    """Whether `command` is accepted. `reach` is the greatest power its service can ask for, `promised` what
+    orders that share the battery with it may ask for already, `known` says that its id was seen before,
+    `recent` how many orders this source gave in the last minute."""
     reason = _wrong_id(command) or ("this id was used before" if known else "")  # 11
     if not reason and command.kind is not ServiceKind.STOP:  # a stop is never too late, too often or too much
         reason = _too_often(command, static.site, recent) or _wrong_time(command, static.site, now)
-        reason = reason or too_much(reach, static)
+        reason = reason or too_much(reach, static) or _too_much_together(reach, promised, static)
     return Verdict(not reason, reason)
 
 
@@ -93,6 +101,12 @@ def too_much(reach: Limits, static: Static) -> str:
         if reach.discharge_w > bound.discharge_w:
             return f"discharging with {reach.discharge_w} W is above {name} of {bound.discharge_w} W"
     return ""
+
+
+def _too_much_together(reach: Limits, promised: Limits, static: Static) -> str:
+    both = Limits(reach.charge_w + promised.charge_w, reach.discharge_w + promised.discharge_w)
+    reason = too_much(both, static) if promised != NOTHING else ""
+    return f"with what is promised to others for that time, {reason}" if reason else ""
 
 
 def lapsed(command: Command, now: Stamp) -> str:
@@ -151,6 +165,7 @@ class Moment:
     step_w: int
     quantise: Callable[[int], int]
     halt: Cause | None = None  # 3, 9: why nothing may flow, whatever the limits
+    others: Limits = NOTHING  # what the site's other batteries may be doing, each way at its worst
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +219,36 @@ def _windows(moment: Moment, memory: Memory) -> Iterator[tuple[Cause, Limits]]:
     else:
         yield Cause.INVERTER, moment.nameplate
     yield from _bms(moment.bms, moment.voltage_mv)
-    yield Cause.SITE, _site(moment.site)
-    yield Cause.CONTRACT, moment.contract
-    yield _grid(moment)
+    yield from _shared(moment)
     yield _soc(moment, memory)
     yield _temperature(moment)
+
+
+def _shared(moment: Moment) -> Iterator[tuple[Cause, Limits]]:
+    """1: what all batteries of the site together must keep: the others' part is taken at its worst."""
+    for cause, window in (
+        (Cause.SITE, _site(moment.site)),
+        (Cause.CONTRACT, moment.contract),
+        _grid(moment),
+    ):
+        room = window.charge_w - moment.others.charge_w, window.discharge_w - moment.others.discharge_w
+        yield cause, Limits(max(0, room[0]), max(0, room[1]))
+
+
+def clipped(target_w: int, moment: Moment) -> tuple[int, tuple[Cause, ...]]:
+    """1: the part of `target_w` that all batteries together may do, and what forbids the rest."""
+    causes = []
+    for cause, window in _shared(moment):
+        if (nearer_w := _clip(target_w, window)) != target_w:
+            target_w = nearer_w
+            causes.append(cause)
+    return target_w, tuple(causes)
+
+
+def room(moment: Moment, memory: Memory) -> Limits:
+    """All limits of the moment in one, for dividing a target among batteries; `limit` is what decides."""
+    windows = [window for _, window in _windows(moment, _remember_soc(moment, memory))]
+    return Limits(min(w.charge_w for w in windows), min(w.discharge_w for w in windows))
 
 
 def _site(site: SiteLimits) -> Limits:
