@@ -22,7 +22,9 @@ chain:
   rpc: ["http://one.example", "https://two.example"]
   platform: storage
   storage: 7
-  contracts: {verification: "0x00000000000000000000000000000000000000a1"}
+  contracts:
+    verification: "0x00000000000000000000000000000000000000a1"
+    services: "0x00000000000000000000000000000000000000a2"
   fee cap: 50 gwei
 mqtt: {url: "mqtts://broker.example", password: secret}
 clock: {trust: host}
@@ -81,9 +83,9 @@ def test_all_errors_of_a_file_come_at_once_with_their_places(wrong):
         "site.yaml:3:3: 'grid import' is missing",
         "site.yaml:3:12: '5 kv' has the unknown unit 'kv': write it like \"10 W\" (units: W, kW, MW)",
         "site.yaml:3:43: unknown key 'grid imprt' (did you mean 'grid import'?)",
-        "site.yaml:8:30: '30 days' has the unknown unit 'days': write it like \"10 ms\""
+        "site.yaml:8:30: '30 days' has the unknown unit 'days': did you mean \"30 d\"?"
         " (units: ms, s, min, h, d, weeks)",
-        "site.yaml:11:3: id: input should be a valid integer, unable to parse string as an integer",
+        "site.yaml:11:3: id: must be a whole number, not 'ten'",
     ]
 
 
@@ -102,15 +104,15 @@ def test_all_errors_of_a_file_come_at_once_with_their_places(wrong):
         (("charge: 5 kW", "charge: 6 kW"), "site.yaml:3:12: charge limit 6000 W is above the 5000 W of inverter"
          " (lower it to the nameplate)"),
         (("min: 10 %", "min: 94 %"), "site.yaml:4:3: min and max leave no room for the hysteresis between them"),
-        ((", key: key.json", ""), "site.yaml:9:1: a chain needs attest: {key: …}; make it with"
+        ((", key: key.json", ""), "site.yaml:10:1: a chain needs attest: {key: …}; make it with"
          " `gridseal keys new`"),
         (("https://two.example", "http://one.example"), "site.yaml:12:3: the same endpoint is named twice:"
          " two operators are needed, so that one cannot lie"),
         (("http://one", "ftp://one"), "site.yaml:12:3: 'ftp://one.example' is not an http(s) URL"),
-        (("0000a1", "0000zz"), "site.yaml:15:3: verification: '0x000000000000000000000000000000000000"
-         "00zz' is not an address (0x and 40 hex digits; quote it)"),
+        (("0000a1", "0000zz"), "site.yaml:16:5: '0x000000000000000000000000000000000000"
+         "00zz' is not an address (0x and 40 hex digits, in quotes)"),
         (("mock://a", "mock://["), "site.yaml:6:29: 'mock://[' is not a URL: Invalid IPv6 URL"),
-        (("mqtts://broker", "mqtts://me:pw@broker"), "site.yaml:17:8: 'mqtts://me:pw@broker.example' is not"
+        (("mqtts://broker", "mqtts://me:pw@broker"), "site.yaml:19:8: 'mqtts://me:pw@broker.example' is not"
          " mqtt://host:port or mqtts://host:port (no user in it)"),
     ],
 )  # fmt: skip

@@ -37,6 +37,7 @@ class Bench:
                 while True:
                     try:
                         await self.hand.serve()
+                        return  # closed, with the fallback written
                     except LinkError:
                         await asyncio.sleep(1)
         except TimeoutError:

@@ -43,10 +43,10 @@ def test_an_empty_file_is_an_empty_mapping():
 def test_every_problem_is_reported_at_its_place():
     assert problems("nam: x\nparts:\n  a: {power: ten}\n  b: {grid imprt: 3}\nnumbers: [1, x]\n") == [
         "f.yaml:1:1: unknown key 'nam' (did you mean 'name'?)",
-        "f.yaml:3:7: power: input should be a valid integer, unable to parse string as an integer",
+        "f.yaml:3:7: power: must be a whole number, not 'ten'",
         "f.yaml:4:3: 'power' is missing",
         "f.yaml:4:7: unknown key 'grid imprt' (did you mean 'grid import'?)",
-        "f.yaml:5:14: 1: input should be a valid integer, unable to parse string as an integer",
+        "f.yaml:5:14: must be a whole number, not 'x'",
     ]
 
 
