@@ -74,7 +74,8 @@ class SunSpec:
         bounds = bind(models, contents, self._profile)
         self.own_pv = own_pv(bounds, contents)
         self._settle(bounds, frozenset())
-        named = {key: text(raw[name]) for raw in common.values() for key, name in IDENTITY.items()}
+        # get: a common model may be cut short
+        named = {key: text(raw.get(name, b"")) for raw in common.values() for key, name in IDENTITY.items()}
         return {key: value for key, value in named.items() if value}
 
     async def read(self) -> Sample:

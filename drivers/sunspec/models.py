@@ -2,7 +2,7 @@
 
 Owns the reading of pysunspec2's JSON definitions, once per (model id, length) that a device shows, and
 the byte layout of the point types. It refuses to guess: a model that is not in SUPPORTED has no layout,
-and a point that does not fit in the length a device states is not there.
+and a point that does not fit in the length a device states, or whose scale factor does not, is not there.
 """
 
 import json
@@ -124,8 +124,9 @@ def layout(model: int, length: int) -> Layout | None:
     text = files("sunspec2").joinpath(f"models/json/model_{model}.json").read_text(encoding="utf-8")
     group = json.loads(text)["group"]
     end = length + HEADER
-    fields = tuple(f for f in _group(group, 0, "", end) if f.offset + f.registers <= end)
-    return Layout(model, length, fields)
+    fitting = [f for f in _group(group, 0, "", end) if f.offset + f.registers <= end]
+    names = {f.name for f in fitting}
+    return Layout(model, length, tuple(f for f in fitting if not f.scale or f.scale in names))
 
 
 def _group(group: dict[str, Any], start: int, prefix: str, end: int) -> Iterator[Field]:

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drivers.sunspec.driver import SLOW_MS, SunSpec
 from gateway.driver import Actuator
@@ -229,6 +231,22 @@ async def test_a_long_model_is_fetched_in_parts() -> None:
     reader, _ = driver(image)
     found = values(await reader.read())
     assert (found["inverter_power_w"], found["inverter_energy_out_wh"]) == (77, 10**11)
+
+
+@pytest.mark.parametrize(("registers", "left"), [(0, {}), (20, {"vendor": "Gridseal Test"})])
+async def test_a_common_model_cut_short_names_what_it_has(registers: int, left: dict[str, str]) -> None:
+    short = COMMON[:2] + registers.to_bytes(2) + COMMON[4 : 4 + 2 * registers]
+    reader, _ = driver(Image.of(short, INVERTER_103))
+    assert await reader.connect() == left
+
+
+@given(st.sampled_from(HYBRID[1:]), st.integers(0, 160))
+async def test_a_model_cut_short_loses_points_and_nothing_else(model: bytes, registers: int) -> None:
+    """Whatever length a device states for one of its models: it is read, or it is no inverter."""
+    short = model[:2] + registers.to_bytes(2) + (model[4:] + bytes(320))[: 2 * registers]
+    reader, _ = driver(Image.of(COMMON, *(short if m is model else m for m in HYBRID[1:])))
+    found = values(await reader.read())
+    assert found["grid_frequency_mhz" if model is not INVERTER_103 else "battery_soc_bp"] is not None
 
 
 async def test_a_wrong_role_and_a_silent_device_say_so() -> None:

@@ -135,10 +135,19 @@ def test_unknown_or_absurd_models_have_no_layout(model: int, length: int) -> Non
 
 
 def test_a_shorter_model_loses_only_the_points_that_do_not_fit() -> None:
-    whole, short = layout(103, 50), layout(103, 20)
+    whole, short = layout(103, 50), layout(103, 19)
     assert whole and short
-    assert short.fields == tuple(f for f in whole.fields if f.offset + f.registers <= 22)
+    fitting = [f for f in whole.fields if f.offset + f.registers <= 21]
+    assert fitting[-1].name == "VAr" and short.fields == tuple(fitting[:-1])  # VAr_SF would be the next
     assert layout(1, 65) and "Pad" not in layout(1, 65).by_name  # the old common model
+
+
+@pytest.mark.parametrize("model", sorted(SUPPORTED))
+def test_however_short_a_model_is_no_value_is_without_its_scale_factor(model: int) -> None:
+    for length in range(fixed(model) + 1):
+        known = layout(model, length)
+        assert known and all(not f.scale or f.scale in known.by_name for f in known.fields)
+        assert len(known.unpack(bytes(2 * (length + HEADER)))) == len(known.fields)
 
 
 def test_groups_repeat_as_often_as_the_length_holds() -> None:
