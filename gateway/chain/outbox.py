@@ -18,6 +18,7 @@ from gateway.store.intents import NewIntent
 from gateway.store.records import Entry, RecordState
 
 AHEAD = 32  # records with an open intent; four windows of the manager
+SEQUENCE_MAX = 2**62  # far beyond any record's, and the next ones still fit the store
 LAST_AGE_MS = 600_000  # how often the contract is asked whether somebody else submitted our records
 
 
@@ -82,7 +83,9 @@ class Outbox:
             return True
         if record.sequence <= await self._accepted(fresh=intent is not None and intent.state != "queued"):
             if intent is not None and intent.state == "queued":
-                await self._store.call(intents.finish, intent.id, "refused")
+                withdrawn = await self._store.call(intents.withdraw, intent.id)
+                if not withdrawn:
+                    return True  # the manager has just given it a nonce: it is followed to its end
             return await self._confirm(entry)
         if call is not None:
             return await self._queue(record.sequence, NewIntent(key, call.contract, call.data, call.gas))
@@ -135,4 +138,7 @@ async def last_sequence(quorum: Quorum, platform: Platform, address: str, depth:
     word = await quorum.view(call.contract, call.data, depth)
     if len(word) != 32:
         raise ChainError(f"the contract {call.contract} answered lastSequence with {len(word)} bytes, not 32")
-    return int.from_bytes(word, "big")
+    sequence = int.from_bytes(word, "big")
+    if sequence > SEQUENCE_MAX:
+        raise ChainError(f"the contract {call.contract} answered lastSequence with {sequence}: no record's")
+    return sequence

@@ -139,10 +139,10 @@ class Quorum:
             lambda e: e.logs(block.hash, addresses, topics), f"the logs of block {block.number}"
         )
 
-    async def receipt(self, transaction: str) -> Receipt | None:
-        """Where all endpoints see it mined; None while one does not, or sees it elsewhere."""
-        found = self._enough(await self._each(lambda e: e.receipt(transaction)))
-        return found[0] if all(r == found[0] for r in found) else None
+    async def receipts(self, transaction: str) -> list[Receipt | None]:
+        """Where each endpoint that answers sees it mined. Whoever asks must tell "none sees it" from "they
+        do not agree"."""
+        return self._enough(await self._each(lambda e: e.receipt(transaction)))
 
     async def transaction_count(self, address: str, at: int | str) -> int:
         """Nonces spent so far as the most careful endpoint sees it."""
@@ -153,8 +153,12 @@ class Quorum:
         return any(self._enough(await self._each(lambda e: e.knows(transaction))))
 
     async def estimate_gas(self, sender: str, to: str, data: bytes) -> int:
-        """The dearest estimate. RpcError REVERTED when it would fail."""
-        gas = max(self._enough(await self._each(lambda e: e.estimate_gas(sender, to, data))))
+        """The dearest estimate. RpcError REVERTED when it would fail, and every endpoint says so."""
+        answers = await self._each(lambda e: e.estimate_gas(sender, to, data))
+        reverted = [a for a in answers if isinstance(a, RpcError) and a.fault is Fault.REVERTED]
+        if reverted and (len(reverted) < self._needed or any(isinstance(a, int) for a in answers)):
+            raise ChainError(f"the RPC endpoints do not agree whether a call of {to} would fail")
+        gas = max(self._enough(answers))
         if gas > GAS_MAX:
             raise ChainError(f"the endpoints estimate {gas} gas, more than any call of ours may take")
         return gas

@@ -31,11 +31,13 @@ from gateway.chain.send_state import (
 from gateway.chain.shapes import Receipt
 from gateway.clock import Clock
 from gateway.errors import ChainError
+from gateway.model import ClockTrust
 from gateway.store import Store, intents
 from gateway.store.intents import Intent, Outgoing
 
 WINDOW = 8  # transactions waiting for a block at once; nodes keep 16 or more of one account
 SHALLOW_MAX = 64  # of those and the mined ones that are not deep yet
+COST_MAX_WEI = 2**63 - 1  # of one transaction: as much as its row holds
 REFUSALS_MAX = 30  # with the pauses below: a day in which somebody can bind the key or fund the site
 REFUSAL_PAUSE_MS, REFUSAL_PAUSE_MOST_MS = 15_000, 3_600_000
 
@@ -164,7 +166,10 @@ class TxManager:
             known = state.phase is not Phase.PENDING or await self._quorum.knows(newest)
             return Looked(now_ms, head.number, known=known), None
         for transaction in reversed(transactions):
-            receipt = await self._quorum.receipt(transaction.hash)
+            receipts = await self._quorum.receipts(transaction.hash)
+            receipt = receipts[0]
+            if any(other != receipt for other in receipts):  # not yet agreed; never taken for a stranger's
+                return Looked(now_ms, head.number, spent=True), None
             if receipt is not None:
                 mined = Mined(receipt.block_number, receipt.block_hash, receipt.ok)
                 return Looked(now_ms, head.number, mined, spent=True), receipt
@@ -259,7 +264,7 @@ class TxManager:
         self._trouble = f"{intent.key}: {said}"
         times = self._refused[intent.id].times + 1 if intent.id in self._refused else 1
         if times > REFUSALS_MAX:
-            await self._store.call(intents.finish, intent.id, Phase.REFUSED.value)
+            await self._store.call(intents.withdraw, intent.id)
             return
         pause_ms = min(REFUSAL_PAUSE_MS * 2 ** (times - 1), REFUSAL_PAUSE_MOST_MS)
         self._refused[intent.id] = _Refused(times, self._clock.mono_ms() + pause_ms, self._trouble)
@@ -283,17 +288,21 @@ class TxManager:
         nonce = max(nonce, spent)  # above: restored from a backup, or the key was used elsewhere
         first = self._signed(intent, nonce, gas, fees)
         wall_ms = self._clock.now().wall_ms
-        await self._store.call(intents.give_nonce, intent.id, address, nonce, first, gas, wall_ms)
-        (stored,) = [i for i, _ in await self._store.call(intents.sent, address) if i.id == intent.id]
+        stored = await self._store.call(intents.claim, intent.id, address, nonce, first, gas, wall_ms)
+        if stored is None:
+            return True  # the outbox has withdrawn it meanwhile
         state = SendState(Phase.READY, fees, at_ms=self._clock.mono_ms())
         self._states[intent.id] = state
         self._states[intent.id] = await self._publish(stored, first, state, head)
         return True
 
     async def _affordable(self, intent: Intent, cost_wei: int) -> bool:
-        since_ms = self._clock.now().wall_ms - DAY_MS
-        spent_wei = await self._store.call(intents.spent_since, since_ms)
-        if affordable(spent_wei, intent.cost_wei, cost_wei, self._policy):
+        now = self._clock.now()
+        if now.trust is not ClockTrust.TRUSTED:
+            self._trouble = f"{intent.key}: waits until the clock is synchronised: a day's budget needs a day"
+            return False
+        spent_wei = await self._store.call(intents.spent_since, now.wall_ms - DAY_MS)
+        if cost_wei <= COST_MAX_WEI and affordable(spent_wei, intent.cost_wei, cost_wei, self._policy):
             return True
         self._trouble = f"{intent.key}: waits; the day's budget for gas is used up (chain.spend)"
         return False

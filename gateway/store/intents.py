@@ -200,6 +200,36 @@ def give_nonce(
     _add_outgoing(conn, intent, first)
 
 
+def claim(
+    conn: sqlite3.Connection,
+    intent: int,
+    sender: str,
+    nonce: int,
+    first: Outgoing,
+    gas: int,
+    now_ms: int,
+) -> Intent | None:
+    """`give_nonce` if it is still queued, and the intent as it is then; None when it was withdrawn."""
+    if not _is_queued(conn, intent):
+        return None
+    give_nonce(conn, intent, sender, nonce, first, gas, now_ms)
+    return _intent(conn.execute(f"SELECT {_COLUMNS} FROM intent WHERE id = ?", (intent,)).fetchone())
+
+
+def withdraw(conn: sqlite3.Connection, intent: int) -> bool:
+    """End one that is still queued as refused. False, and nothing changes, when it is no longer: with a
+    nonce it must be followed to its end, or the nonce would be a hole that holds up all after it."""
+    if not _is_queued(conn, intent):
+        return False
+    finish(conn, intent, "refused")
+    return True
+
+
+def _is_queued(conn: sqlite3.Connection, intent: int) -> bool:
+    query = "SELECT 1 FROM intent WHERE id = ? AND state = 'queued'"
+    return conn.execute(query, (intent,)).fetchone() is not None
+
+
 def raise_fees(conn: sqlite3.Connection, intent: int, dearer: Outgoing) -> None:
     """Store another transaction for the same nonce, and what it may cost at most."""
     moved = conn.execute(
@@ -306,11 +336,12 @@ def _forget(conn: sqlite3.Connection) -> None:
 
 
 def spent_since(conn: sqlite3.Connection, since_ms: int) -> int:
-    """Wei reserved or spent by everything sent since then."""
-    (total,) = conn.execute(
-        "SELECT coalesce(sum(cost_wei + paid_wei), 0) FROM intent WHERE sent_ms > ?", (since_ms,)
-    ).fetchone()
-    return int(total)
+    """Wei reserved or spent by everything sent since then, and by what is still on its way: that is paid
+    when it is mined, however long ago it was sent."""
+    rows = conn.execute(
+        f"SELECT cost_wei, paid_wei FROM intent WHERE sent_ms > ? OR ({OPEN} AND state = 'sent')", (since_ms,)
+    )
+    return sum(cost + paid for cost, paid in rows)  # not in SQL: ten ether are more than its integers hold
 
 
 def _intent(row: tuple[int, str, str, bytes, int, str, str, int, int, int, int, str, int]) -> Intent:

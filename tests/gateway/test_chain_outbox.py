@@ -284,3 +284,44 @@ def test_a_contract_that_answers_nonsense(tmp_path):
             await last_sequence(site.w.quorum(), site.platform, site.w.signer.address)
 
     simulate(tmp_path, scenario)
+
+
+def test_one_that_gets_its_nonce_while_the_contract_is_asked_is_followed_to_its_end(tmp_path):
+    """Ended then, its transactions would be forgotten, and an unpublished nonce holds up all after it."""
+
+    async def scenario(site):
+        w = site.w
+        await site.attestor.attest(interval(0))
+        await site.outbox.tick()
+        (entry,) = await w.store.call(records.unconfirmed)
+        call = site.platform.record_call(entry.record)
+        await site.market.node.send(w.evm.keys[5], call.contract, call.data)  # a stranger was quicker
+        w.clock.wall_offset_ms += 5_000
+        w.pass_ms(module.LAST_AGE_MS)
+        w.block(4)
+        key = f"record/{entry.record.digest.hex()}"
+        intent = await w.store.call(intents.get, key)
+        first = intents.Outgoing("0x" + "11" * 32, b"raw", 10**9, 1)
+
+        def given(*query):
+            args = (intent.id, w.signer.address, 0, first, 60_000, w.clock.now().wall_ms)
+            w.store._transact(lambda conn: intents.claim(conn, *args))
+            del w.a.lies["eth_call"]
+            return w.a.truth["eth_call"](*query)
+
+        w.a.lies["eth_call"] = given
+        await site.outbox.tick()
+        ((found, outgoing),) = await w.store.call(intents.sent, w.signer.address)
+        assert (found.key, outgoing) == (key, [first])
+
+    simulate(tmp_path, scenario)
+
+
+def test_a_sequence_that_no_record_has_is_not_believed(tmp_path):
+    async def scenario(site):
+        for endpoint in (site.w.a, site.w.b):
+            endpoint.lies["eth_call"] = lambda *_: "0x" + "ff" * 32
+        with pytest.raises(ChainError, match="no record's"):
+            await last_sequence(site.w.quorum(), site.platform, site.w.signer.address)
+
+    simulate(tmp_path, scenario)

@@ -40,7 +40,7 @@ def test_two_honest_endpoints(tmp_path):
         assert final.number == 3
         assert await quorum.logs(final, [SINK], ["0x" + "00" * 32]) == ()
         assert await quorum.transaction_count(SINK, 5) == 0
-        assert await quorum.receipt("0x" + "00" * 32) is None
+        assert await quorum.receipts("0x" + "00" * 32) == [None, None]
         assert await quorum.knows("0x" + "00" * 32) is False
 
     simulate(tmp_path, scenario)
@@ -154,7 +154,7 @@ def test_a_head_far_from_the_trusted_clock(tmp_path, off_s, side):
     simulate(tmp_path, scenario)
 
 
-def test_a_receipt_counts_when_all_see_it_there(tmp_path):
+def test_what_each_endpoint_says_of_a_receipt_is_told_apart(tmp_path):
     async def scenario(w):
         name = "0x" + "33" * 32
         told = {
@@ -162,11 +162,39 @@ def test_a_receipt_counts_when_all_see_it_there(tmp_path):
             "gasUsed": "0x5208", "effectiveGasPrice": "0x1",
         }  # fmt: skip
         w.a.lies["eth_getTransactionReceipt"] = lambda n: told
-        assert await w.quorum().receipt(name) is None
+        first, second = await w.quorum().receipts(name)
+        assert (first.block_number, second) == (4, None)
         w.b.lies["eth_getTransactionReceipt"] = lambda n: told | {"blockHash": "0x" + "55" * 32}
-        assert await w.quorum().receipt(name) is None
+        first, second = await w.quorum().receipts(name)
+        assert first != second
         w.b.lies["eth_getTransactionReceipt"] = lambda n: told
-        assert (await w.quorum().receipt(name)).block_number == 4
+        assert len(set(await w.quorum().receipts(name))) == 1
+        w.a.down = True
+        with pytest.raises(ChainError):
+            await w.quorum().receipts(name)
+
+    simulate(tmp_path, scenario)
+
+
+def test_one_endpoint_alone_cannot_say_that_a_call_would_fail(tmp_path):
+    """A refusal counts towards giving a call up; a liar would have a service never settled."""
+
+    async def scenario(w):
+        def refuse(*_):
+            raise Refused("execution reverted", 3)
+
+        quorum = w.quorum()
+        w.a.lies["eth_estimateGas"] = refuse
+        with pytest.raises(ChainError, match="do not agree"):
+            await quorum.estimate_gas(w.signer.address, SINK, b"")
+        w.b.down = True
+        with pytest.raises(ChainError, match="do not agree"):
+            await quorum.estimate_gas(w.signer.address, SINK, b"")
+        w.b.down = False
+        w.b.lies["eth_estimateGas"] = refuse
+        with pytest.raises(RpcError) as told:
+            await quorum.estimate_gas(w.signer.address, SINK, b"")
+        assert told.value.fault is Fault.REVERTED
 
     simulate(tmp_path, scenario)
 

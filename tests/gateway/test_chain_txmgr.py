@@ -11,6 +11,7 @@ from rig.evmchain import Refused
 from gateway.chain.send_state import Policy
 from gateway.chain.txmgr import REFUSALS_MAX, WINDOW
 from gateway.errors import ChainError
+from gateway.model import ClockTrust
 from gateway.store import intents
 from gateway.store.intents import NewIntent
 from tests.chain.world import SINK, world
@@ -389,5 +390,99 @@ def test_a_call_that_follows_another_waits_and_falls_with_it(tmp_path):
             w.block()
             await manager.tick()
         assert await state(w, 3) == "refused"
+
+    simulate(tmp_path, scenario)
+
+
+def test_a_receipt_that_one_endpoint_has_lost_sends_nothing_again(tmp_path):
+    """A pruned or lying endpoint says null for ever: the nonce is ours all the same, not a stranger's."""
+
+    async def scenario(w):
+        manager = w.manager()
+        await manager.submit(call(0))
+        await manager.tick()
+        w.b.lies["eth_getTransactionReceipt"] = lambda name: None
+        await settle(w, manager)
+        assert await state(w) == "sent"
+        assert w.used_nonces() == {0: 1}
+        w.b.lies.clear()
+        await settle(w, manager, 3)
+        assert await state(w) == "confirmed"
+        assert w.used_nonces() == {0: 1}
+
+    simulate(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("asked", ["eth_estimateGas", "eth_maxPriorityFeePerGas"])
+def test_a_call_withdrawn_while_endpoints_are_asked_is_let_go(tmp_path, asked):
+    """The outbox ends a queued call at any moment: nothing is sent, and nothing fails."""
+
+    async def scenario(w):
+        manager = w.manager()
+        await manager.submit(call(0))
+        await manager.submit(call(1))
+        number = (await w.store.call(intents.get, "call/0")).id
+
+        def withdraw(*_):
+            w.store._transact(lambda conn: intents.withdraw(conn, number))
+            return w.b.truth[asked](*_)
+
+        w.a.lies[asked] = withdraw
+        await settle(w, manager)
+        assert [await state(w, n) for n in range(2)] == ["refused", "confirmed"]
+        assert w.payloads() == [b"\x02"]
+
+    simulate(tmp_path, scenario)
+
+
+def test_what_is_still_on_its_way_counts_in_the_budget_however_old(tmp_path):
+    """Sent yesterday, mined today: a budget that forgets it would be spent twice."""
+
+    async def scenario(w):
+        one = 60_000 * 3 * 10**9
+        manager = w.manager(Policy(confirmations=1, spend_per_day_wei=3 * one))
+        for n in range(12):
+            await manager.submit(call(n))
+        await manager.tick()
+        first = manager.status.sent
+        assert 0 < first < 12
+        for _ in range(30):  # a day and more without a block for us
+            w.pass_ms(3_600_000)
+            w.block(empty=True)
+            await manager.tick()
+        assert await w.store.call(intents.spent_since, w.clock.now().wall_ms) <= 3 * one
+        assert manager.status.sent == first
+
+    simulate(tmp_path, scenario)
+
+
+def test_on_a_clock_that_is_not_synchronised_nothing_is_spent(tmp_path):
+    """A clock that starts in the past and jumps would give a new day's budget at each start."""
+
+    async def scenario(w):
+        manager = w.manager()
+        await manager.submit(call(0))
+        w.clock.trust = ClockTrust.UNTRUSTED
+        await settle(w, manager, 3)
+        assert "synchronised" in manager.status.trouble
+        assert await w.store.call(intents.next_nonce, w.signer.address) == 0
+        w.clock.trust = ClockTrust.TRUSTED
+        await settle(w, manager)
+        assert await state(w) == "confirmed"
+
+    simulate(tmp_path, scenario)
+
+
+def test_a_price_beyond_what_a_row_holds_is_not_paid(tmp_path):
+    async def scenario(w):
+        def dear(tag, full=False):
+            block = w.a.truth["eth_getBlockByNumber"](tag)
+            return block and block | {"baseFeePerGas": hex(2**60)}
+
+        w.a.lies["eth_getBlockByNumber"] = w.b.lies["eth_getBlockByNumber"] = dear
+        manager = w.manager(Policy(fee_cap_wei=10**24, spend_per_day_wei=10**24))
+        await manager.submit(call(0))
+        await manager.tick()
+        assert "budget" in manager.status.trouble
 
     simulate(tmp_path, scenario)

@@ -86,7 +86,26 @@ def test_dearer_transactions_add_up_to_the_dearest(conn):
     assert [t.published for t in sent] == [False, True]
     assert intent.cost_wei == 50_000 * 107
     assert intents.spent_since(conn, 8) == 50_000 * 107
-    assert intents.spent_since(conn, 9) == 0
+    assert intents.spent_since(conn, 9) == 50_000 * 107, "on its way: it is paid when it is mined"
+    intents.finish(conn, one, "confirmed", 77)
+    assert (intents.spent_since(conn, 8), intents.spent_since(conn, 9)) == (77, 0)
+
+
+def test_a_sum_beyond_the_integers_of_sql(conn):
+    for n in range(3):
+        intents.give_nonce(conn, queue(conn, n), ME, n, tx(n), 1, 9)
+    conn.execute("UPDATE intent SET cost_wei = ?", (2**63 - 1,))
+    assert intents.spent_since(conn, 0) == 3 * (2**63 - 1)
+
+
+def test_only_what_is_queued_is_claimed_and_withdrawn(conn):
+    one, two = queue(conn, 1), queue(conn, 2)
+    assert intents.claim(conn, one, ME, 0, tx(1), 50_000, 9).state == "sent"
+    assert not intents.withdraw(conn, one)
+    assert intents.outgoing(conn, one) == [tx(1)]
+    assert intents.withdraw(conn, two)
+    assert intents.claim(conn, two, ME, 1, tx(2), 50_000, 9) is None
+    assert intents.next_nonce(conn, ME) == 1
 
 
 def test_a_finished_one_keeps_its_true_cost_and_no_transactions(conn):
