@@ -12,6 +12,7 @@ from typing import Any
 
 from drivers.sunspec.binding import Bound, Present, Term
 from drivers.sunspec.models import Field, spanning
+from drivers.sunspec.scan import Moved
 from drivers.sunspec.values import ABSENT, Value, decode
 from gateway.errors import FrameError
 from gateway.model import INT64_MAX, Quality
@@ -52,14 +53,14 @@ class Block:
         return frozenset(address for address, _ in self.keys)
 
     def take(self, data: bytes) -> tuple[Any, ...]:
-        """Raw values of an answer. FrameError if it is of another length or the chain has moved."""
+        """Raw values of an answer. FrameError if it is of another length, Moved if the chain is another."""
         if len(data) != 2 * self.count:
             raise FrameError(f"{len(data)} bytes for {self.count} registers at {self.address}")
         raw = self.codes.unpack(data)
         for position, expected in self.checks:
             if raw[position] != expected:
                 model = self.keys[position][0]
-                raise FrameError(f"there is no longer the same SunSpec model at {model}: scanning again")
+                raise Moved(f"there is no longer the same SunSpec model at {model}: scanning again")
         return raw
 
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from drivers.sunspec.binding import understood
 from drivers.sunspec.driver import SunSpec
 from drivers.sunspec.profile import SunSpecProfile
+from drivers.sunspec.scan import Moved
 from drivers.sunspec.setpoint import Raw, Way, Writes, choose
-from gateway.errors import FrameError, LinkError
+from gateway.errors import LinkError
 from gateway.model import CommandClass, Points, ReadBack, Sample, SetpointSpec
 from gateway.site import Device
 
@@ -72,7 +73,7 @@ class Commanded:
         )
 
     async def read(self) -> Sample:
-        if not self._reader.connected:
+        if self._way is None or not self._reader.connected:
             await self.connect()
         return await self._reader.read()
 
@@ -98,8 +99,12 @@ class Commanded:
 
     async def read_back(self) -> ReadBack:
         way = self._known()
-        self._raw = await self._fetch(way)
-        return way.held(self._raw)
+        raw = await self._fetch(way)
+        if not way.usable(raw):  # then what was known before still says how to hand the battery back
+            model = way.present.found.model
+            raise LinkError(f"{self._device.name}: model {model} no longer states what a setpoint needs")
+        self._raw = raw
+        return way.held(raw)
 
     async def release(self) -> None:
         await self._write(self._known().release(self._raw))
@@ -112,7 +117,7 @@ class Commanded:
     async def _fetch(self, way: Way) -> Raw:
         try:
             return way.parse(await self._reader.registers(way.present.found.address, way.registers))
-        except FrameError:
+        except Moved:
             await self._reader.close()
             raise
 

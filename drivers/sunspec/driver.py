@@ -11,7 +11,7 @@ from typing import Any
 from drivers.sunspec.binding import Bound, Present, bind, for_role, nameplate_w, own_pv, understood
 from drivers.sunspec.blocks import READ_MAX, Block, Program, program
 from drivers.sunspec.profile import SunSpecProfile
-from drivers.sunspec.scan import BASES, COMMON_MODEL, Found, scan
+from drivers.sunspec.scan import BASES, COMMON_MODEL, Found, Moved, scan
 from drivers.sunspec.values import text
 from gateway.clock import Clock
 from gateway.driver import RegisterLink
@@ -83,11 +83,11 @@ class SunSpec:
             await self.connect()
         assert self._polls is not None
         polls, plan = self._polls, self._polls.program
-        slow = self._clock.mono_ms() >= self._slow_due_ms
+        stamp = self._clock.now()  # before the wire: an age is never understated
+        slow = stamp.mono_ms >= self._slow_due_ms
         raw: list[int | float] = []
         for block in (*plan.fast, *plan.slow) if slow else plan.fast:
             raw.extend(await self._take(block, polls))
-        stamp = self._clock.now()
         if slow:
             self._slow_due_ms = stamp.mono_ms + SLOW_MS
         operations = plan.operations if slow else plan.operations[: plan.fast_count]
@@ -115,10 +115,14 @@ class SunSpec:
             return block.take(await self.registers(block.address, block.count))
         except DeviceRefused as error:
             if error.code in WRONG_REGISTERS and len(block.models) > 1:
-                self._settle(polls.bounds, polls.apart | block.models)  # the next poll asks in parts
+                # The next poll asks in parts, and everywhere: what reads no two models at once does so nowhere,
+                # and one miss a block would end the session before the last block was found out.
+                plan = polls.program
+                shared = (b.models for b in (*plan.fast, *plan.slow) if len(b.models) > 1)
+                self._settle(polls.bounds, polls.apart.union(*shared))
             raise
-        except FrameError:
-            self._polls = None  # the chain may have moved: the next read scans again
+        except Moved:
+            self._polls = None  # the next read scans again
             raise
 
     def _settle(self, bounds: Sequence[Bound], apart: frozenset[int]) -> None:

@@ -17,6 +17,11 @@ COMMON_MODEL = 1
 MODELS_MAX = 64  # a hybrid with meters and battery shows about 20
 ADDRESS_END = 0x10000
 
+
+class Moved(FrameError):
+    """Another model, or none, stands where one was found. The chain has to be walked again."""
+
+
 Read = Callable[[int, int], Awaitable[bytes]]  # address, registers -> 2 * registers bytes
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from drivers.sunspec.binding import Present
 from drivers.sunspec.models import HEADER, spanning
+from drivers.sunspec.scan import Moved
 from drivers.sunspec.values import SF_ABSENT, SF_LIMIT
 from gateway.errors import FrameError, LinkError
 from gateway.model import ReadBack
@@ -40,7 +41,9 @@ class Way(Protocol):
 
     def parse(self, data: bytes) -> Raw: ...
 
-    def usable(self, raw: Raw) -> bool: ...
+    def usable(self, raw: Raw) -> bool:
+        """Whether powers can be turned into these registers; the methods below need it."""
+        ...
 
     def has_timer(self, raw: Raw) -> bool: ...
 
@@ -75,18 +78,23 @@ def choose(preference: str, models: Mapping[int, Present], *, charge_grid: bool)
 
 
 def _parse(present: Present, registers: int, data: bytes) -> Raw:
-    """Raw values of the first `registers` of a model. FrameError if it is not that model any more."""
+    """Raw values of the first `registers` of a model. Moved if it is not that model any more."""
     if len(data) != 2 * registers:
         raise FrameError(f"{len(data)} bytes for {registers} registers of model {present.found.model}")
     fields = [f for f in present.layout.fields if f.offset + f.registers <= registers]
     raw = dict(zip((f.name for f in fields), spanning(fields, 0, registers).unpack(data), strict=True))
     if (raw["ID"], raw["L"]) != (present.found.model, present.found.length):
-        raise FrameError(f"there is no longer a model {present.found.model} at {present.found.address}")
+        raise Moved(f"there is no longer a model {present.found.model} at {present.found.address}")
     return raw
 
 
+def _scales(sf: int) -> bool:
+    """Whether a scale factor can be used; "not implemented" is out of the range as well."""
+    return -SF_LIMIT <= sf <= SF_LIMIT
+
+
 def _lsb(sf: int, what: str) -> Fraction:
-    if not -SF_LIMIT <= sf <= SF_LIMIT:
+    if not _scales(sf):
         raise LinkError(f"the device states no usable scale factor for {what}")
     return Fraction(10) ** sf
 
@@ -132,7 +140,7 @@ class Set704:
         return _parse(self.present, self.registers, data)
 
     def usable(self, raw: Raw) -> bool:
-        return bool(raw["WSetEna"] != 0xFFFF and raw["WSet_SF"] != SF_ABSENT)
+        return bool(raw["WSetEna"] != 0xFFFF and _scales(raw["WSet_SF"]))
 
     def has_timer(self, raw: Raw) -> bool:
         return bool(raw["WSetRvrtTms"] != 0xFFFFFFFF)
@@ -205,8 +213,8 @@ class Storage124:
         return _parse(self.present, self.registers, data)
 
     def usable(self, raw: Raw) -> bool:
-        needed = (raw["WChaMax_SF"], raw["InOutWRte_SF"])
-        return SF_ABSENT not in needed and raw["WChaMax"] != 0xFFFF and raw["StorCtl_Mod"] != 0xFFFF
+        scaled = _scales(raw["WChaMax_SF"]) and _scales(raw["InOutWRte_SF"])
+        return scaled and raw["WChaMax"] != 0xFFFF and raw["StorCtl_Mod"] != 0xFFFF
 
     def has_timer(self, raw: Raw) -> bool:
         return bool(raw["InOutWRte_RvrtTms"] != 0xFFFF)

@@ -7,6 +7,7 @@ import pytest
 
 from drivers.sunspec.commanded import Commanded, spec
 from drivers.sunspec.driver import SunSpec
+from drivers.sunspec.models import layout
 from gateway.driver import Actuator
 from gateway.errors import DeviceRefused, FrameError, LinkError
 from gateway.model import CommandClass, ReadBack
@@ -208,6 +209,60 @@ async def test_nothing_is_written_where_a_model_once_was() -> None:
     assert sample.points is actuator.points and not actuator.pushed
     assert await actuator.arm(60) == 60
     assert image.writes[0][0] == image.find(704) + RVRT
+
+
+@pytest.mark.parametrize("sf", [0x8000, 11, 0xFFF0])
+@pytest.mark.parametrize("models", [(CONTROL_704,), (STORAGE_124,)])
+async def test_a_scale_factor_that_goes_is_a_failed_exchange_and_never_one_of_control(
+    models: tuple[bytes, ...], sf: int
+) -> None:
+    actuator, image = inverter(NAMEPLATE_120, *models)
+    image.__class__ = Image  # type: ignore[assignment]
+    await actuator.connect()
+    model, name = (704, "WSet_SF") if models == (CONTROL_704,) else (124, "InOutWRte_SF")
+    known = layout(model, image.registers[image.find(model) + 1])
+    assert known
+    at = image.find(model) + known.by_name[name].offset
+    before, image.registers[at] = image.registers[at], sf
+    with pytest.raises(LinkError, match="no longer states what a setpoint needs"):
+        await actuator.read_back()
+    assert actuator.quantise(-1000) == -1000
+    await actuator.release()  # what hands the battery back needs nothing of it
+    image.registers[at] = before
+    assert not (await actuator.read_back()).active
+
+
+async def test_a_garbled_answer_costs_an_exchange_and_no_scan() -> None:
+    actuator, image = inverter(NAMEPLATE_120, CONTROL_704)
+    await actuator.connect()
+    answers = image.read
+
+    async def garbled(*_: object, **__: object) -> bytes:
+        raise FrameError("no valid reply")
+
+    for call in (actuator.read_back, actuator.read):
+        image.read = garbled  # type: ignore[method-assign, assignment]
+        with pytest.raises(FrameError):
+            await call()
+        image.read = answers  # type: ignore[method-assign]
+        image.log.clear()
+        await call()
+        assert len(image.log) <= 3 and ("read", 40000, 2) not in image.log
+    await actuator.write_power(100)
+
+
+async def test_a_way_that_was_gone_at_a_rescan_is_looked_for_again() -> None:
+    actuator, image = inverter(NAMEPLATE_120, CONTROL_704)
+    await actuator.connect()
+    whole = Inverter704.of(COMMON, INVERTER_103, model_bytes(122, {}), NAMEPLATE_120, CONTROL_704)
+    image.registers = Image.of(COMMON, INVERTER_103, model_bytes(122, {}), NAMEPLATE_120).registers
+    with pytest.raises(FrameError, match="no longer the same"):
+        await actuator.read()
+    with pytest.raises(LinkError, match="cannot be commanded"):
+        await actuator.read()
+    image.registers = whole.registers  # the device has come up as a whole
+    await actuator.read()
+    assert await actuator.arm(60) == 60
 
 
 async def test_a_failed_reconnect_leaves_nothing_to_write_to() -> None:

@@ -163,6 +163,49 @@ async def test_a_refused_merged_read_falls_back_to_its_parts() -> None:
     assert len(image.log) == 3 and reader.points is points
 
 
+async def test_a_device_that_never_reads_two_models_at_once_costs_one_miss() -> None:
+    """However many reads were planned across models: three misses in a row would end the session."""
+    filler = model_bytes(160, {"N": 6}, {"module": [{"ID": n} for n in range(6)]})
+    temperatures = model_bytes(803, {"NStr": 0, "ModTmpMax": 301, "ModTmpMin": 250, "ModTmp_SF": -1})
+    image = Image.of(COMMON, INVERTER_103, STORAGE_713, filler, BANK_802, temperatures)
+    bounds = [image.find(713), image.find(803)]
+    reader, _ = driver(image, bank_positive="discharge")
+    await reader.connect()
+    whole = image.read
+
+    async def one(unit: int, table: str, address: int, count: int, *, timeout_s: float) -> bytes:
+        if any(address < at < address + count for at in bounds):
+            raise DeviceRefused("illegal data address", 2)
+        return await whole(unit, table, address, count, timeout_s=timeout_s)
+
+    image.log.clear()
+    await reader.read()
+    assert sum(any(a < at < a + n for at in bounds) for _, a, n in image.log if isinstance(n, int)) == 2
+    image.read = one  # type: ignore[method-assign]
+    with pytest.raises(DeviceRefused):
+        await reader.read()
+    assert values(await reader.read())["battery_soc_bp"] == 5530
+
+
+async def test_a_sample_is_as_old_as_its_first_byte_and_no_older_than_a_scan() -> None:
+    image = Image.of(COMMON, INVERTER_103, STORAGE_713)
+    reader, clock = driver(image)
+    whole = image.read
+
+    async def slow(unit: int, table: str, address: int, count: int, *, timeout_s: float) -> bytes:
+        clock.at_ms += 100
+        return await whole(unit, table, address, count, timeout_s=timeout_s)
+
+    image.read = slow  # type: ignore[method-assign]
+    await reader.connect()
+    scan_ms = clock.at_ms
+    assert (await reader.read()).stamp.mono_ms == scan_ms < clock.at_ms
+    await reader.close()
+    before_ms = clock.at_ms
+    sample = await reader.read()
+    assert sample.stamp.mono_ms == clock.at_ms - 100 > before_ms  # one block, after the scan
+
+
 async def test_a_busy_device_keeps_its_plan() -> None:
     image = Image.of(COMMON, INVERTER_103, NAMEPLATE_120)
     reader, _ = driver(image)

@@ -193,6 +193,7 @@ def test_an_unusable_scale_factor_is_never_multiplied_with(data: bytes, sf: int)
     assume(not -10 <= sf <= 10)
     made, raw = way(data)
     raw["WSet_SF"] = raw["InOutWRte_SF"] = sf
+    assert not made.usable(raw)
     with pytest.raises(LinkError, match="scale factor"):
         made.quantise(raw, 100)
 
