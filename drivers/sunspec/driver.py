@@ -115,8 +115,8 @@ class SunSpec:
             return block.take(await self.registers(block.address, block.count))
         except DeviceRefused as error:
             if error.code in WRONG_REGISTERS and len(block.models) > 1:
-                # The next poll asks in parts, and everywhere: what reads no two models at once does so nowhere,
-                # and one miss a block would end the session before the last block was found out.
+                # The next poll asks in parts, and everywhere: what reads no two models at once does so
+                # nowhere, and one miss a block would end the session before the last was found out.
                 plan = polls.program
                 shared = (b.models for b in (*plan.fast, *plan.slow) if len(b.models) > 1)
                 self._settle(polls.bounds, polls.apart.union(*shared))
