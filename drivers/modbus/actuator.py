@@ -34,7 +34,8 @@ class Commanded:
         )  # what the sequence puts into the device's timer, not what was measured
         self.setpoint = spec(device, model)
         limits = {"charge_max": model.charge_max, "discharge_max": model.discharge_max}
-        self._limits = _reader(device, profile, {n: r for n, r in limits.items() if isinstance(r, Register)})
+        read = {n: r for n, r in limits.items() if isinstance(r, Register)}
+        self._limits = _reader(device, profile, read, down=True)
         self._held = _reader(device, profile, _read_back_registers(model))
         self._timer = _reader(device, profile, {"timer": model.arm.timer} if model.arm else {})
 
@@ -160,6 +161,8 @@ def _require_names(model: SetpointModel) -> tuple[str, ...]:
     return tuple(f"require{n}" for n in range(len(model.read_back.require)))
 
 
-def _reader(device: Device, profile: ModbusProfile, registers: Mapping[str, Register]) -> Reader:
-    fields: list[Field] = [register.field(name, device.unit) for name, register in registers.items()]
+def _reader(
+    device: Device, profile: ModbusProfile, registers: Mapping[str, Register], *, down: bool = False
+) -> Reader:
+    fields: list[Field] = [r.field(name, device.unit, down=down) for name, r in registers.items()]
     return Reader(fields, profile.forbidden_ranges(), profile.hole_max)

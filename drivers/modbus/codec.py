@@ -2,14 +2,15 @@
 
 Pure. A Field says how one value lies in registers and what turns it into its canonical unit: an exact
 rational scale (negative where the device's sign is the other way round), the patterns that mean "no
-value", a plausible range. Decoding rounds to the nearest integer (ties up), encoding toward zero. What
+value", a plausible range. Decoding rounds to the nearest integer, limits and encoding toward zero. What
 the device calls absent is ABSENT and 0; what is implausible or beyond int64 is INVALID and kept visible.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isfinite
+from math import ceil, isfinite
 from operator import itemgetter
 from struct import Struct
 
@@ -28,6 +29,8 @@ TYPES: Mapping[str, tuple[str, int]] = {
 }
 FLOATS = frozenset({"f32", "f64"})
 SCALE_TERM_MAX = 10**9  # no device scales by more; keeps every product well inside exact arithmetic
+SCALE_TEXT_MAX = 40
+_HUGE = re.compile(r"[eE][+-]?\d{4}")  # 1e999999999 would be worked out before it is refused
 
 _GOOD, _INVALID, _ABSENT = int(Quality.GOOD), int(Quality.INVALID), int(Quality.ABSENT)
 
@@ -40,7 +43,7 @@ class Field:
     """One value in registers. canonical = native * scale; `low`/`high` bound the canonical value.
 
     `absent` holds bit patterns (0x8000) or native numbers (-32768), equal to the codec. `mask` picks bits,
-    shifted down to bit 0. `little`: the lowest 16 bits come first.
+    shifted down to bit 0. `little`: the lowest 16 bits come first. `down`: a limit, never rounded up.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Field:
     high: int | None = None
     unit: int = 1
     table: str = "holding"
+    down: bool = False
 
     @property
     def count(self) -> int:
@@ -70,9 +74,10 @@ def parse_scale(value: object) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Fraction):
         raise ValueError("scale must be a number such as 10, 0.1 or 1/10")
     try:
-        scale = Fraction(str(value))  # by its decimal text: 0.1 is one tenth, not the nearest binary float
+        text = str(value)  # by its decimal text: 0.1 is one tenth, not the nearest binary float
+        scale = Fraction(text if len(text) <= SCALE_TEXT_MAX and not _HUGE.search(text) else "")
     except (ValueError, ZeroDivisionError):
-        raise ValueError(f"scale {value!r} must be a number such as 10, 0.1 or 1/10") from None
+        raise ValueError("scale must be a number such as 10, 0.1 or 1/10") from None
     if scale <= 0 or max(scale.numerator, scale.denominator) > SCALE_TERM_MAX:
         raise ValueError(f"scale {value!r} must be positive, with terms up to {SCALE_TERM_MAX}")
     return scale
@@ -189,6 +194,8 @@ def _integer_scaler(field: Field) -> Callable[[Native], int | None]:
         whole = int(native)
         if mask:
             whole = (whole & mask) >> shift
+        if field.down:
+            return int(whole * field.scale)
         return (2 * whole * numerator + denominator) // (2 * denominator)
 
     return scale
@@ -201,7 +208,9 @@ def _float_scaler(field: Field) -> Callable[[Native], int | None]:
         if not isfinite(native):
             return None
         scaled = native * numerator / denominator
-        return round(scaled) if isfinite(scaled) else (INT64_MAX + 1 if scaled > 0 else INT64_MIN - 1)
+        if isfinite(scaled):
+            return int(scaled) if field.down else round(scaled)
+        return INT64_MAX + 1 if scaled > 0 else INT64_MIN - 1
 
     return scale
 
@@ -238,9 +247,12 @@ def _float_bytes(type_: str, exact: Fraction) -> bytes:
 
 
 def hold(field: Field, value: int) -> int:
-    """The canonical value that `encode` really stores, toward zero."""
+    """The power nearest to zero that `encode` stores as it stores `value`: what the device holds, less than 1
+    above it where that is no whole number."""
     native = Fraction(value) / field.scale
     if field.type in FLOATS:
-        packer = Struct(">" + TYPES[field.type][0])
-        return int(Fraction(packer.unpack(_float_bytes(field.type, native))[0]) * field.scale)
-    return int(int(native) * field.scale)
+        stored = Fraction(Struct(">" + TYPES[field.type][0]).unpack(_float_bytes(field.type, native))[0])
+    else:
+        stored = Fraction(int(native))
+    held = ceil(abs(stored * field.scale))
+    return -held if value < 0 else held

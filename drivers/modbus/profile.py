@@ -64,6 +64,12 @@ class Text(Strict):
     table: Literal["holding", "input"] = "holding"
     unit: Unit | None = None
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.address + self.count > 0x10000:
+            raise_all("Text", [wrong(("count",), f"text at {self.address} ends past 65535", self.count)])
+        return self
+
 
 class ModbusProfile(ProfileBase):
     """A device as a table of registers."""
@@ -87,18 +93,25 @@ class ModbusProfile(ProfileBase):
                 if bad.table == point.table and bad.first < end and bad.last >= point.address:
                     text = f"lies in the forbidden range {bad.first}..{bad.last}"
                     problems.append(wrong(("points", name, "address"), text, point.address))
-            if name in QUANTITIES and "_limit_" in name and point.negate:
+            if _is_limit(name) and point.negate:
                 problems.append(wrong(("points", name, "negate"), "limits are magnitudes", point.negate))
+            if _is_limit(name) and point.poll == "slow":
+                text = "a limit that is older than 3 polls counts as 0: it is polled fast"
+                problems.append(wrong(("points", name, "poll"), text, point.poll))
         raise_all("Profile", problems)
         return self
 
     def fields(self, unit: int, poll: str) -> tuple[codec.Field, ...]:
         """The points of one poll class, for a device with this unit id."""
         chosen = ((n, p) for n, p in self.points.items() if p.poll == poll)
-        return tuple(p.field(n, unit, p.min, p.max) for n, p in chosen)
+        return tuple(p.field(n, unit, p.min, p.max, down=_is_limit(n)) for n, p in chosen)
 
     def forbidden_ranges(self) -> tuple[Forbidden, ...]:
         return tuple(Forbidden(f.table, f.first, f.last) for f in self.forbidden)
+
+
+def _is_limit(name: str) -> bool:
+    return name in QUANTITIES and "_limit_" in name
 
 
 def _overlaps(points: dict[str, PointModel]) -> list[InitErrorDetails]:

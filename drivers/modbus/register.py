@@ -77,8 +77,10 @@ class Register(Value):
         raise_all("Register", problems)
         return self
 
-    def field(self, name: str, unit: int, low: int | None = None, high: int | None = None) -> codec.Field:
-        """The codec's view; `unit` is the device's, `low` and `high` what is plausible."""
+    def field(
+        self, name: str, unit: int, low: int | None = None, high: int | None = None, *, down: bool = False
+    ) -> codec.Field:
+        """The codec's view; `unit` is the device's, `low` and `high` what is plausible, `down` for limits."""
         return codec.Field(
             name,
             self.address,
@@ -91,4 +93,5 @@ class Register(Value):
             high,
             unit if self.unit is None else self.unit,
             self.table,
+            down,
         )

@@ -30,8 +30,8 @@ def writes(steps: Iterable[Step], power_w: int, timeout_s: int, unit: int) -> tu
 
 
 def quantise(steps: Sequence[Step], power_w: int) -> int:
-    """The power nearest to `power_w`, toward zero, that every register of the sequence holds exactly."""
-    for _ in range(8):  # each round only shrinks; one register settles at once, several within a few
+    """The power nearest to `power_w`, toward zero, that every register of the sequence holds, to the watt."""
+    for _ in range(8):  # each round only shrinks; one register settles at once, several mostly do
         held = _held(steps, power_w)
         if held == power_w:
             return held
@@ -41,7 +41,8 @@ def quantise(steps: Sequence[Step], power_w: int) -> int:
 
 def step_w(steps: Iterable[Step]) -> int:
     """One least significant bit of the coarsest power register, at least 1 W."""
-    return max([1, *(ceil(abs(v.scale)) for s in steps for v in s.values if v.value in POWERS)])
+    whole = (v for s in steps for v in s.values if v.value in POWERS and v.type not in codec.FLOATS)
+    return max([1, *(ceil(v.scale) for v in whole)])  # a float's own steps are finer than a watt
 
 
 def _held(steps: Iterable[Step], power_w: int) -> int:
@@ -86,7 +87,11 @@ def _write(step: Step, power_w: int, timeout_s: int, unit: int) -> Write:
         if isinstance(value.value, int):
             registers += _as_is(field, value.value)
         else:
-            registers += codec.encode(field, _canonical(value, power_w, timeout_s))
+            canonical = _canonical(value, power_w, timeout_s)
+            # a time longer than its register is cut: the device then ends a command earlier, never later
+            registers += codec.encode(
+                field, canonical if value.value in POWERS else _fitting(field, canonical)
+            )
     whose = unit if step.unit is None else step.unit
     return Write(whose, step.address, tuple(registers), step.single, step.if_changed)
 

@@ -74,7 +74,10 @@ class LinkUrl:
 
 def parse(url: str) -> LinkUrl:
     """Check a link URL. Raises ConfigError with one line that says what to write instead."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # of brackets only
+        raise ConfigError(f"link {url!r}: an IPv6 address is written in brackets, tcp://[::1]:502") from None
     if parts.scheme not in _OPTIONS:
         raise ConfigError(f"link {url!r}: scheme must be tcp, rtu or rtutcp")
     options = _options(url, parts)
@@ -125,6 +128,6 @@ def _options(url: str, parts: SplitResult) -> dict[str, str]:
 def _number(url: str, name: str, options: Mapping[str, str]) -> int:
     least, most, default = _NUMBERS[name]
     text = options.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
         raise ConfigError(f"link {url!r}: {name} must be a whole number from {least} to {most}")
     return int(text)

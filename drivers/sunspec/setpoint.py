@@ -23,6 +23,7 @@ Write = tuple[int, tuple[int, ...]]  # offset from the model's ID register, regi
 Writes = tuple[Write, ...]
 
 INT16_MAX, INT32_MAX = 2**15 - 1, 2**31 - 1
+TIMER16_MAX = 0xFFFE  # s; one more would be "not implemented"
 WATTS = 1  # 704 WSetMod
 BOTH = 3  # 124 StorCtl_Mod: charge and discharge limit active
 FROM_GRID = 1  # 124 ChaGriSet
@@ -234,7 +235,8 @@ class Storage124:
 
     def power(self, raw: Raw, power_w: int, timeout_s: int) -> Writes:
         rate = self._rate(raw, power_w)
-        timer = ((self._at("InOutWRte_RvrtTms"), (timeout_s,)),) if self.has_timer(raw) else ()
+        timer_s = min(timeout_s, TIMER16_MAX)
+        timer = ((self._at("InOutWRte_RvrtTms"), (timer_s,)),) if self.has_timer(raw) else ()
         rates = (self._at("OutWRte"), (rate & 0xFFFF, -rate & 0xFFFF))
         return (*timer, rates, (self._at("StorCtl_Mod"), (BOTH,)))
 

@@ -232,6 +232,12 @@ async def test_a_nameplate_in_a_register_is_known_after_connect(register: int, m
     assert (inverter.setpoint.charge_max_w, inverter.setpoint.discharge_max_w) == (3000, most_w)
 
 
+async def test_a_nameplate_between_two_watts_is_the_lower() -> None:
+    inverter = small(Memory({(1, 50): 46_009}), discharge_max={"address": 50, "type": "u16", "scale": "1/10"})
+    await inverter.connect()
+    assert inverter.setpoint.discharge_max_w == 4600
+
+
 async def test_a_negative_nameplate_is_none() -> None:
     inverter = small(Memory({(1, 50): 0xFF00}), discharge_max={"address": 50, "type": "s16"})
     await inverter.connect()

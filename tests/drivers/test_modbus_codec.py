@@ -93,7 +93,11 @@ def test_scale_is_exact(written: object, scale: Fraction) -> None:
     assert parse_scale(written) == scale
 
 
-@pytest.mark.parametrize("written", [0, -1, "x", "1/0", True, None, [], "1e12", "1/3000000000", float("nan")])
+@pytest.mark.parametrize(
+    "written",
+    [0, -1, "x", "1/0", True, None, [], "1e12", "1/3000000000", float("nan"), float("inf"), "9" * 500,
+     "1e999999999", "1e-999999999", 10**100],
+)  # fmt: skip
 def test_scales_that_are_refused(written: object) -> None:
     with pytest.raises(ValueError):
         parse_scale(written)
@@ -117,6 +121,20 @@ def test_integers_survive_the_round_trip(
         assert value in (INT64_MIN, INT64_MAX) and quality in (GOOD, INVALID)
 
 
+@given(st.sampled_from(sorted(TYPES)), SCALES, st.data())
+def test_a_limit_is_never_rounded_up(type_: str, scale: Fraction, data: st.DataObject) -> None:
+    """Invariant 1 of the design: within the limits after rounding and scaling."""
+    field = Field("charge_limit_w", 0, type_, scale=scale, down=True)
+    if type_ in FLOATS:
+        native: int | float = data.draw(st.floats(-1e6, 1e6, width=32))
+    else:
+        native = data.draw(st.integers(*(max(-(10**6), min(n, 10**6)) for n in native_range(type_))))
+    value, quality = one(field, struct.pack(">" + TYPES[type_][0], native))
+    exact = abs(Fraction(native) * scale)
+    slack = exact / 2**52 if type_ in FLOATS else 0
+    assert quality is GOOD and abs(value) <= exact + slack < abs(value) + 1 + 2 * slack
+
+
 @given(st.sampled_from(sorted(TYPES)), st.booleans(), SCALES, st.booleans(), st.integers(-40000, 40000))
 def test_encoding_never_goes_beyond_what_was_asked(
     type_: str, little: bool, scale: Fraction, negate: bool, value: int
@@ -132,7 +150,8 @@ def test_encoding_never_goes_beyond_what_was_asked(
     raw = words(registers[::-1] if little else registers)
     stored = Fraction(struct.unpack(">" + TYPES[type_][0], raw)[0]) * field.scale
     assert abs(stored) <= abs(value) and stored * value >= 0
-    assert abs(held) <= abs(stored) < abs(held) + 1
+    assert abs(stored) <= abs(held) < abs(stored) + 1 and abs(held) <= abs(value)
+    assert encode(field, held) == registers
     if type_ not in FLOATS:
         assert abs(value) - abs(stored) < abs(field.scale)
 

@@ -61,6 +61,14 @@ async def test_fast_points_each_time_slow_points_when_due() -> None:
     assert driver.points[: len(first.points)] == first.points
 
 
+async def test_a_limit_between_two_watts_is_the_lower_a_measurement_the_nearer() -> None:
+    link = Memory({(1, 40): 33_009, (1, 41): 33_009})
+    tenths = {"type": "u16", "scale": "1/10"}
+    points = {"charge_limit_w": {"address": 40, **tenths}, "pv_power_w": {"address": 41, **tenths}}
+    sample = await made(small(points=points), link, HandClock()).read()
+    assert sample.values == (3300, 3301)
+
+
 async def test_a_sentinel_is_absent_and_an_impossible_value_invalid() -> None:
     link = Memory({(1, 12): 0xFFFF})
     driver = made(small(), link)

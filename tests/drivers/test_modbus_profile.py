@@ -119,6 +119,13 @@ U16 = {"address": 12, "type": "u16"}
             "points/charge_limit_w/negate",
             "magnitudes",
         ),
+        (
+            "points/charge_limit_w",
+            {"address": 20, "type": "u16", "poll": "slow"},
+            "points/charge_limit_w/poll",
+            "polled fast",
+        ),
+        ("identity", {"serial": {"address": 65530, "count": 7}}, "identity/serial/count", "ends past 65535"),
         ("points", {}, "points", "at least 1"),
         ("forbidden", [{"first": 12, "last": 12}], "points/b_w/address", "forbidden"),
         ("forbidden", [{"first": 9, "last": 8}], "forbidden/0/last", "before first"),

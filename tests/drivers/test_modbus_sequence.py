@@ -72,6 +72,29 @@ def test_quantise_goes_toward_zero_and_into_range() -> None:
     assert (quantise(halves, -70000), quantise(halves, 70000), step_w(halves)) == (-65535, 32767, 1)
 
 
+@pytest.mark.parametrize(
+    ("type_", "scale", "step"),
+    [("f32", "1000", 1), ("s16", "51/25", 3), ("s16", "7/3", 3), ("s16", "24.5", 25), ("f32", "1/10", 1)],
+)
+def test_a_resolution_that_is_no_whole_watt_costs_one_step_and_no_more(
+    type_: str, scale: str, step: int
+) -> None:
+    """Kilowatts as a float, or per cent of a rating: such a device can be commanded too."""
+    steps = [step_of(type_, scale)]
+    assert step_w(steps) == step
+    for power_w in (*range(-300, 301), 1000, 1234, 2999, -3333):
+        assert abs(power_w) - step < abs(quantise(steps, power_w)) <= abs(power_w) or power_w == 0
+
+
+def step_of(type_: str, scale: str) -> Step:
+    return step({"type": type_, "scale": scale, "value": "power"})
+
+
+def test_a_time_longer_than_its_register_is_cut() -> None:
+    timer = [step({"type": "u16", "value": "timeout_s"})]
+    assert [w.registers for w in writes(timer, 0, 86_400, 1)] == [(65535,)]
+
+
 SCALES = ["1", "10", "100", "1/10", "3", "7/3"]
 TYPES = ["s16", "s32", "f32", "f64"]
 

@@ -140,6 +140,11 @@ def test_124_opens_and_closes_charging_from_the_grid_only_if_told() -> None:
     assert (17, (1,)) not in made.arm(absent, 60) and (17, (0,)) not in made.release(absent)
 
 
+def test_124_takes_the_longest_time_its_register_holds() -> None:
+    made, raw = way(STORAGE_124)
+    assert made.power(raw, 0, 86_400)[0][1] == (0xFFFE,)
+
+
 def test_124_without_timer() -> None:
     made, raw = way(changed(STORAGE_124, InOutWRte_RvrtTms=0xFFFF))
     assert not made.has_timer(raw)
