@@ -1,7 +1,8 @@
 """Reads a fixed set of fields from one device, block by block, and remembers what it refuses.
 
-A refused merged block is read in its parts from then on; a single refused value is ABSENT. It owns no
-points and no time: the driver stamps and names what comes out. Any other failure is the link's LinkError.
+A merged block that the device does not have is read in its parts from then on; one that it failed to read
+this time only, until that is the rule. A single refused value is ABSENT. It owns no points and no time: the
+driver stamps and names what comes out. Any other failure is the link's LinkError.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,9 @@ from drivers.modbus.plan import HOLE_MAX, Block, Forbidden, plan, split
 from gateway.driver import RegisterLink
 from gateway.errors import DeviceRefused
 from gateway.model import Quality
+
+FOR_GOOD = frozenset({1, 2, 3})  # "not these registers"; a failure or a parity error may be gone by next time
+FAILURES_MAX = 3  # in a row: some devices say "failure" of registers they do not have
 
 _ABSENT = bytes([Quality.ABSENT])
 
@@ -22,6 +26,7 @@ class _Chunk:
         self.block = block
         self.decoder = Decoder(block.fields, block.address, block.count)
         self.parts: tuple[_Chunk, ...] = ()
+        self.failures = 0  # in a row
 
     async def read(self, link: RegisterLink, timeout_s: float) -> tuple[list[int], bytes]:
         if self.parts:
@@ -29,11 +34,15 @@ class _Chunk:
         block = self.block
         try:
             data = await link.read(block.unit, block.table, block.address, block.count, timeout_s=timeout_s)
-        except DeviceRefused:
-            self.parts = tuple(map(_Chunk, split(block)))
-            if not self.parts:
+        except DeviceRefused as refused:
+            parts = tuple(map(_Chunk, split(block)))
+            if not parts:
                 return [0], _ABSENT
-            return await _read_all(self.parts, link, timeout_s)
+            self.failures += 1
+            if refused.code in FOR_GOOD or self.failures >= FAILURES_MAX:
+                self.parts = parts
+            return await _read_all(parts, link, timeout_s)
+        self.failures = 0
         return self.decoder.decode(data)
 
 

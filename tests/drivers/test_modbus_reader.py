@@ -58,6 +58,41 @@ async def test_a_refused_block_is_read_in_its_parts_and_stays_so() -> None:
     assert asked(link) == [(10, 2), (15, 2)]
 
 
+@pytest.mark.parametrize(
+    ("code", "stays"), [(1, True), (2, True), (3, True), (4, False), (7, False), (8, False)]
+)
+async def test_a_failure_of_the_device_parts_a_block_this_time_only(code: int, stays: bool) -> None:
+    class Ill(Memory):
+        async def read(self, unit: int, table: str, address: int, count: int, *, timeout_s: float) -> bytes:
+            data = await super().read(unit, table, address, count, timeout_s=timeout_s)
+            if len(self.log) == 1:
+                raise DeviceRefused("no", code)
+            return data
+
+    link = Ill({(1, 10): 1, (1, 11): 2, (1, 16): 3})
+    reader = Reader(THREE)
+    assert await reader.read(link, 0.5) == ([1, 2, 3], bytes(3))
+    assert asked(link) == [(10, 7), (10, 2), (15, 2)]
+    link.log.append("healthy from here")
+    await reader.read(link, 0.5)
+    assert [entry[2:] for entry in link.log[1:]] == ([(10, 2), (15, 2)] if stays else [(10, 7)])
+
+
+async def test_a_block_that_always_fails_is_not_asked_for_ever() -> None:
+    class Ill(Memory):
+        async def read(self, unit: int, table: str, address: int, count: int, *, timeout_s: float) -> bytes:
+            data = await super().read(unit, table, address, count, timeout_s=timeout_s)
+            if count == 7:
+                raise DeviceRefused("device failure", 4)
+            return data
+
+    link = Ill({(1, 10): 1, (1, 11): 2, (1, 16): 3})
+    reader = Reader(THREE)
+    for _ in range(5):
+        assert await reader.read(link, 0.5) == ([1, 2, 3], bytes(3))
+    assert [a for a in asked(link) if a == (10, 7)] == 3 * [(10, 7)]
+
+
 async def test_parts_that_are_refused_part_further_down_to_a_single_absent_value() -> None:
     link = Memory({(1, 11): 2, (1, 15): 0, (1, 16): 3}, sparse=True)
     reader = Reader(THREE)
