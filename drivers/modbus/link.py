@@ -22,7 +22,7 @@ from gateway.errors import DeviceRefused, FrameError, LinkError
 UNIT_FREE, UNIT_BASE_MS, UNIT_MOST_MS = 1, 1_000, 30_000
 # A refused connection costs nothing, but inverters reboot their stack for minutes when hammered.
 LINK_FREE, LINK_BASE_MS, LINK_MOST_MS = 0, 500, 30_000
-# On TCP nothing at all to this many requests in a row: the connection is half open, make a new one.
+# On a socket nothing at all to this many requests in a row: it may be half open, make a new one.
 SILENT_MAX = 3
 # RTU after an unanswered request: nobody speaks for this long, and the late unit itself is not asked
 # again for as long as its time-out was. What comes later than that fails the unit and length checks.
@@ -141,8 +141,9 @@ class ModbusLink:
             self._silent += 1
         if isinstance(problem, NoAnswer | NoFrame):
             self._units.failed(unit)
-            # A stream that lost its framing does not find it again; a half-open one never answers.
-            if not self._where.rtu and (isinstance(problem, NoFrame) or self._silent >= SILENT_MAX):
+            # A TCP stream that lost its framing does not find it again; a half-open socket never answers.
+            unframed = isinstance(problem, NoFrame) and not self._where.rtu
+            if unframed or (self._silent >= SILENT_MAX and self._where.scheme != "rtu"):
                 self._silent = 0
                 await self._drop()
 

@@ -7,7 +7,7 @@ import pytest
 
 from drivers.modbus.link import SILENT_MAX
 from gateway.errors import LinkError
-from tests.drivers.modbus_bench import T, fails, honest_tcp, link_to, read
+from tests.drivers.modbus_bench import T, fails, honest_rtu, honest_tcp, link_to, read, words
 from tests.drivers.modbus_wire import Wire, tcp_wire
 
 
@@ -74,6 +74,21 @@ async def test_a_half_open_connection_is_replaced() -> None:
         await asyncio.sleep(0.55)
         with pytest.raises(LinkError, match="no answer"):
             await read(link, unit=100, timeout_s=0.03)
+        assert wire.connections == 2
+
+
+async def test_a_serial_server_that_lost_its_power_is_connected_to_again() -> None:
+    """Its socket is half open then, and TCP itself takes a quarter of an hour to give up."""
+
+    def script(request: bytes) -> list:
+        return [] if wire.connections == 1 else honest_rtu(request)
+
+    async with tcp_wire(script, scheme="rtutcp") as wire, link_to(wire) as link:
+        for unit in range(1, SILENT_MAX + 1):
+            with pytest.raises(LinkError, match="no answer"):
+                await read(link, unit=unit, timeout_s=0.03)
+        await asyncio.sleep(0.55)
+        assert await read(link, unit=100) == words(200)
         assert wire.connections == 2
 
 
