@@ -33,7 +33,11 @@ from gateway.store import records as links
 from gateway.store.commands import Order
 
 POLL_S = 0.5  # how soon an ended period or delivery is noticed
-SETTLE_MS = 500  # after the group commit, before a period is closed: late samples of slow links
+SETTLE_MS = 500  # after the group commit, before a span is closed: late samples of slow links
+DATING_MS = 120_000  # from a trusted clock to the dates of earlier samples; only dead devices need longer
+# Left out by `skip_past`: what was signed and had not yet reached the contract, or cannot be read any more.
+# A hundred days of quarter hours; a uint32 has room for 400,000 such losses.
+SKIP = 10_000
 SLICE_MS = 30_000  # of samples read at once: bounds memory for sites with thousands of points
 GAPS_AT_ONCE = 50
 
@@ -60,33 +64,59 @@ class Attestor:
         self._domain = domain
         self._fits = fits
         self._roles = {d.name: d.role for d in site.devices}
-        self._dropped = False  # readings were dropped since the last interval: its flags say so
+        self._silence_ms = {d.name: max(HOLD_MS, 3 * d.poll_ms) for d in site.devices}
+        self._trusted_ms: int | None = None  # monotonic: since when the clock has been trusted
+        self._skip_to = 0  # the sequence of the next record, a gap
 
     async def run(self) -> None:
         """Seal what falls due until cancelled."""
         for record in await self._store.call(links.unsigned):
             await self._sign(record)
+        last = await self._store.call(links.last)
+        if (
+            last and not self._skip_to and not self._fits(last)
+        ):  # stopped before its gap, or another contract's
+            await self._pass_over(last)
         while True:
-            if self._clock.now().trust is ClockTrust.TRUSTED:
+            if await self._dated():
                 await self.seal_due()
             await asyncio.sleep(POLL_S)
 
+    async def _dated(self) -> bool:
+        """Whether the clock is trusted, and what was stored before it was has its dates."""
+        now = self._clock.now()
+        if now.trust is not ClockTrust.TRUSTED:
+            self._trusted_ms = None
+            return False
+        if self._trusted_ms is None:
+            self._trusted_ms = now.mono_ms
+        if now.mono_ms - self._trusted_ms > DATING_MS:
+            return True
+        return not await self._store.call(unsealed.undated, self._store.boot)
+
     async def seal_due(self) -> None:
         """One round: gaps, deliveries and every period that is over."""
+        if self._skip_to:
+            await self._skip()
         await self._seal_gaps()
         for order in await self._store.call(unsealed.deliveries):
-            await self._seal_delivery(order)
+            if self._settled(order.ended_ms):
+                await self._seal_delivery(order)
         while await self._seal_next_period():
             pass  # after an outage of days there are hundreds
 
     async def skip_past(self, sequence: int) -> None:
-        """The contract already holds records up to `sequence`: continue after it, and say so in a gap."""
+        """Records up to `sequence` at least were signed. If the store does not hold them, what is sealed next
+        is a gap, well behind them."""
         last = await self._store.call(links.last)
-        if sequence <= (last.sequence if last else 0):
-            return
-        now = self._clock.now().wall_ms
-        gap = Gap(0, now, 0, GapCause.RESTORED if last else GapCause.STORE_LOST)
-        await self._append(gap, sequence=sequence + 1)
+        if sequence > (last.sequence if last else 0):
+            self._skip_to = max(self._skip_to, sequence + SKIP + 1)
+
+    async def _skip(self) -> None:
+        last = await self._store.call(links.last)
+        cause = GapCause.RESTORED if last else GapCause.STORE_LOST
+        await self._append(Gap(0, self._clock.now().wall_ms, 0, cause), sequence=self._skip_to)
+        self._skip_to = 0
 
     # -- periods ----------------------------------------------------------------------------------
 
@@ -95,12 +125,11 @@ class Attestor:
         if span is None:
             return False
         start_ms, end_ms = span
-        fold = Aggregator(start_ms, end_ms, self._rank)
+        fold = Aggregator(start_ms, end_ms, self._rank, self._silence_ms)
         leaves, first, last = await self._leaves(start_ms, end_ms, fold.add)
-        flags = int(IntervalFlag.READINGS_DROPPED) if self._dropped else 0
+        flags = int(IntervalFlag.READINGS_DROPPED) if await self._store.call(_dropped) else 0
         root = await asyncio.to_thread(merkle.root, leaves) if leaves else bytes(32)
         await self._append(fold.close(root, len(leaves), flags), first_seq=first, last_seq=last)
-        self._dropped = False
         return True
 
     async def _next_period(self) -> tuple[int, int] | None:
@@ -113,8 +142,12 @@ class Attestor:
         every_ms = self._site.attest.every_s * 1000
         start_ms = max(after_ms, found // every_ms * every_ms)
         end_ms = (start_ms // every_ms + 1) * every_ms
-        ready_ms = end_ms + self._site.store.commit_ms + SETTLE_MS
-        return (start_ms, end_ms) if self._clock.now().wall_ms >= ready_ms else None
+        now_ms = self._clock.now().wall_ms
+        return (start_ms, end_ms) if now_ms >= end_ms and self._settled(end_ms) else None
+
+    def _settled(self, end_ms: int) -> bool:
+        """Whether everything measured before `end_ms` is stored: a span that ended just now is not."""
+        return not 0 <= self._clock.now().wall_ms - end_ms < self._site.store.commit_ms + SETTLE_MS
 
     async def _leaves(
         self, start_ms: int, end_ms: int, fold: Callable[[Sample], None] | None = None
@@ -155,7 +188,6 @@ class Attestor:
     async def _seal_gaps(self) -> None:
         for gap in (await self._store.call(gaps.unattested))[:GAPS_AT_ONCE]:
             dropped = gap.cause == gaps.DROPPED  # any other cause is a database that was set aside
-            self._dropped = self._dropped or dropped
             cause = GapCause.READINGS_DROPPED if dropped else GapCause.STORE_LOST
 
             def attested(conn: sqlite3.Connection, record: Record, seen: gaps.Gap = gap) -> None:
@@ -190,14 +222,28 @@ class Attestor:
     async def _sign(self, record: Record) -> None:
         signature = self._signer.sign(record.digest)
         await self._store.call(links.sign, record.sequence, signature)
-        if not self._fits(replace(record, signature=signature)):
-            body = json.loads(record.body)
-            await self._append(Gap(body["start_ms"], body["end_ms"], 0, GapCause.NOT_ENCODABLE))
+        if record.kind != "gap" and not self._fits(replace(record, signature=signature)):
+            await self._pass_over(record)
+
+    async def _pass_over(self, record: Record) -> None:
+        body = json.loads(record.body)
+        await self._append(Gap(body["start_ms"], body["end_ms"], 0, GapCause.NOT_ENCODABLE))
+
+
+def _dropped(conn: sqlite3.Connection) -> bool:
+    """Whether readings were dropped since the last interval; from the records, so a restart forgets none."""
+    before = links.last_entry(conn, "interval")
+    since = links.entries(conn, before.record.sequence if before else 0)
+    causes = (json.loads(e.record.body)["cause"] for e in since if e.record.kind == "gap")
+    return GapCause.READINGS_DROPPED in causes
 
 
 def delivery_of(order: Order) -> Delivery:
-    """The delivery that control stored as the command's outcome."""
+    """The delivery that control stored as the command's outcome. Measured figures that are beyond the
+    record's types (no battery's, but a device may say so) stand at their ends."""
     fields = json.loads(order.outcome)
+    for name, bits in (("delivered_wh", 64), ("power_min_w", 32), ("power_max_w", 32)):
+        fields[name] = min(max(fields[name], -(2 ** (bits - 1))), 2 ** (bits - 1) - 1)
     fields["causes"] = tuple(Cause(text) for text in fields["causes"])
     fields["outcome"] = CommandState(fields["outcome"])
     fields.pop("merkle_root", None)

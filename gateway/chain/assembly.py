@@ -15,7 +15,7 @@ from gateway.chain.rpc import HttpPost, Rpc, endpoint_name
 from gateway.chain.send_state import Policy
 from gateway.chain.txmgr import Signer, TxManager
 from gateway.clock import Clock
-from gateway.errors import ConfigError
+from gateway.errors import ChainError, ConfigError
 from gateway.site import ChainSettings
 from gateway.store import Store
 
@@ -75,12 +75,16 @@ class Chain:
         await self._quorum.check()
         call = self._platform.key_call()
         bound = await self._quorum.view(call.contract, call.data, self._confirmations)
+        if len(bound) != 32:
+            raise ChainError(f"the contract {call.contract} answered with {len(bound)} bytes, not one word")
         if problem := self._platform.key_problem(bound, self._address):
             raise ConfigError(problem)
 
     async def last_sequence(self) -> int:
-        """The last record the contract took from this site's key; 0 for none. ChainError when not known."""
-        return await last_sequence(self._quorum, self._platform, self._address, self._confirmations)
+        """The last record the contract took from this site's key; 0 for none. ChainError when not known.
+
+        In the newest block: a number that a reorg takes back was signed all the same."""
+        return await last_sequence(self._quorum, self._platform, self._address)
 
     def status(self) -> dict[str, Any]:
         """For people: what waits, what is in the way, how far the orders were read."""

@@ -58,27 +58,29 @@ class Outbox:
 
     async def tick(self) -> None:
         """Queue what is signed, settle what is confirmed."""
-        self.stuck, passing = "", False
-        for entry in await self._store.call(records.unconfirmed, AHEAD):
-            if passing and entry.record.kind != "gap":
-                continue
+        self.stuck, passed = "", 0
+        entries = await self._store.call(records.unconfirmed, AHEAD)
+        while entries:
+            entry = entries.pop(0)
+            sequence = entry.record.sequence
             try:
-                passing = False
-                if not await self._advance(entry):
+                if not await self._advance(entry, passed or sequence):
                     break
+                passed = 0
             except NotEncodable as error:
                 # It stays here, for export and proof. Nothing after it fits the contract's chain until a gap
                 # record passes it over.
-                self.stuck, passing = f"record {entry.record.sequence} stays here: {error}", True
+                self.stuck, passed = f"record {sequence} stays here: {error}", passed or sequence
+                entries = await self._store.call(records.from_next_gap, sequence, AHEAD)
 
-    async def _advance(self, entry: Entry) -> bool:
-        """One record one step on. False: those after it wait."""
+    async def _advance(self, entry: Entry, first: int) -> bool:
+        """One record one step on, which passes over those from `first` on. False: those after it wait."""
         record = entry.record
         key = f"record/{record.digest.hex()}"
         intent = await self._store.call(intents.get, key)
         call = self._platform.record_call(record) if intent is None else None
         if intent is not None and intent.state == "confirmed":
-            return await self._confirm(entry)
+            return await self._confirm(entry, first)
         if intent is not None and intent.state == "sent":
             return True
         if record.sequence <= await self._accepted(fresh=intent is not None and intent.state != "queued"):
@@ -86,7 +88,7 @@ class Outbox:
                 withdrawn = await self._store.call(intents.withdraw, intent.id)
                 if not withdrawn:
                     return True  # the manager has just given it a nonce: it is followed to its end
-            return await self._confirm(entry)
+            return await self._confirm(entry, first)
         if call is not None:
             return await self._queue(record.sequence, NewIntent(key, call.contract, call.data, call.gas))
         if intent is not None and intent.state in ("reverted", "refused"):
@@ -101,7 +103,7 @@ class Outbox:
         self._wake()
         return True
 
-    async def _confirm(self, entry: Entry) -> bool:
+    async def _confirm(self, entry: Entry, first: int) -> bool:
         command = self._platform.command_id(entry.record)
         reference = await self._store.call(intents.reference, command) if command else ""
         following, after = [], ""
@@ -109,7 +111,7 @@ class Outbox:
             following.append(NewIntent(name, call.contract, call.data, call.gas, ordered=False, after=after))
             after = name
         wall_ms = self._clock.now().wall_ms
-        done = await self._store.call(_settle, entry.record.sequence, following, wall_ms)
+        done = await self._store.call(_settle, first, entry.record.sequence, following, wall_ms)
         if following:
             self._wake()
         return done
@@ -123,10 +125,13 @@ class Outbox:
         return self._last
 
 
-def _settle(conn: sqlite3.Connection, sequence: int, following: list[NewIntent], wall_ms: int) -> bool:
+def _settle(
+    conn: sqlite3.Connection, first: int, sequence: int, following: list[NewIntent], wall_ms: int
+) -> bool:
     if intents.count_open(conn) + len(following) > intents.OPEN_MAX:
         return False
     records.set_state(conn, sequence, RecordState.CONFIRMED)
+    records.pass_over(conn, first, sequence)
     for call in following:
         intents.add(conn, call, wall_ms)
     return True

@@ -2,16 +2,19 @@
 
 Pure: a fold over samples in order of time. Energy comes from the devices' own counters where they have
 them and from integrated power where not, and the flags say which. It refuses to bridge a hole: power is
-held no longer than HOLD_MS, and what was longer silent is flagged as a gap.
+held no longer than HOLD_MS, and what was longer silent, one device of several too, is flagged as a gap. It
+refuses numbers that no site can have: what they would make does not fit the record, and a record that
+cannot be made would end the process, at every start anew.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.model import ClockTrust, Interval, IntervalFlag, Point, Quality, Quantity, Sample
 
 HOLD_MS = 5000  # the age at which a reading is STALE anyway
 WMS_PER_WH = 3_600_000
+VALUE_MAX = 2**40  # a terawatt, a terawatt hour
 
 # Each energy: its counter, and the power whose positive (+1) or negative (-1) part it is.
 ENERGIES: dict[str, tuple[Quantity | None, Quantity, int]] = {
@@ -28,13 +31,19 @@ WANTED = frozenset({*LAST, *MEAN, *(q for c, p, _ in ENERGIES.values() for q in 
 
 @dataclass(slots=True)
 class _Counter:
-    """A device's energy counter: what it counted since the first reading; a reset counts nothing."""
+    """A device's energy counter: what it counted since the first reading; a reset counts nothing, and one
+    that only looked like a reset (a device that starts says 0 for a moment) leaves nothing behind."""
 
     last: int
     total: int = 0
+    peak: int = 0
+    at_peak: int = 0  # the total then
 
     def add(self, value: int) -> None:
-        if value > self.last:
+        if value >= self.peak:
+            self.total = self.at_peak + value - self.peak
+            self.peak, self.at_peak = value, self.total
+        elif value > self.last:
             self.total += value - self.last
         self.last = value
 
@@ -47,8 +56,10 @@ class _Power:
     at_ms: int
     positive: int = 0
     negative: int = 0
+    hole_ms: int = 0
 
     def advance(self, at_ms: int) -> None:
+        self.hole_ms = max(self.hole_ms, at_ms - self.at_ms)
         energy = self.value * min(max(0, at_ms - self.at_ms), HOLD_MS)
         self.positive += max(0, energy)
         self.negative += max(0, -energy)
@@ -70,6 +81,7 @@ class _Track:
 @dataclass(slots=True)
 class Aggregator:
     """Fold of one period [start_ms, end_ms). `rank(point)`: lower is the better source of its quantity.
+    `devices`: those that should have spoken, and how long each may be silent, ms.
 
     Samples from a little before the start may be given too: they only set where counters and powers begin.
     """
@@ -77,12 +89,14 @@ class Aggregator:
     start_ms: int
     end_ms: int
     rank: Callable[[Point], int]
+    devices: Mapping[str, int] = field(default_factory=dict)
     tracks: dict[Point, _Track] = field(default_factory=dict)
     clock: ClockTrust = ClockTrust.TRUSTED
     samples: int = 0
     first_ms: int = 0
     last_ms: int = 0
-    hole_ms: int = 0
+    heard: dict[str, int] = field(default_factory=dict)  # device -> its newest sample
+    gap: bool = False
 
     def add(self, sample: Sample) -> None:
         at_ms = sample.stamp.wall_ms
@@ -90,29 +104,35 @@ class Aggregator:
         if inside:
             self._cover(at_ms, sample)
         for point, value, quality in zip(sample.points, sample.values, sample.qualities, strict=True):
-            if quality == Quality.GOOD and point.quantity in WANTED:
+            if quality == Quality.GOOD and point.quantity in WANTED and abs(value) <= VALUE_MAX:
                 self._point(point, value, max(at_ms, self.start_ms), inside)
 
     def _cover(self, at_ms: int, sample: Sample) -> None:
-        if self.samples:
-            self.hole_ms = max(self.hole_ms, at_ms - self.last_ms)
-        else:
+        if not self.samples:
             self.first_ms = at_ms
+            self.heard = dict.fromkeys(self.devices, at_ms)
+        self._silent(sample.device, at_ms)
+        self.heard[sample.device] = at_ms
         self.samples += 1
         self.last_ms = max(self.last_ms, at_ms)
         if sample.stamp.trust is not ClockTrust.TRUSTED:
             self.clock = ClockTrust.BACKDATED
+
+    def _silent(self, device: str, until_ms: int) -> None:
+        """Flag a gap if the device was silent too long; before the first sample of all it is not asked."""
+        silence_ms = until_ms - self.heard.get(device, self.first_ms)
+        self.gap = self.gap or silence_ms > self.devices.get(device, HOLD_MS)
 
     def _point(self, point: Point, value: int, at_ms: int, inside: bool) -> None:
         track = self.tracks.get(point)
         if track is None:
             track = self.tracks[point] = _Track(self.rank(point))
         if track.counter is None or not inside:
-            track.counter = _Counter(value)
+            track.counter = _Counter(value, peak=value)
         else:
             track.counter.add(value)
         if track.power is None or not inside:
-            track.power = _Power(value, at_ms)
+            track.power = _Power(value, at_ms, hole_ms=at_ms - self.first_ms if inside else 0)
         else:
             track.power.advance(at_ms)
             track.power.value = value
@@ -131,6 +151,8 @@ class Aggregator:
         if (track := self._best(counter_of)) and track.counter:
             return track.counter.total, False
         if (track := self._best(power_of)) and track.power:
+            silence_ms = max(track.power.hole_ms, self.last_ms - track.power.at_ms)
+            self.gap = self.gap or silence_ms > HOLD_MS
             track.power.advance(self.end_ms)
             part = track.power.positive if sign > 0 else track.power.negative
             return (part + WMS_PER_WH // 2) // WMS_PER_WH, True
@@ -152,9 +174,11 @@ class Aggregator:
             flags |= IntervalFlag.ENERGY_INTEGRATED
         if self.first_ms - self.start_ms > HOLD_MS or self.end_ms - self.last_ms > HOLD_MS:
             flags |= IntervalFlag.PARTIAL
-        if self.hole_ms > HOLD_MS:
+        for device in self.heard:
+            self._silent(device, self.last_ms)
+        if self.gap:
             flags |= IntervalFlag.GAP
-        if soc is None:
+        if soc is None or soc < 0:
             flags |= IntervalFlag.SOC_UNKNOWN
         charged, discharged, imported, exported, produced = (
             energy[name][0] for name in ("charged", "discharged", "imported", "exported", "produced")
@@ -170,11 +194,16 @@ class Aggregator:
             exported_wh=exported,
             produced_wh=produced,
             consumed_wh=max(0, produced + discharged - charged + imported - exported),
-            soc_bp=min(soc or 0, 10_000),
-            soh_bp=min(soh or 0, 10_000),
-            available_wh=available or 0,
-            frequency_mhz=self._mean(Quantity.GRID_FREQUENCY),
-            voltage_mv=self._mean(Quantity.GRID_VOLTAGE),
+            soc_bp=min(max(soc or 0, 0), 10_000),
+            soh_bp=min(max(soh or 0, 0), 10_000),
+            available_wh=_uint32(available or 0),
+            frequency_mhz=_uint32(self._mean(Quantity.GRID_FREQUENCY)),
+            voltage_mv=_uint32(self._mean(Quantity.GRID_VOLTAGE)),
             clock=self.clock,
             flags=flags,
         )
+
+
+def _uint32(value: int) -> int:
+    """The value where it fits its field of the record, else 0: not measured."""
+    return value if 0 <= value < 2**32 else 0

@@ -40,6 +40,7 @@ class RecordState(StrEnum):
     PENDING = "pending"  # digest durable, not signed
     SIGNED = "signed"
     CONFIRMED = "confirmed"  # N blocks deep; a reorg takes it back to SIGNED
+    PASSED = "passed"  # signed, but its contract has no room for it and holds the gap that passes it over
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +152,28 @@ def unsigned(conn: sqlite3.Connection) -> list[Record]:
     return [_entry(row).record for row in conn.execute(query, (RecordState.PENDING,))]
 
 
-def unconfirmed(conn: sqlite3.Connection, limit: int = 100) -> list[Entry]:
+def unconfirmed(conn: sqlite3.Connection, limit: int = 100, from_sequence: int = 0) -> list[Entry]:
     """Signed records that no contract has confirmed yet, oldest first."""
-    query = f"SELECT {_COLUMNS} FROM record WHERE {_OPEN} AND state = ? ORDER BY sequence LIMIT ?"
-    return [_entry(row) for row in conn.execute(query, (RecordState.SIGNED, limit))]
+    query = (
+        f"SELECT {_COLUMNS} FROM record WHERE {_OPEN} AND state = ? AND sequence >= ?"
+        " ORDER BY sequence LIMIT ?"
+    )
+    return [_entry(row) for row in conn.execute(query, (RecordState.SIGNED, from_sequence, limit))]
+
+
+def from_next_gap(conn: sqlite3.Connection, sequence: int, limit: int) -> list[Entry]:
+    """`unconfirmed`, from the first gap after `sequence` on."""
+    query = f"SELECT min(sequence) FROM record WHERE {_OPEN} AND state = ? AND kind = 'gap' AND sequence > ?"
+    (found,) = conn.execute(query, (RecordState.SIGNED, sequence)).fetchone()
+    return unconfirmed(conn, limit, found) if found else []
+
+
+def pass_over(conn: sqlite3.Connection, first: int, gap: int) -> None:
+    """The contract has taken the record `gap`, and so will never take those from `first` up to it."""
+    conn.execute(
+        f"UPDATE record SET state = ? WHERE {_OPEN} AND state = ? AND sequence >= ? AND sequence < ?",
+        (RecordState.PASSED, RecordState.SIGNED, first, gap),
+    )
 
 
 def verify_chain(conn: sqlite3.Connection) -> str:

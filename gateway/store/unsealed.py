@@ -21,6 +21,13 @@ def next_dated(conn: sqlite3.Connection, from_ms: int) -> int | None:
     return None if found is None else int(found)
 
 
+def undated(conn: sqlite3.Connection, boot: int) -> bool:
+    """Whether samples of this start still wait for a date. The newest tells: all get theirs with the first
+    one that is stored on a trusted clock."""
+    newest = conn.execute("SELECT boot, trust FROM sample ORDER BY seq DESC LIMIT 1").fetchone()
+    return bool(newest == (boot, ClockTrust.UNTRUSTED))
+
+
 def deliveries(conn: sqlite3.Connection, limit: int = 20) -> list[Order]:
     """Ended commands whose delivery no record speaks of yet, oldest end first."""
     rows = conn.execute(

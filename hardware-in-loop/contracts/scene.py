@@ -10,6 +10,7 @@ from contracts.inprocess import Local, Receipt
 from eth_abi.abi import encode
 
 from gateway.chain.platforms.storage import StoragePlatform
+from gateway.evidence import body as bodies
 from gateway.evidence import merkle, records
 from gateway.evidence.signer import KeySigner
 from gateway.evidence.typed import GENESIS, Body, Domain, Gap, GapCause, site_hash
@@ -111,7 +112,8 @@ def proof_of(record: Record, interval: Interval, index: int) -> tuple[object, ..
 
 def interval_words(record: Record, interval: Interval) -> list[bytes]:
     """(site, previous, merkleRoot, status, figures), as submitted: the call's own words."""
-    data = StoragePlatform("0x" + "00" * 20, "0x" + "00" * 20, 1).record_call(record).data
+    contract = bodies.read(record.kind, record.body).domain.contract
+    data = StoragePlatform(contract, contract, 1).record_call(record).data
     words = [data[4 + 32 * i : 36 + 32 * i] for i in range(5)]
     assert words[2] == interval.merkle_root
     return words

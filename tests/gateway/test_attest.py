@@ -1,16 +1,19 @@
 """The attestor on a real store in virtual time: periods, restarts, deliveries, gaps, clocks."""
 
+import asyncio
 import json
+from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from gateway.attest import Attestor, delivery_of
+from gateway.attest import DATING_MS, SKIP, Attestor, delivery_of
 from gateway.evidence import body, merkle
 from gateway.evidence import records as chains
+from gateway.evidence.aggregate import Aggregator
 from gateway.evidence.signer import KeySigner
-from gateway.evidence.typed import NO_CHAIN, GapCause
+from gateway.evidence.typed import NO_CHAIN, Domain, GapCause
 from gateway.model import (
     Cause,
     ClockTrust,
@@ -63,6 +66,20 @@ class Bench:
 
     async def entries(self):
         return await self.store.call(records.entries)
+
+
+@asynccontextmanager
+async def running(bench):
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(bench.attestor.run())
+        yield
+        task.cancel()
+
+
+def interval_of():
+    fold = Aggregator(600_000, 660_000, lambda point: 0)
+    fold.add(Sample("bms", Stamp(600_000, 600_000, ClockTrust.TRUSTED), POINTS, (5000, 0, 0), bytes(3)))
+    return fold.close(bytes(32), 0)
 
 
 def in_virtual_time(folder, scenario):
@@ -119,8 +136,6 @@ def test_periods_without_samples_are_left_out_and_partial_ones_say_so(tmp_path):
 
 def test_nothing_is_sealed_on_an_untrusted_clock(tmp_path):
     async def scenario(bench):
-        import asyncio
-
         await bench.fill(600_000, 660_000)
         bench.clock.step(100_000)
         bench.clock.trust = ClockTrust.UNTRUSTED
@@ -150,8 +165,6 @@ def test_samples_without_a_date_are_in_no_period(tmp_path):
 
 def test_a_record_left_unsigned_by_a_stop_is_signed_unchanged(tmp_path):
     async def scenario(bench):
-        import asyncio
-
         record = chains.seal(NO_CHAIN, "s1", 1, bytes(32), body.read("gap", GAP).body)
         await bench.store.call(records.append, record)
         async with asyncio.TaskGroup() as group:
@@ -188,14 +201,124 @@ def test_a_gap_in_the_store_becomes_a_record_and_a_flag(tmp_path):
 def test_a_store_behind_the_contract_skips_past_it_with_a_gap(tmp_path):
     async def scenario(bench):
         await bench.attestor.skip_past(0)
+        await bench.attestor.seal_due()
+        assert await bench.entries() == []
         await bench.attestor.skip_past(41)
-        await bench.attestor.skip_past(42)
+        await bench.attestor.skip_past(40)
+        await bench.attestor.seal_due()
         (entry,) = await bench.entries()
-        assert (entry.record.sequence, entry.record.kind) == (42, "gap")
-        await bench.attestor.skip_past(50)
-        assert [e.record.sequence for e in await bench.entries()] == [42, 51]
-        causes = [body.read("gap", e.record.body).body.cause for e in await bench.entries()]
+        first = 42 + SKIP  # what was signed and not yet accepted is in between
+        assert (entry.record.sequence, entry.record.kind) == (first, "gap")
+        await bench.attestor.skip_past(first)
+        await bench.attestor.skip_past(first + 9)
+        await bench.fill(600_000, 660_000)
+        bench.clock.step(100_000)
+        await bench.attestor.seal_due()
+        kinds = [(e.record.kind, e.record.sequence) for e in await bench.entries()]
+        second = first + 10 + SKIP
+        assert kinds == [("gap", first), ("gap", second), ("interval", second + 1)]
+        causes = [body.read("gap", e.record.body).body.cause for e in (await bench.entries())[:2]]
         assert causes == [GapCause.STORE_LOST, GapCause.RESTORED]
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_nothing_is_skipped_on_an_untrusted_clock(tmp_path):
+    async def scenario(bench):
+        bench.clock.trust = ClockTrust.UNTRUSTED
+        await bench.attestor.skip_past(41)
+        async with running(bench):
+            await asyncio.sleep(5)
+            assert await bench.entries() == []
+            bench.clock.trust = ClockTrust.TRUSTED
+            await asyncio.sleep(2)
+            assert [e.record.sequence for e in await bench.entries()] == [42 + SKIP]
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_a_stop_between_a_record_without_room_and_its_gap(tmp_path):
+    """The gap follows at the next start: without it the contract would take nothing more."""
+
+    async def scenario(bench):
+        bench.attestor._fits = lambda record: record.kind == "gap"
+        record = chains.seal(NO_CHAIN, "s1", 1, bytes(32), interval_of())
+        await bench.store.call(records.append, record)
+        await bench.store.call(records.sign, 1, SIGNER.sign(record.digest))
+        for _ in range(2):  # and only once
+            async with running(bench):
+                await asyncio.sleep(2)
+        assert [e.record.kind for e in await bench.entries()] == ["interval", "gap"]
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_records_of_another_contract_are_passed_over_before_anything_else(tmp_path):
+    async def scenario(bench):
+        here = Domain(10, "0x" + "11" * 20)
+        await bench.store.call(gaps.add, "bms", 1, 2, 77, gaps.DROPPED)
+        await bench.attestor.seal_due()
+        bench.attestor = Attestor(
+            bench.site, bench.store, bench.clock, SIGNER, here,
+            lambda record: body.read(record.kind, record.body).domain == here,
+        )  # fmt: skip
+        await bench.fill(600_000, 660_000)
+        bench.clock.step(100_000)
+        async with running(bench):
+            await asyncio.sleep(2)
+        said = [body.read(e.record.kind, e.record.body) for e in await bench.entries()]
+        assert [s.domain for s in said] == [NO_CHAIN, here, here]
+        assert said[1].body.cause is GapCause.NOT_ENCODABLE
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_samples_from_before_the_clock_was_trusted_are_waited_for(tmp_path):
+    """A restart in the middle of a period: the second half has no date until the recorder gives it one."""
+
+    async def scenario(bench):
+        await bench.fill(600_000, 630_000)
+        await bench.store.call(lambda conn: conn.execute("UPDATE sample SET boot = 0"))
+        bench.clock.trust = ClockTrust.UNTRUSTED
+        await bench.fill(5_000, 35_000, trust=ClockTrust.UNTRUSTED)
+        bench.clock.step(100_000)
+        async with running(bench):
+            bench.clock.trust = ClockTrust.TRUSTED
+            await asyncio.sleep(2)
+            assert await bench.entries() == []
+            await bench.store.call(samples.backdate, bench.store.boot, 5_000, 630_000)
+            await asyncio.sleep(2)
+        (entry,) = await bench.entries()
+        found = body.read("interval", entry.record.body).body
+        assert (found.count, found.clock) == (120, ClockTrust.BACKDATED)
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_devices_that_stay_silent_do_not_hold_up_what_has_a_date(tmp_path):
+    async def scenario(bench):
+        await bench.fill(600_000, 660_000)
+        await bench.fill(5_000, 6_000, trust=ClockTrust.UNTRUSTED)
+        bench.clock.step(100_000)
+        async with running(bench):
+            await asyncio.sleep(DATING_MS / 1000 + 2)
+        (entry,) = await bench.entries()
+        assert body.read("interval", entry.record.body).body.count == 120
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_a_restart_does_not_forget_that_readings_were_dropped(tmp_path):
+    async def scenario(bench):
+        await bench.fill(600_000, 660_000)
+        await bench.store.call(gaps.add, "bms", 1, 2, 77, gaps.DROPPED)
+        await bench.attestor.seal_due()  # the gap; the period is not over
+        bench.attestor = Attestor(bench.site, bench.store, bench.clock, SIGNER, NO_CHAIN)
+        await bench.fill(660_000, 720_000)
+        bench.clock.step(200_000)
+        await bench.attestor.seal_due()
+        flags = [body.read(e.record.kind, e.record.body).body.flags for e in (await bench.entries())[1:]]
+        assert [bool(f & IntervalFlag.READINGS_DROPPED) for f in flags] == [True, False]
 
     in_virtual_time(tmp_path, scenario)
 
@@ -232,21 +355,26 @@ def test_an_ended_command_becomes_one_delivery_record(tmp_path):
         await bench.store.call(commands.insert, command, Verdict(True))
         now = bench.clock.now()
         await bench.store.call(commands.set_state, command.id, CommandState.RUNNING, now)
-        args = (command.id, CommandState.DONE, now, "", outcome_of(DELIVERY))
+        wild = replace(DELIVERY, power_max_w=2**40)  # a device may say so: a record can be made all the same
+        args = (command.id, CommandState.DONE, now, "", outcome_of(wild))
         await bench.store.call(commands.set_state, *args)
+        await bench.attestor.seal_due()
+        assert await bench.entries() == [], "its last readings are not stored yet"
+        bench.clock.step(600)
         await bench.attestor.seal_due()
         await bench.attestor.seal_due()
         (entry,) = await bench.entries()
         found = body.read("delivery", entry.record.body).body
         assert (found.count, entry.first_seq, entry.last_seq) == (60, 1, 30)
-        assert replace(found, merkle_root=bytes(32), count=0) == DELIVERY
+        expected = replace(DELIVERY, power_max_w=2**31 - 1)
+        assert replace(found, merkle_root=bytes(32), count=0) == expected
 
     in_virtual_time(tmp_path, scenario)
 
 
 def test_an_outcome_that_is_no_delivery_is_a_bug(tmp_path):
     order = commands.Order(
-        None, CommandState.DONE, "", 0, 0, 0, 0, json.dumps({"causes": ["?"], "outcome": "x"})
+        None, CommandState.DONE, "", 0, 0, 0, 0, json.dumps(outcome_of(DELIVERY) | {"causes": ["?"]})
     )
     with pytest.raises(ValueError, match="is not a valid Cause"):
         delivery_of(order)

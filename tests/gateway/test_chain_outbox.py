@@ -12,7 +12,7 @@ from gateway.chain.outbox import AHEAD, Outbox, last_sequence
 from gateway.chain.platforms.storage import StoragePlatform
 from gateway.chain.txmgr import WINDOW
 from gateway.errors import ChainError
-from gateway.evidence.typed import Gap, GapCause
+from gateway.evidence.typed import NO_CHAIN, Gap, GapCause
 from gateway.store import intents, records
 from tests.chain.people import SITE, Attestor, delivery, interval
 from tests.chain.world import CHAIN_ID, Direct, world
@@ -234,7 +234,28 @@ def test_a_gap_record_passes_over_what_has_no_room(tmp_path):
         await site.rounds(12)
         assert await site.attestor.confirmed() == [1, 3, 4], "what no contract holds is not called confirmed"
         assert await site.last() == 4
-        assert "record 2 stays here" in site.outbox.stuck
+        states = {e.record.sequence: e.state for e in await site.w.store.call(records.entries)}
+        assert states[2] is records.RecordState.PASSED, "its readings are settled as far as they can be"
+        assert site.outbox.stuck == ""
+
+
+def test_more_records_without_room_than_are_looked_at_at_once(tmp_path):
+    """A site that ran without a contract, and then gets one."""
+
+    async def scenario(site):
+        contract, site.attestor.domain = site.attestor.domain, NO_CHAIN
+        for n in range(AHEAD + 5):
+            await site.attestor.attest(interval(n))
+        await site.rounds(2)
+        assert "record 1 stays here: it is for the contract 0x0000" in site.outbox.stuck
+        assert site.w.used_nonces() == {}
+        site.attestor.domain = contract
+        await site.attestor.attest(Gap(0, 9, 0, GapCause.NOT_ENCODABLE))
+        await site.attestor.attest(interval(AHEAD + 5))
+        await site.rounds(12)
+        assert await site.attestor.confirmed() == [AHEAD + 6, AHEAD + 7]
+        assert await site.last() == AHEAD + 7
+        assert await site.w.store.call(records.unconfirmed) == []
 
     simulate(tmp_path, scenario)
 

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.evidence.aggregate import HOLD_MS, Aggregator
+from gateway.evidence.aggregate import ENERGIES, HOLD_MS, LAST, MEAN, Aggregator
+from gateway.evidence.typed import GENESIS, NO_CHAIN, digest
 from gateway.model import ClockTrust, IntervalFlag, Point, Quality, Sample, Stamp
 
 ROOT = bytes(32)
@@ -16,8 +17,8 @@ def sample(at_ms, values, device="inverter", trust=ClockTrust.TRUSTED, quality=Q
     )
 
 
-def fold(samples, start=0, end=60_000):
-    fold = Aggregator(start, end, lambda p: {"bms": 0, "meter": 0}.get(p.device, 1))
+def fold(samples, start=0, end=60_000, devices=None):
+    fold = Aggregator(start, end, lambda p: {"bms": 0, "meter": 0}.get(p.device, 1), devices or {})
     for one in samples:
         fold.add(one)
     return fold.close(ROOT, 7)
@@ -100,3 +101,66 @@ def test_integrated_energy_is_the_sum_of_its_parts(steps):
     assert abs(interval.discharged_wh - expected[1] / 3_600_000) <= 0.5
     assert abs(interval.charged_wh - expected[-1] / 3_600_000) <= 0.5
     assert interval.consumed_wh == max(0, interval.discharged_wh - interval.charged_wh)
+
+
+def test_a_counter_that_says_zero_for_a_moment_counts_no_lifetime():
+    values = [5_000_000, 5_000_003, 0, 0, 5_000_004, 5_000_010]
+    interval = fold([sample(i * 1000, {"pv_energy_wh": v}) for i, v in enumerate(values)])
+    assert interval.produced_wh == 10
+
+
+def steady(device, name, value, from_ms=0, to_ms=60_000, quality=Quality.GOOD):
+    return [sample(t, {name: value}, device, quality=quality) for t in range(from_ms, to_ms, 1000)]
+
+
+def test_one_device_of_two_that_falls_silent_is_a_gap():
+    meter = steady("meter", "grid_power_w", 100)
+    halves = (steady("bms", "battery_soc_bp", 5000, 0, 20_000), steady("bms", "battery_soc_bp", 5000, 30_000))
+    assert not fold([*meter, *steady("bms", "battery_soc_bp", 5000)]).flags & IntervalFlag.GAP
+    for bms in (halves[0], halves[1], halves[0] + halves[1]):
+        both = sorted([*meter, *bms], key=lambda s: s.stamp.wall_ms)
+        assert fold(both).flags & IntervalFlag.GAP
+
+
+def test_a_device_that_never_spoke_is_a_gap_and_a_slow_one_is_not():
+    meter = steady("meter", "grid_power_w", 100)
+    assert fold(meter, devices={"meter": 5000, "bms": 5000}).flags & IntervalFlag.GAP
+    slow = [sample(t, {"battery_soc_bp": 5000}, "bms") for t in range(0, 60_000, 20_000)]
+    both = sorted([*meter, *slow], key=lambda s: s.stamp.wall_ms)
+    assert not fold(both, devices={"meter": 5000, "bms": 60_000}).flags & IntervalFlag.GAP
+
+
+def test_power_that_was_not_known_for_a_while_is_a_gap():
+    """The device answers all the time, only it has no value: what was integrated is not all there was."""
+    for bad_from, bad_to in ((0, 20_000), (20_000, 40_000), (40_000, 60_000)):
+        power = [
+            sample(t, {"grid_power_w": 100}, "meter",
+                   quality=Quality.ABSENT if bad_from <= t < bad_to else Quality.GOOD)
+            for t in range(0, 60_000, 1000)
+        ]  # fmt: skip
+        assert fold(power).flags & IntervalFlag.GAP
+    assert not fold(steady("meter", "grid_power_w", 100)).flags & IntervalFlag.GAP
+
+
+NAMES = sorted(q.value for q in {*LAST, *MEAN, *(q for c, p, _ in ENERGIES.values() for q in (c, p) if q)})
+WILD = st.sampled_from([-(2**63), -1, 0, 1, 10_001, 2**32, 2**40, 2**63 - 1]) | st.integers(
+    -(2**63), 2**63 - 1
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30_000), st.sampled_from(NAMES), WILD), max_size=40))
+def test_whatever_a_device_says_the_record_can_be_made(readings):
+    """What cannot be made would end the process, and again at every start."""
+    at_ms, samples = 0, []
+    for wait_ms, name, value in readings:
+        at_ms += wait_ms
+        samples.append(sample(at_ms, {name: value}))
+    interval = fold(samples, 0, at_ms + 1)
+    assert len(digest(NO_CHAIN, "s", 1, GENESIS, interval)) == 32
+    assert interval.soc_bp <= 10_000
+
+
+def test_a_charge_that_cannot_be_is_not_known():
+    interval = fold([sample(0, {"battery_soc_bp": -1, "grid_frequency_mhz": -50_000})])
+    assert interval.flags & IntervalFlag.SOC_UNKNOWN
+    assert (interval.soc_bp, interval.frequency_mhz) == (0, 0)

@@ -125,3 +125,17 @@ def test_the_open_ones_are_found_by_index() -> None:
         "EXPLAIN QUERY PLAN SELECT sequence FROM record WHERE state <> 'confirmed' AND state = ?", ("signed",)
     )
     assert "INDEX record_0" in plan.fetchone()[3]
+
+
+def test_what_a_gap_passes_over_waits_for_nothing_more() -> None:
+    conn = chain(3)
+    records.append(conn, record(4, digest(3), "gap"))
+    for sequence in range(1, 5):
+        records.sign(conn, sequence, SIGNATURE)
+    assert [e.record.sequence for e in records.from_next_gap(conn, 1, 10)] == [4]
+    assert records.from_next_gap(conn, 4, 10) == []
+    records.set_state(conn, 1, RecordState.CONFIRMED)
+    records.pass_over(conn, 2, 4)
+    states = [e.state for e in records.entries(conn)]
+    assert states == [RecordState.CONFIRMED, RecordState.PASSED, RecordState.PASSED, RecordState.SIGNED]
+    assert [e.record.sequence for e in records.unconfirmed(conn)] == [4]

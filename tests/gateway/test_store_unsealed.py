@@ -55,3 +55,12 @@ def test_ended_commands_wait_until_they_are_sealed(conn):
     assert [o.command.id for o in unsealed.deliveries(conn)] == [cut]
     with pytest.raises((StoreError, sqlite3.IntegrityError)):
         unsealed.seal(conn, done, 8)
+
+
+def test_samples_of_this_start_wait_for_their_date(conn):
+    points = (Point("a", "x_w"),)
+    assert not unsealed.undated(conn, 1)
+    samples.insert_many(conn, [Sample("a", Stamp(1, 1, ClockTrust.UNTRUSTED), points, (1,), bytes(1))], 1)
+    assert (unsealed.undated(conn, 1), unsealed.undated(conn, 2)) == (True, False)
+    conn.execute("UPDATE sample SET trust = ?", (ClockTrust.BACKDATED,))
+    assert not unsealed.undated(conn, 1)

@@ -64,8 +64,8 @@ def adapter(settings: ChainSettings) -> "StoragePlatform":
     if settings.storage_id < 1:
         raise ConfigError("chain.storage: the site's id in StorageVerification is needed; ids begin at 1")
     return StoragePlatform(
-        settings.contracts["verification"].lower(),
-        settings.contracts["services"].lower(),
+        settings.contracts["verification"],
+        settings.contracts["services"],
         settings.storage_id,
     )
 
@@ -76,9 +76,9 @@ class StoragePlatform:
     name = "storage"
 
     def __init__(self, verification: str, services: str, storage_id: int) -> None:
-        self.evidence_contract = verification
-        self.watched: Sequence[str] = (services,)
-        self._services = services
+        self.evidence_contract = verification.lower()
+        self._services = services.lower()
+        self.watched: Sequence[str] = (self._services,)
         self._storage_id = storage_id
         self._ordered, self._stop = keccak(_ORDERED.encode()), keccak(_STOP.encode())
         self.topics: Sequence[str] = tuple("0x" + t.hex() for t in (self._ordered, self._stop))
@@ -87,6 +87,8 @@ class StoragePlatform:
 
     def record_call(self, record: Record) -> Call:
         said = bodies.read(record.kind, record.body)
+        if said.domain.contract != self.evidence_contract:
+            raise NotEncodable(f"it is for the contract {said.domain.contract}")
         site = site_hash(said.site)
         match said.body:
             case Interval():
