@@ -8,7 +8,7 @@ whether any bytes came. It refuses to queue, pace, retry or reconnect: that is t
 import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
@@ -22,6 +22,7 @@ from gateway.errors import FrameError, LinkError
 CONNECT_S = 5.0  # a LAN or a tty answers in milliseconds; a host that is off is told apart soon enough
 REPLY_S_MAX = 60.0  # pymodbus' own timeout, never reached: ours is per request and shorter
 
+T = TypeVar("T")
 Client = AsyncModbusTcpClient | AsyncModbusSerialClient
 
 
@@ -52,7 +53,7 @@ class Session:
         session, connected = cls(url), False
         try:
             async with asyncio.timeout(CONNECT_S):
-                connected = await session._client.connect()
+                connected = await _heeding(session._client.connect())
         except TimeoutError:
             pass  # the same to the caller as a refusal
         finally:
@@ -75,7 +76,7 @@ class Session:
             raise LinkError(f"{self._url.url}: connection lost before {asked}")
         try:
             async with asyncio.timeout(timeout_s) as self._deadline:
-                reply = await self._call(asked)
+                reply = await _heeding(self._call(asked))
         except TimeoutError:
             if self.lost:
                 raise LinkError(f"{self._url.url}: connection lost during {asked}") from None
@@ -146,6 +147,18 @@ class Session:
             trace_pdu=self._on_pdu,
             trace_connect=self._on_connect,
         )
+
+
+async def _heeding(work: Awaitable[T]) -> T:
+    """`await work`, cancelled whenever this task is. Python 3.11's wait_for, which the library uses, forgets
+    a cancellation that comes with the result: the task would go on as if nobody had asked."""
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.cancelling()
+    result = await work
+    if task.cancelling() > before:
+        raise asyncio.CancelledError
+    return result
 
 
 def _why_not(url: LinkUrl) -> str:

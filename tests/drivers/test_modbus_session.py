@@ -177,6 +177,61 @@ async def test_a_caller_that_gives_up_leaves_a_session_that_works(scheme: str) -
         assert not session.lost
 
 
+class Cancelling(Session):
+    """Has the task that asks cancelled just as its answer, or its connection, has come."""
+
+    at = "answer"
+    task: asyncio.Task[None] | None = None
+
+    def _on_pdu(self, sending: bool, pdu):
+        if not sending and self.at == "answer" and self.task:
+            self.task.cancel()
+        return super()._on_pdu(sending, pdu)
+
+    def _on_connect(self, connected: bool) -> None:
+        if connected and self.at == "connection" and self.task:
+            self.task.cancel()
+        super()._on_connect(connected)
+
+
+@SCHEMES
+async def test_a_cancellation_that_comes_with_the_answer_is_obeyed(scheme: str) -> None:
+    """Python 3.11's wait_for, in the library, forgets it: the task would go on, and no shutdown would end."""
+    async with wired(scheme, honest(scheme)) as wire:
+        session = await Cancelling.open(parse(wire.url))
+        async with asyncio.timeout(SOON), asyncio.TaskGroup() as group:
+            task = session.task = group.create_task(_ask_on(session))
+        assert task.cancelled() and len(wire.requests) == 1
+        session.task = None
+        assert await session.request(READ, 1.0) == words(200, 201)
+        await session.close()
+
+
+async def _ask_on(session: Session) -> None:
+    while True:
+        await session.request(READ, LONG)
+        session.task = None  # type: ignore[attr-defined]  # once is enough
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "rtu"])
+async def test_a_cancellation_that_comes_with_the_connection_is_obeyed(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    went_on = False
+
+    async def connect() -> None:
+        nonlocal went_on
+        await Cancelling.open(parse(wire.url))
+        went_on = True
+
+    async with wired(scheme, honest(scheme)) as wire:
+        monkeypatch.setattr(Cancelling, "at", "connection")
+        async with asyncio.timeout(SOON), asyncio.TaskGroup() as group:
+            task = group.create_task(connect())
+            monkeypatch.setattr(Cancelling, "task", task)
+        assert task.cancelled() and not went_on
+
+
 @pytest.mark.parametrize("scheme", ["tcp", "rtutcp"])
 async def test_unasked_bytes_are_counted_and_answer_nothing(scheme: str) -> None:
     greeting = rtu(1, registers(3, 8, 8)) if scheme == "rtutcp" else b"\0\1\0\0\0\7\1" + registers(3, 8, 8)
