@@ -105,8 +105,13 @@ class Local:
         made = artifact(name)
         inputs = next((f["inputs"] for f in made["abi"] if f["type"] == "constructor"), [])
         code = bytes.fromhex(made["bytecode"][2:]) + encode(types(inputs), args)
+        address, gas = self.create(code)
+        return Contract(self, name, address), gas
+
+    def create(self, code: bytes) -> tuple[str, int]:
+        """The address of a contract made by this creation code, and the gas it took."""
         receipt = self._transact({"data": "0x" + code.hex()})
-        return Contract(self, name, receipt["contract_address"]), int(receipt["gas_used"])
+        return str(receipt["contract_address"]), int(receipt["gas_used"])
 
     def send(self, to: str, data: bytes, *, sender: str = "", value: int = 0) -> Receipt:
         self.call(to, data, sender=sender, value=value)  # a revert is named here, before it is mined

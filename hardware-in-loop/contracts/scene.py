@@ -4,6 +4,7 @@ Signs with throw-away keys. Records go out through the gateway's own adapter, so
 tested is what the daemon sends.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from contracts.inprocess import Local, Receipt
@@ -79,17 +80,27 @@ class Scene:
     def verify_installation(self) -> None:
         self.verification.send("verifyInstallation", 1)
 
-    def order(self, *, energy_wh: int, value: int, service: int = 2, seconds: int = 900) -> bytes:
+    def order(
+        self,
+        *,
+        energy_wh: int,
+        value: int,
+        service: int = 2,
+        seconds: int = 900,
+        values: Sequence[int] = (3000,),
+    ) -> bytes:
         """Register a service, order it from now on; its command id. (service 2: load shifting)"""
         self.service = self.services.call("serviceCount") + 1
         self.services.send("registerServiceFor", 1, service, 5 * 10**18, sender=self.owner)
-        return self.order_again(energy_wh=energy_wh, value=value, seconds=seconds)
+        return self.order_again(energy_wh=energy_wh, value=value, seconds=seconds, values=values)
 
-    def order_again(self, *, energy_wh: int, value: int, seconds: int = 900) -> bytes:
+    def order_again(
+        self, *, energy_wh: int, value: int, seconds: int = 900, values: Sequence[int] = (3000,)
+    ) -> bytes:
         self.not_before = self.chain.now_s
         self.not_after = self.not_before + seconds
         parameters = encode(
-            ["uint64", "uint64", "int64", "int256[]"], [self.not_before, self.not_after, energy_wh, [3000]]
+            ["uint64", "uint64", "int64", "int256[]"], [self.not_before, self.not_after, energy_wh, values]
         )
         receipt = self.services.send(
             "executeService", self.service, parameters, sender=self.operator, value=value

@@ -123,6 +123,32 @@ def test_a_gap_that_does_not_jump_must_link_and_none_goes_back(scene: Scene) -> 
         scene.post(scene.sealed(gap(), sequence=58))
 
 
+def test_a_gap_that_takes_nothing_from_the_chain_never_jumps(scene: Scene) -> None:
+    """Whoever has to pay for the delivery sees its calldata and hands in the gap behind it first."""
+    scene.submit(INTERVAL)
+    delivery = scene.sealed(FULLEST)
+    behind = scene.sealed(gap(GapCause.READINGS_DROPPED), sequence=3, previous=delivery.digest)
+    with pytest.raises(Reverted, match="WrongSequence"):
+        scene.post(behind)
+    scene.post(delivery)
+    scene.post(behind)
+
+
+def test_a_gap_for_what_does_not_fit_passes_over_that_and_no_more(scene: Scene) -> None:
+    scene.submit(INTERVAL)
+    for sequence in (4, 5, 2**31):
+        with pytest.raises(Reverted, match="WrongSequence"):
+            scene.post(scene.sealed(gap(GapCause.NOT_ENCODABLE), sequence=sequence))
+    scene.post(scene.sealed(gap(GapCause.NOT_ENCODABLE), sequence=3))
+    scene.submit(INTERVAL)
+
+
+def test_a_chain_may_begin_behind_records_for_another_contract(scene: Scene) -> None:
+    scene.post(scene.sealed(gap(GapCause.NOT_ENCODABLE), sequence=700))
+    scene.submit(INTERVAL)
+    assert scene.verification.call("lastSequence", scene.key.address) == 701
+
+
 def test_the_sequence_ends_where_its_field_does(scene: Scene) -> None:
     last = scene.sealed(gap(), sequence=2**32 - 1)
     scene.post(last)

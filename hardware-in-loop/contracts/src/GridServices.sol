@@ -19,6 +19,7 @@ contract GridServices is AccessControl {
     uint256 public constant FULL_BP = 9500;
     uint256 public constant NOTHING_BP = 5000;
     uint256 public constant GRACE_MS = 60_000; // a delivery may begin or end this far outside its window
+    uint256 public constant PARAMETERS_MAX = 16; // every gateway reads every order's event
     uint256 public constant EVIDENCE_TIME = 2 days; // after the window; then the operator may take back
 
     enum ServiceType {
@@ -89,6 +90,7 @@ contract GridServices is AccessControl {
     error NotVerified(uint256 storageId);
     error WrongState(OrderState state);
     error BadWindow();
+    error TooManyParameters();
     error NoDelivery(bytes32 commandId);
     error HasEvidence(bytes32 commandId);
     error OutsideWindow(uint256 start, uint256 end);
@@ -130,6 +132,7 @@ contract GridServices is AccessControl {
         (uint64 notBefore, uint64 notAfter, int64 energyWh, int256[] memory values) =
             abi.decode(parameters, (uint64, uint64, int64, int256[]));
         if (notAfter <= notBefore || notAfter <= block.timestamp || notAfter > type(uint40).max) revert BadWindow();
+        if (values.length > PARAMETERS_MAX) revert TooManyParameters();
         commandId = keccak256(abi.encode(block.chainid, address(this), serviceId, ++service.orders));
         orders[serviceId] = Order({
             commandId: commandId,
@@ -167,7 +170,8 @@ contract GridServices is AccessControl {
         emit ServiceValidated(serviceId, commandId, shareBp);
     }
 
-    /// By anybody: pays the storage's owner the validated share, once; the rest is the operator's credit.
+    /// By anybody: pays the storage's owner the validated share, once; the rest is the operator's credit. An
+    /// owner that does not take the payment gets a credit too, and holds up nobody else's money.
     function settlePayments(uint256 serviceId) external {
         Order storage order = _inState(serviceId, OrderState.Validated);
         order.state = OrderState.Settled;
@@ -176,7 +180,7 @@ contract GridServices is AccessControl {
         credit[order.operator] += returned;
         address owner = verification.ownerOf(services[serviceId].storageId);
         emit ServiceSettled(serviceId, order.commandId, owner, paid, returned);
-        _pay(owner, paid);
+        if (!_pay(owner, paid)) credit[owner] += paid;
     }
 
     /// By the operator of the order, when no valid evidence has come in EVIDENCE_TIME after its window.
@@ -194,7 +198,7 @@ contract GridServices is AccessControl {
     function withdraw() external {
         uint256 amount = credit[msg.sender];
         credit[msg.sender] = 0;
-        _pay(msg.sender, amount);
+        if (!_pay(msg.sender, amount)) revert PaymentFailed(msg.sender);
     }
 
     /// Must reach the battery at once: gateways stop on sight of it. Ends no order; evidence decides those.
@@ -262,8 +266,7 @@ contract GridServices is AccessControl {
         return a < b ? a : b;
     }
 
-    function _pay(address to, uint256 amount) private {
-        (bool ok,) = to.call{value: amount}("");
-        if (!ok) revert PaymentFailed(to);
+    function _pay(address to, uint256 amount) private returns (bool ok) {
+        (ok,) = to.call{value: amount}("");
     }
 }

@@ -119,8 +119,8 @@ abstract contract RecordChains is EIP712 {
         emit DeliveryAccepted(gateway, command, sequence, digest, int64(uint64(amounts >> 104)));
     }
 
-    /// Accepts a Gap. Next in line it is checked as any record; it alone may also jump ahead of the chain
-    /// (restored backup, lost store), and then the site must be the bound one and `previous` is not checked.
+    /// Accepts a Gap. Next in line it is checked as any record; it alone may also jump ahead of the chain, as
+    /// far as its cause allows, and then the site must be the bound one and `previous` is not checked.
     function submitGap(
         bytes32 site,
         uint64 sequence,
@@ -142,6 +142,7 @@ abstract contract RecordChains is EIP712 {
         if (sequence > last + 1) {
             if (chain.head & Records.ACTIVE == 0) revert UnknownGateway(gateway);
             if (site != siteOf[gateway]) revert WrongPrevious(last);
+            if (!_mayJump(cause, last, sequence)) revert WrongSequence(last);
             before = chain.ring[last % RING];
         } else {
             before = _linked(chain, gateway, sequence, previous, site);
@@ -229,6 +230,15 @@ abstract contract RecordChains is EIP712 {
     /// Ends a chain for ever: nothing more is accepted from the key; what is in its ring can still be proven.
     function _close(address gateway) internal {
         chains[gateway].head &= ~Records.ACTIVE;
+    }
+
+    /// How far a Gap may jump. Anybody may submit, and calldata is public before it is mined: were every Gap
+    /// free to jump, whoever has to pay for a Delivery could have the Gap behind it accepted first, and the
+    /// Delivery never. Causes 1 and 2 say that what is between is lost; 4 passes over the one record that does
+    /// not fit, or at the beginning of a chain over those for another contract; 3 takes nothing from the chain.
+    function _mayJump(uint8 cause, uint256 last, uint256 sequence) private pure returns (bool) {
+        if (cause == 4) return last == 0 || sequence == last + 2;
+        return cause == 1 || cause == 2;
     }
 
     /// Checks that a record comes next; returns the ring slot of the record before.
