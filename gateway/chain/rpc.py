@@ -40,7 +40,9 @@ class HttpPost:
 
     async def __call__(self, body: bytes) -> bytes:
         if self._session is None:
-            self._session = self._aiohttp.ClientSession(timeout=self._timeout)
+            # Without cookies: an endpoint could give new ones with every answer, and the jar has no bound.
+            jar = self._aiohttp.DummyCookieJar()
+            self._session = self._aiohttp.ClientSession(timeout=self._timeout, cookie_jar=jar)
         headers = {"content-type": "application/json"}
         try:
             async with self._session.post(

@@ -19,7 +19,7 @@ UINT256_MAX = 2**256 - 1
 WEI_MAX = 2**63 - 1  # a price or fee: 9.2 ether a gas is absurd, and SQLite holds no more
 TOPICS_MAX = 4
 LOGS_MAX = 1024  # of our contracts in one block; a block cannot hold so many orders for one site
-LOG_DATA_MAX = 64 * 1024
+LOG_DATA_MAX = 2 * 2**20  # as much as an answer holds; too much for an order is for the platform to say
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ missing or wrongly typed field is a ValueError, for a body may come from a stran
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from gateway.model import ClockTrust, Delivery
 BODY_CHARS_MAX = 4096  # the longest real body is under 700
 _HEAD = ("chain_id", "contract", "site")
 _HEX = ("merkle_root", "command_id")
+_HEX32 = re.compile(r"0x[0-9a-fA-F]{64}")  # bytes.fromhex alone would skip spaces: fewer bytes than digits
 _OUTCOME_OF = {number: state for state, number in OUTCOMES.items()}
 
 
@@ -43,7 +45,7 @@ def write(domain: Domain, site: str, body: Body) -> str:
 
 
 def _bytes32(name: str, value: object) -> bytes:
-    if not isinstance(value, str) or len(value) != 66 or not value.startswith("0x"):
+    if not isinstance(value, str) or not _HEX32.fullmatch(value):
         raise ValueError(f"{name} is not 0x and 64 hex digits")
     return bytes.fromhex(value[2:])
 
@@ -65,11 +67,18 @@ def _delivery_fields(fields: dict[str, Any]) -> None:
     fields["command_id"] = fields["command_id"].hex()
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("body names a field twice")
+    return fields
+
+
 def _load(text: str) -> dict[str, Any]:
     if len(text) > BODY_CHARS_MAX:
         raise ValueError(f"body is longer than {BODY_CHARS_MAX} characters")
     try:
-        fields = json.loads(text)
+        fields = json.loads(text, object_pairs_hook=_once)
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"body is not JSON: {error}")
     if not isinstance(fields, dict):

@@ -198,3 +198,23 @@ async def test_http_silence_and_absence_name_no_key():
     await post.close()
     assert "secretkey" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+async def test_http_keeps_no_cookies():
+    sent = []
+
+    async def handler(request):
+        sent.append(dict(request.cookies))
+        answer = web.json_response({"jsonrpc": "2.0", "id": len(sent), "result": "0x1"})
+        answer.set_cookie(f"c{len(sent)}", "x" * 3000)
+        return answer
+
+    async with Server(handler) as url:
+        post = HttpPost(url.replace("127.0.0.1", "localhost"), 5.0)  # aiohttp keeps none of bare addresses
+        rpc = Rpc("mock", post)
+        try:
+            for _ in range(3):
+                await rpc.chain_id()
+        finally:
+            await post.close()
+    assert sent == [{}, {}, {}]

@@ -9,7 +9,7 @@ from gateway.chain.platforms import NotEncodable, Order, Unusable, artifact, pla
 from gateway.chain.shapes import Block, Log
 from gateway.errors import ConfigError
 from gateway.evidence import records
-from gateway.evidence.typed import Domain, Gap, GapCause, keccak, site_hash
+from gateway.evidence.typed import GENESIS, NO_CHAIN, Domain, Gap, GapCause, keccak, site_hash
 from gateway.model import Cause, ClockTrust, CommandState, Delivery, Interval, ServiceKind, Source
 from gateway.services import LAWS
 from gateway.site import ChainSettings
@@ -154,6 +154,21 @@ def test_events_of_others_do_not_concern_us(adapter):
     assert adapter.read_event(ordered(adapter, storage=8), BLOCK) is None
     assert adapter.read_event(ordered(adapter, topics=3), BLOCK) is None
     assert adapter.read_event(ordered(adapter, topics=0), BLOCK) is None
+
+
+def test_an_order_far_too_large_is_refused_in_few_words(adapter):
+    """One operator's order must not stop the orders of all the others, nor fill the status."""
+    found = adapter.read_event(ordered(adapter, data=bytes(2**21)), BLOCK)
+    assert isinstance(found, Unusable)
+    assert len(found.reason) < 200
+
+
+def test_a_record_for_another_contract_has_no_room_here(adapter):
+    sealed = records.seal(NO_CHAIN, "meadow", 1, GENESIS, Gap(1, 2, 3, GapCause.STORE_LOST))
+    record = records.signed(sealed, KeySigner("0x" + "11" * 32).sign(sealed.digest))
+    with pytest.raises(NotEncodable, match="for the contract 0x0000"):
+        adapter.record_call(record)
+    assert not adapter.fits(record)
 
 
 def test_an_emergency_stop(adapter):

@@ -44,6 +44,7 @@ def test_any_field_missing_added_or_of_another_type_is_refused(body) -> None:
         ("delivery", {"command_id": "0x12"}, "command_id is not"),
         ("interval", {"clock": 3}, "3"),
         ("interval", {"merkle_root": "0x" + "zz" * 32}, "hex"),
+        ("interval", {"merkle_root": "0x" + "ab" * 31 + "  "}, "hex"),  # 31 bytes: a struct would fill up
         ("gap", {"cause": 0}, "0"),
         ("gap", {"contract": "0x12"}, "not a contract address"),
         ("gap", {"contract": "0x" + "zz" * 20}, "hex"),
@@ -69,3 +70,10 @@ def test_hostile_json_is_refused_in_bounds() -> None:
     for text in ("[" * 4000, "1" * 4096, "x" * (BODY_CHARS_MAX + 1), "[]", '{"a":NaN}'):
         with pytest.raises(ValueError):
             bodies.read("interval", text)
+
+
+def test_a_field_named_twice_is_refused() -> None:
+    """Readers differ on which of the two counts; the digest would be that of one of them."""
+    text = bodies.write(DOMAIN, "s", GAP)
+    with pytest.raises(ValueError, match="twice"):
+        bodies.read("gap", text.replace('{"cause"', '{"cause":1,"cause"'))

@@ -29,7 +29,7 @@ SERVICES: Mapping[int, ServiceKind] = {
     2: ServiceKind.FIXED_POWER,
 }
 STOP_MS = 3_600_000  # an emergency stop holds for an hour, and longer when it is repeated
-PARAMETERS_MAX = 16
+ORDER_BYTES_MAX = 32 * (7 + 16)  # of a ServiceOrdered event: its words, and as many parameters as it may have
 INT64 = range(-(2**63), 2**63)
 # About twice the dearest measured (61k, 86k, 61k, 44k, 75k); an owner may be a contract that is paid dearer.
 GAS: Mapping[str, int] = {
@@ -169,6 +169,8 @@ class StoragePlatform:
     def _read_order(self, log: Log) -> Order | Unusable:
         command_id, service_id = log.topics[1].hex(), int.from_bytes(log.topics[2], "big")
         origin = f"contract {log.address}/service {service_id}"
+        if len(log.data) > ORDER_BYTES_MAX:
+            return Unusable(f"{origin}: the event has more parameters than any service takes")
         try:
             kind_number, begin_s, end_s, _, values, _ = decode(_ORDERED_DATA, log.data)
         except (DecodingError, OverflowError) as error:
