@@ -11,6 +11,7 @@ unknown options and values out of range with one ConfigError that names the opti
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from ipaddress import IPv4Address
 from math import ceil
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
@@ -74,6 +75,8 @@ class LinkUrl:
 
 def parse(url: str) -> LinkUrl:
     """Check a link URL. Raises ConfigError with one line that says what to write instead."""
+    if not url.isprintable() or " " in url:
+        raise ConfigError(f"link {url!r}: neither spaces nor control characters belong in it")
     try:
         parts = urlsplit(url)
     except ValueError:  # of brackets only
@@ -108,7 +111,18 @@ def _place(url: str, parts: SplitResult) -> tuple[str, int]:
         raise ConfigError(f"link {url!r}: a serial server has no usual port, write rtutcp://host:port")
     if port == 0:
         raise ConfigError(f"link {url!r}: the port must be 1 to 65535")
-    return parts.hostname, port or MODBUS_PORT
+    return _host(url, parts.hostname), port or MODBUS_PORT
+
+
+def _host(url: str, host: str) -> str:
+    """What a resolver would fail on in its own way, or take for something else, is a slip of the pen."""
+    try:
+        host.encode("idna")
+        if set(host) <= set("0123456789."):
+            IPv4Address(host)
+    except ValueError:
+        raise ConfigError(f"link {url!r}: {host!r} is neither a host name nor an address") from None
+    return host
 
 
 def _options(url: str, parts: SplitResult) -> dict[str, str]:
