@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from gateway import site, units, yamlfile
 from gateway.driver import Plugin, Profile, find_plugins
 from gateway.errors import ConfigError, Problem
+from gateway.model import SetpointSpec
 from gateway.sitefile import ChainModel, DeviceModel, MqttModel, SiteFile
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -36,7 +37,7 @@ def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
     _check_site(document, parsed, devices, found, problems)
     if problems:
         raise ConfigError("", tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column))))
-    return _site(parsed, devices, path.parent)
+    return _site(parsed, devices, tuple(_commanded(devices, found)), path.parent)
 
 
 def find_profile(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> tuple[Plugin, Profile]:
@@ -103,6 +104,7 @@ def _device(
         timeout_ms=entry.timeout,
         control=entry.control,
         timer_s=entry.timer // 1000,
+        of=entry.of,
     )
 
 
@@ -146,29 +148,58 @@ def _check_site(
         problems.append(
             document.problem(("chain",), "a chain needs attest: {key: …}; make it with `gridseal keys new`")
         )
-    commanded = []
+    if parsed.remote and not parsed.mqtt:
+        problems.append(document.problem(("remote",), "signed orders come by MQTT: add mqtt: {url: …}"))
+    commanded = _commanded(devices, plugins)
+    limits = parsed.site.limits
+    for word, limit in (("charge", limits.charge), ("discharge", limits.discharge)):
+        own = sum(getattr(spec, f"{word}_max_w") for spec in commanded.values())
+        known = commanded and all(getattr(spec, f"{word}_max_w") for spec in commanded.values())
+        if known and limit > own:
+            names = " and ".join(commanded)
+            message = f"{word} limit {units.show(limit, 'w')} is above the {units.show(own, 'w')} of {names}"
+            problems.append(document.problem(("site", "limits", word), message, "lower it to the nameplate"))
+    _check_batteries(document, devices, tuple(commanded), problems)
+
+
+def _commanded(devices: tuple[site.Device, ...], plugins: Mapping[str, Plugin]) -> dict[str, SetpointSpec]:
+    """The devices that will be given setpoints."""
+    specs = {d.name: plugins[d.kind].plan(d, d.profile).setpoint for d in devices if d.control}
+    return {name: spec for name, spec in specs.items() if spec is not None}
+
+
+def _check_batteries(
+    document: yamlfile.Document,
+    devices: tuple[site.Device, ...],
+    commanded: tuple[str, ...],
+    problems: list[Problem],
+) -> None:
+    """With several inverters each battery must say which it hangs on: their limits are not each other's."""
+    inverters = [d.name for d in devices if d.role == "inverter"]
     for device in devices:
-        spec = plugins[device.kind].plan(device, device.profile).setpoint if device.control else None
-        if spec is None:
-            continue
-        commanded.append(device.name)
-        limits = parsed.site.limits
-        for word, limit, own in (
-            ("charge", limits.charge, spec.charge_max_w),
-            ("discharge", limits.discharge, spec.discharge_max_w),
-        ):
-            if own and limit > own:
-                shown, nameplate = units.show(limit, "w"), units.show(own, "w")
-                message = f"{word} limit {shown} is above the {nameplate} of {device.name}"
-                problems.append(
-                    document.problem(("site", "limits", word), message, "lower it to the nameplate")
-                )
-    if len(commanded) > 1:
-        message = f"{' and '.join(commanded)} can all be commanded: write `control: false` at all but one"
-        problems.append(document.problem(("devices", commanded[1]), message))
+        here = ("devices", device.name)
+        if device.of and device.role != "battery":
+            message = f"{device.name} is no battery (its profile says {device.role}): leave out `of`"
+            problems.append(document.problem((*here, "of"), message))
+        elif device.of and device.of not in inverters:
+            message = f"there is no inverter {device.of!r}; inverters here: {', '.join(inverters) or 'none'}"
+            problems.append(document.problem((*here, "of"), message))
+        elif not device.of and device.role == "battery" and len(commanded) > 1:
+            message = f"say which inverter this battery hangs on: `of: {commanded[0]}` (or {commanded[-1]})"
+            problems.append(document.problem(here, message))
 
 
-def _site(parsed: SiteFile, devices: tuple[site.Device, ...], folder: Path) -> site.Site:
+def _batteries(devices: tuple[site.Device, ...], commanded: tuple[str, ...]) -> tuple[frozenset[str], ...]:
+    """The devices of each battery; nothing where there is but one."""
+    inverters = dict.fromkeys([*commanded, *(d.of for d in devices if d.of)])
+    if len(inverters) < 2:
+        return ()
+    return tuple(frozenset({name, *(d.name for d in devices if d.of == name)}) for name in inverters)
+
+
+def _site(
+    parsed: SiteFile, devices: tuple[site.Device, ...], commanded: tuple[str, ...], folder: Path
+) -> site.Site:
     s, chain, mqtt = parsed.site, parsed.chain, parsed.mqtt
     limits = site.SiteLimits(
         charge_w=s.limits.charge,
@@ -200,6 +231,10 @@ def _site(parsed: SiteFile, devices: tuple[site.Device, ...], folder: Path) -> s
         trust_host_clock=parsed.clock.trust == "host",
         control_ms=s.control,
         socket=folder / parsed.socket,
+        signers=frozenset(address.lower() for address in parsed.remote.signers)
+        if parsed.remote
+        else frozenset(),
+        batteries=_batteries(devices, commanded),
     )
 
 

@@ -1,28 +1,40 @@
 """The only road to a write: orders in, one decision a cycle, leases out.
 
 `submit` admits an order and makes it durable before anything can come of it. `run` decides every
-`site.control_ms`: which order runs, what its law asks, what the envelope allows; the device's hand gets a
-lease for it, or is told to go to the fallback. The cycle itself never waits: store, chain and broker are
-reached through queues or not at all. Invariants kept here: 3 and 10 (ends, in monotonic time), 8, 11, 12
-(the budget), 13, 15 and, of 7, the battery that does not follow.
+`site.control_ms`: which orders act, what their laws ask together, what the envelope allows each battery; its
+hand gets a lease for that, or is told to go to the fallback. The cycle itself never waits: store, chain and
+broker are reached through queues or not at all. Invariants kept here: 3 and 10 (ends, in monotonic time), 8,
+11, 13 and 15; those of one battery are in member.py.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from gateway import envelope, sense, services
+from gateway import envelope, ledger, sense, services, split, stack
 from gateway.clock import Clock
-from gateway.errors import ConfigError, ServiceRefused, StoreError
-from gateway.follow import Trace, follow
+from gateway.errors import ServiceRefused, StoreError
 from gateway.journal import Journal, Store
 from gateway.latch import Latch
 from gateway.lease import Hand, Hold
-from gateway.ledger import Run
-from gateway.model import Cause, Command, CommandState, Delivery, Quantity, ServiceKind, Stamp, Verdict
+from gateway.member import Member, ramped, worst
+from gateway.model import (
+    Cause,
+    Command,
+    CommandState,
+    Delivery,
+    Limits,
+    Quantity,
+    ServiceKind,
+    Stamp,
+    Verdict,
+)
 from gateway.orders import OPEN_MAX, Orders, reach
-from gateway.rates import Budget, Rates
+from gateway.rates import Rates
+from gateway.services import Inputs
 from gateway.site import Site
+from gateway.stack import Pile
 from gateway.state import SiteState, View
 from gateway.store import commands
 
@@ -36,7 +48,8 @@ class Status:
     """What control does, for screens. Powers in W, + discharge; `mode` and `fault` are for people."""
 
     mode: str = "fallback"  # running | fallback | stopped | fault | store lost
-    command: Command | None = None
+    command: Command | None = None  # the one with the first claim
+    beside: tuple[Command, ...] = ()  # those that act with it
     remaining_ms: int = 0
     target_w: int = 0
     commanded_w: int = 0
@@ -44,7 +57,7 @@ class Status:
     causes: tuple[Cause, ...] = ()
     fault: str = ""
     stop: str = ""
-    hold: Hold | None = None
+    holds: tuple[Hold, ...] = ()
     open_orders: int = 0
     cycles: int = 0
     late_cycles: int = 0
@@ -55,7 +68,7 @@ def _ignore(_: object) -> None:
 
 
 class Control:
-    """`hands` are the devices that can be commanded: none (the site is only watched) or one.
+    """`hands` are the devices that can be commanded: none (the site is only watched), one, or several.
 
     `on_delivery` gets each ended order's account once it is stored; `on_cycle(in_time)` is called after each
     cycle of the grid and feeds the watchdog. Both are synchronous and quick.
@@ -72,26 +85,21 @@ class Control:
         on_delivery: Callable[[Delivery], None] = _ignore,
         on_cycle: Callable[[bool], None] = _ignore,
     ) -> None:
-        if len(hands) > 1:
-            names = ", ".join(hand.hold.device for hand in hands)
-            raise ConfigError(f"{names} can all be commanded: write `control: false` at all but one")
         self._site = site
         self._state = state
         self._clock = clock
-        self._hand = hands[0] if hands else None
         self._store = store
         self._journal = Journal(store)
         self._on_cycle = on_cycle
         self._rates = Rates(site.limits.commands_per_minute)
-        self._budget = Budget(self._journal, self._hand)
-        self._latch = Latch(site.id, self._journal)
+        now_ms = clock.mono_ms()
+        self._members = [
+            Member(hand, site.battery_of(hand.hold.device), self._journal, now_ms) for hand in hands
+        ]
+        self._latch = Latch(site.id, [m.name for m in self._members], self._journal)
         self._kick = asyncio.Event()
         self._orders = Orders(clock, self._journal, self._kick.set, on_delivery)
-        now_ms = clock.mono_ms()
-        self._memory = envelope.Memory(now_ms, now_ms)
-        self._before_ms = now_ms
-        self._trace = Trace()
-        self._closing = False
+        self._closing = self._reacting = False
         self.status = Status()
 
     # -- orders -----------------------------------------------------------------------------------
@@ -127,7 +135,7 @@ class Control:
         if verdict.admitted and command.kind is ServiceKind.STOP:
             self._latch.stored(command, now)
         elif verdict.admitted:
-            self._orders.add(command, envelope.term(command, now))
+            self._orders.add(command, envelope.term(command, now), reach(command, self._static()))
         return verdict
 
     def clear(self) -> str:
@@ -135,9 +143,8 @@ class Control:
         ended = self._latch.clear(self._clock.now())
         if not ended:
             raise ServiceRefused("nothing is latched: there is no stop and no fault to clear")
-        if self._hand is not None:
-            self._hand.clear()
-        self._trace = Trace()
+        for member in self._members:
+            member.clear()
         self._kick.set()
         return ended
 
@@ -156,7 +163,10 @@ class Control:
         if reason := services.problem(command) or self._no_room(command):
             return Verdict(False, reason)
         static, known = self._static(), command.id in self._orders
-        return envelope.admit(command, reach(command, static), static, now, known=known, recent=recent)
+        promised = self._orders.promised(command, envelope.term(command, now))
+        return envelope.admit(
+            command, reach(command, static), static, now, known=known, recent=recent, promised=promised
+        )
 
     def _no_room(self, command: Command) -> str:
         if command.kind is ServiceKind.STOP:
@@ -166,7 +176,10 @@ class Control:
         return f"{OPEN_MAX} orders are open already" if len(self._orders) >= OPEN_MAX else ""
 
     def _static(self) -> envelope.Static:
-        return envelope.Static(self._site.limits, sense.nameplate(self._hold.spec if self._hold else None))
+        """The nameplate of all batteries that were reached: what the site can do at all."""
+        plates = [p for p in (sense.nameplate(m.hold.spec) for m in self._members) if p is not None]
+        charge_w, discharge_w = sum(p.charge_w for p in plates), sum(p.discharge_w for p in plates)
+        return envelope.Static(self._site.limits, Limits(charge_w, discharge_w) if plates else None)
 
     # -- the cycle --------------------------------------------------------------------------------
 
@@ -183,15 +196,15 @@ class Control:
             await self._cycles()
 
     async def fallback(self, timeout_s: float = FALLBACK_S) -> bool:
-        """For the daemon's end: no more orders, open ones cut short, the device in its fallback.
+        """For the daemon's end: no more orders, open ones cut short, the devices in their fallback.
 
-        Bounded by `timeout_s` for the device and again for the store; True when the device took it.
+        Bounded by `timeout_s` for the devices and again for the store; True when all of them took it.
         """
         self._closing = True
         self._orders.cut((), "the gateway was stopped")
-        taken = True if self._hand is None else await self._hand.fallback(timeout_s)
+        taken = await asyncio.gather(*(member.hand.fallback(timeout_s) for member in self._members))
         await self._journal.drain(timeout_s)
-        return taken
+        return all(taken)
 
     async def _cycles(self) -> None:
         slot_ms = self._clock.mono_ms()
@@ -202,17 +215,24 @@ class Control:
             late_ms = self._clock.mono_ms() - slot_ms
             self._finished(late_ms <= cycle_ms)
             slot_ms += (late_ms // cycle_ms + 1) * cycle_ms
-            while (wait_ms := slot_ms - self._clock.mono_ms()) > 0 and await self._kicked(wait_ms):
-                self._kick.clear()
-                self._cycle()  # something arrived: decide now, but the grid stays and is what feeds
+            while slot_ms > self._clock.mono_ms():
+                await self._kicked(slot_ms)
+                if slot_ms > self._clock.mono_ms():
+                    self._kick.clear()
+                    self._cycle()  # something arrived: decide now, but the grid stays and is what feeds
 
-    async def _kicked(self, wait_ms: int) -> bool:
-        try:
-            async with asyncio.timeout(wait_ms / 1000):
+    async def _kicked(self, slot_ms: int) -> None:
+        """Until the slot, or something before it: a kick, the begin or the end of an order."""
+        now_ms = self._clock.mono_ms()
+        until_ms = min(slot_ms, self._orders.next_ms(now_ms) or slot_ms)
+        with suppress(TimeoutError):
+            async with asyncio.timeout((until_ms - now_ms) / 1000):
                 await self._kick.wait()
-        except TimeoutError:
-            return False
-        return True
+
+    def measured(self) -> None:
+        """A sample came: an order that must answer at once is served now."""
+        if self._reacting:
+            self._kick.set()
 
     def _finished(self, in_time: bool) -> None:
         """15: only a cycle that finished on time is a sign of life."""
@@ -221,111 +241,152 @@ class Control:
         self._on_cycle(in_time)
 
     def _cycle(self) -> None:
-        """One decision, synchronous from the process image to the lease."""
+        """One decision, synchronous from the process image to the leases."""
         view, now = self._state.view(), self._clock.now()
-        hold = self._hold
-        if hold is not None:
-            self._budget.settle(hold, now)
-            self._watch(hold, view, now)
+        for member in self._members:
+            if trouble := member.watch(view, now):
+                self._latch.trip(member.name, trouble, now)
         self._orders.expire(view.now_ms)
-        halt = self._halt(hold)
-        if halt in (Cause.FAULT, Cause.STOP):
+        halt = self._halt()
+        if halt is not None:
             self._orders.cut((halt,), self._latch.text or self._journal.failed)
-        run = self._orders.due(view.now_ms, self._static(), may_begin=halt is None)
-        if run is None or hold is None or self._hand is None or self._closing:
+        worn_out = self._members and all(m.away() is Cause.BUDGET for m in self._members)
+        runs = self._orders.due(view.now_ms, self._static(), may_begin=halt is None and not worn_out)
+        self._reacting = any(services.LAWS[run.command.kind].fast for run in runs)
+        if not runs or not self._members or self._closing:
             self._rest(view)
         else:
-            self._execute(run, view, self._hand, halt)
-        self._before_ms = view.now_ms
+            self._execute(runs, view, halt)
 
-    def _execute(self, run: Run, view: View, hand: Hand, halt: Cause | None) -> None:
-        hold = hand.hold
-        wanted = services.LAWS[run.command.kind].target(run.command.parameters, sense.inputs(view))
-        self._memory = sense.remember(self._memory, hold, view, self._before_ms)
-        last_w = hold.power_w if hold.phase in sense.WRITTEN else 0
-        moment = sense.moment(view, self._site, hand, run.reach, halt)
-        outcome, self._memory = envelope.limit(wanted or 0, last_w, moment, self._memory)
-        causes = outcome.causes
-        if wanted is None:
-            causes = (*causes, Cause.STALE_LIMIT)
-        if not hold.online:
-            causes = (*causes, Cause.INVERTER)
-        # 2, 13: a limit or a measurement that is needed and not known leads to the fallback at once.
-        if Cause.STALE_LIMIT in causes or halt is not None or not hold.online:
-            hand.release()
-            power_w = 0
+    def _execute(self, runs: Sequence[ledger.Run], view: View, halt: Cause | None) -> None:
+        able = [m for m in self._members if not self._latch.faulted(m.name) and m.away() is None]
+        ours = able if len(self._members) > 1 else self._members
+        inputs = sense.inputs(view, sense.house_w(view, (m.devices for m in ours)))
+        pile = stack.pile(runs, inputs)
+        causes = self._causes(halt)
+        commanded_w = 0
+        if pile.target_w is None or pile.unknown or halt is not None or not able:
+            causes += (Cause.STALE_LIMIT,) if pile.unknown else ()
+            self._release(self._members, view)
         else:
-            lease_ms = max(LEASE_CYCLES * self._site.control_ms, LEASE_MS_MIN)
-            hand.desire(outcome.power_w, min(view.now_ms + lease_ms, run.term.end_ms))  # 3
-            power_w = outcome.power_w
-        self._orders.book(run, view.now_ms, wanted or 0, view.good(Quantity.BATTERY_POWER), causes)
-        self._show(view, run, wanted or 0, power_w, causes)
+            commanded_w, why = self._command(pile, runs, view, inputs, able)
+            causes = why if able == self._members else tuple(dict.fromkeys(causes + why))
+        cycles = stack.shares(pile, commanded_w, inputs.battery_w, inputs, causes)
+        acting = {part.run.command.id: cycle for part, cycle in zip(pile.parts, cycles, strict=True)}
+        self._orders.book(view.now_ms, acting)
+        self._show(view, runs, pile.target_w or 0, commanded_w, causes)
+
+    def _command(
+        self, pile: Pile, runs: Sequence[ledger.Run], view: View, inputs: Inputs, able: list[Member]
+    ) -> tuple[int, tuple[Cause, ...]]:
+        """Divide the target among the batteries that can take it, and give each its lease; what all are told
+        together, and why it is not the target."""
+        limits = replace(self._site.limits, soc_min_bp=max(self._site.limits.soc_min_bp, pile.soc_min_bp))
+        bound = self._bound(pile, runs)
+        views = {m.name: view.of(m.devices) for m in self._members}
+        for member in self._members:
+            member.remember(views[member.name])
+        self._release([m for m in self._members if m not in able], view)
+        moments = {
+            m.name: sense.moment(
+                views[m.name], self._site, limits, m.hand, m.devices, bound, inputs.house_w, None
+            )
+            for m in able
+        }
+        target_w, causes = envelope.clipped(pile.target_w or 0, moments[able[0].name])
+        parts = split.split(target_w, [m.share(moments[m.name], views[m.name]) for m in able])
+        decided: dict[str, int] = {}
+        # 1: who gives way is decided first, so that nobody takes room that is not free yet.
+        order = sorted(
+            zip(able, parts, strict=True), key=lambda pair: abs(pair[1]) - abs(pair[0].hold.power_w)
+        )
+        for member, part_w in order:
+            moment = replace(
+                moments[member.name],
+                site=ramped(limits, part_w, target_w),
+                others=worst(self._members, decided, member, view.now_ms),
+            )
+            outcome = member.decide(part_w, moment)
+            causes += outcome.causes
+            decided[member.name] = outcome.power_w
+            if Cause.STALE_LIMIT in outcome.causes:
+                # 2, 13: what is needed and not known leads to the fallback at once.
+                decided[member.name] = 0
+                member.hand.release()
+            else:
+                member.hand.desire(outcome.power_w, self._until_ms(view, runs))
+        return sum(decided.values()), tuple(dict.fromkeys(causes))
+
+    def _bound(self, pile: Pile, runs: Sequence[ledger.Run]) -> Limits:
+        """What the acting orders were admitted with, inside what the narrowing ones leave."""
+        asking = [run.reach for run in runs if not run.narrows]
+        charge_w = sum(r.charge_w for r in asking) if asking else envelope.POWER_MAX_W
+        discharge_w = sum(r.discharge_w for r in asking) if asking else envelope.POWER_MAX_W
+        return Limits(min(charge_w, pile.window.charge_w), min(discharge_w, pile.window.discharge_w))
+
+    def _until_ms(self, view: View, runs: Sequence[ledger.Run]) -> int:
+        """3: a lease outlives neither its cycles nor the last order it serves."""
+        lease_ms = max(LEASE_CYCLES * self._site.control_ms, LEASE_MS_MIN)
+        return min(view.now_ms + lease_ms, max(run.term.end_ms for run in runs))
 
     def _rest(self, view: View) -> None:
-        """No order runs: the device's own control."""
-        if self._hand is not None:
-            self._hand.release()
-            self._memory = sense.remember(self._memory, self._hand.hold, view, self._before_ms)
-        self._show(view, None, 0, 0, ())
+        """No order acts: the devices' own control."""
+        self._release(self._members, view)
+        self._show(view, (), 0, 0, ())
 
-    def _halt(self, hold: Hold | None) -> Cause | None:
-        """Why nothing may flow now, the gravest first."""
-        if self._latch.fault:
+    def _release(self, members: Sequence[Member], view: View) -> None:
+        for member in members:
+            member.hand.release()
+            member.remember(view.of(member.devices))
+
+    def _causes(self, halt: Cause | None) -> tuple[Cause, ...]:
+        """Why the site cannot do all that is asked, whatever its limits are."""
+        if halt is not None:
+            return (halt,)
+        away = (Cause.FAULT if self._latch.faulted(m.name) else m.away() for m in self._members)
+        return tuple(dict.fromkeys(cause for cause in away if cause is not None))
+
+    def _halt(self) -> Cause | None:
+        """Why nothing may flow now, the gravest first. A battery's fault is the site's if none is left."""
+        if self._latch.site_fault or (
+            self._members and all(self._latch.faulted(m.name) for m in self._members)
+        ):
             return Cause.FAULT
         if self._latch.stopped:
             return Cause.STOP
-        if self._journal.failed:
-            return Cause.FAULT
-        return Cause.BUDGET if hold is not None and self._budget.used_up(hold) else None
-
-    def _watch(self, hold: Hold, view: View, now: Stamp) -> None:
-        """7, 14: what the hand found, and whether the battery follows; a fault is latched, durably."""
-        if hold.fault:
-            self._latch.trip(hold.fault, now)
-        if hold.phase not in sense.WRITTEN or hold.spec is None:
-            self._trace = Trace()
-            return
-        self._trace, lost = follow(
-            self._trace,
-            view.now_ms,
-            hold.power_w,
-            view.good(Quantity.BATTERY_POWER),
-            nameplate_w=max(hold.spec.charge_max_w, hold.spec.discharge_max_w),
-            settle_ms=hold.spec.settle_s * 1000,
-        )
-        if lost:
-            measured_w = view.good(Quantity.BATTERY_POWER)
-            self._latch.trip(f"{hold.device} holds {hold.power_w} W but the battery does {measured_w} W", now)
+        return Cause.FAULT if self._journal.failed else None
 
     # -- screens ----------------------------------------------------------------------------------
 
-    @property
-    def _hold(self) -> Hold | None:
-        return self._hand.hold if self._hand is not None else None
-
     def _show(
-        self, view: View, run: Run | None, target_w: int, power_w: int, causes: tuple[Cause, ...]
+        self,
+        view: View,
+        runs: Sequence[ledger.Run],
+        target_w: int,
+        power_w: int,
+        causes: tuple[Cause, ...],
     ) -> None:
+        first = runs[0] if runs else None
         self.status = replace(
             self.status,
-            mode=self._mode(run),
-            command=run.command if run else None,
-            remaining_ms=run.term.end_ms - view.now_ms if run else 0,
+            mode=self._mode(first),
+            command=first.command if first else None,
+            beside=tuple(run.command for run in runs[1:]),
+            remaining_ms=first.term.end_ms - view.now_ms if first else 0,
             target_w=target_w,
             commanded_w=power_w,
             measured_w=view.good(Quantity.BATTERY_POWER),
             causes=causes,
             fault=self._latch.fault,
             stop=self._latch.stopped,
-            hold=self._hold,
+            holds=tuple(member.hold for member in self._members),
             open_orders=len(self._orders),
         )
 
-    def _mode(self, run: Run | None) -> str:
-        if self._latch.fault:
-            return "fault"
-        if self._latch.stopped:
+    def _mode(self, first: ledger.Run | None) -> str:
+        halt = self._halt()
+        if halt is Cause.FAULT:
+            return "store lost" if self._journal.failed and not self._latch.fault else "fault"
+        if halt is Cause.STOP:
             return "stopped"
-        if self._journal.failed:
-            return "store lost"
-        return "running" if run else "fallback"
+        return "running" if first else "fallback"

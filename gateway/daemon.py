@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
-from gateway import narrate, report
+from gateway import narrate, report, services
 from gateway.clock import Clock, SystemClock
 from gateway.control import Control
 from gateway.device import DeviceTask
 from gateway.driver import Plugin, find_plugins
-from gateway.errors import ChainError, ConfigError, GridsealError, StoreError
+from gateway.errors import ChainError, ConfigError, GridsealError, ServiceRefused, StoreError
 from gateway.model import Command, ServiceKind, Source
 from gateway.notify import Notifier
 from gateway.site import Site
@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # what a site without key, chain and broker must not load
     from gateway.chain.assembly import Chain
     from gateway.chain.platforms import Platform
     from gateway.evidence.signer import Signer
+    from gateway.evidence.typed import Domain
     from gateway.uplink.mqtt import MqttUplink
 
 NARRATE_S = 1.0
@@ -160,7 +161,8 @@ class Daemon:
         if self.site.mqtt:
             from gateway.uplink import mqtt
 
-            self.uplink = mqtt.MqttUplink(self.site.id, self.site.mqtt, self.store, self.recorder)
+            orders = self._remote_order if self.site.signers else None
+            self.uplink = mqtt.MqttUplink(self.site.id, self.site.mqtt, self.store, self.recorder, orders)
             followers = (mqtt.CURSOR,)
         self.retention = Retention(self.store, self.site.store, self.clock, Policy(reached, followers))
 
@@ -168,13 +170,18 @@ class Daemon:
         if self.signer is None:
             return None
         from gateway.attest import Attestor
-        from gateway.evidence.typed import NO_CHAIN, Domain
 
-        domain = NO_CHAIN
-        if self.site.chain and self.platform:
-            domain = Domain(self.site.chain.chain_id, self.platform.evidence_contract)
+        domain = self._domain()
         fits = self.platform.fits if self.platform else lambda _: True
         return Attestor(self.site, self.store, self.clock, self.signer, domain, fits)
+
+    def _domain(self) -> "Domain":
+        """Where records and remote orders count: the evidence contract, or nowhere."""
+        from gateway.evidence.typed import NO_CHAIN, Domain
+
+        if self.site.chain and self.platform:
+            return Domain(self.site.chain.chain_id, self.platform.evidence_contract)
+        return NO_CHAIN
 
     async def _check_chain(self) -> None:
         """ConfigError when the chain is not the one of site.yaml; when it does not answer, it will later."""
@@ -239,17 +246,13 @@ class Daemon:
                 loop.remove_signal_handler(number)
 
     async def _attest(self) -> None:
-        """The contract may be ahead of the store (a new disk, a restored backup): the key must not sign a
-        number twice. An empty store waits for the contract's word; another does not wait for an RPC."""
+        """The contract may be ahead of the store (a new disk, a restored backup), and the key must not sign a
+        number twice: nothing is sealed before the contract was asked once. Readings wait in the store."""
         assert self.attestor is not None
         if self._opened.last_known:
             await self.attestor.skip_past(self._opened.last_known[0])
         if self.chain:
-            try:
-                await self.attestor.skip_past(await self.chain.last_sequence())
-            except ChainError:
-                if await self.store.call(records.last) is None:
-                    raise
+            await self.attestor.skip_past(await self.chain.last_sequence())
         await self.attestor.run()
 
     async def _hear_orders(self) -> None:
@@ -294,6 +297,7 @@ class Daemon:
     def _take(self, sample: Any) -> None:
         self.state.put(sample)
         self.recorder.put(sample)
+        self.control.measured()
 
     def _cycled(self, in_time: bool) -> None:
         if in_time:  # 15: nothing else feeds the watchdog
@@ -318,16 +322,30 @@ class Daemon:
             "troubles": report.troubles(self.supervisor.troubles),
         }
 
+    async def _remote_order(self, text: bytes) -> dict[str, Any]:
+        """A signed order, whatever carried it."""
+        from gateway import signed_order  # only sites that list signers load what checks them
+
+        try:
+            command = signed_order.read(text, self._domain(), self.site.id, self.site.signers)
+        except ServiceRefused as error:
+            return {"id": None, "admitted": False, "reason": str(error)}
+        verdict = await self.control.submit(command)
+        return {"id": f"0x{command.id}", "admitted": verdict.admitted, "reason": verdict.reason}
+
     async def _submit(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        now = self.clock.now().wall_ms
+        now, kind = self.clock.now().wall_ms, ServiceKind(request["kind"])
+        begin = now + int(request.get("delay_ms", 0))
+        given = {str(name): int(value) for name, value in request["parameters"].items()}
         command = Command(
             id=str(request["id"]),
             source=Source.OPERATOR,
-            kind=ServiceKind(request["kind"]),
-            not_before_ms=now,
-            not_after_ms=now + int(request["duration_ms"]),
-            parameters={str(k): int(v) for k, v in request["parameters"].items()},
+            kind=kind,
+            not_before_ms=begin,
+            not_after_ms=begin + int(request["duration_ms"]),
+            parameters=services.complete(kind, given),
             origin=f"operator {request['who']}",
+            shared=bool(request.get("shared", False)),
         )
         verdict = await self.control.submit(command)
         message = f"refused: {verdict.reason}" if not verdict.admitted else f"admitted as {command.id[:8]}"

@@ -6,6 +6,7 @@ It refuses to end anything by itself: not by time, not by the trouble going away
 
 import hashlib
 from collections import deque
+from collections.abc import Collection
 
 from gateway.journal import Journal
 from gateway.model import Command, CommandState, ServiceKind, Source, Stamp, Verdict
@@ -18,18 +19,27 @@ TEXT_MAX = 200
 class Latch:
     OPEN = frozenset({CommandState.ADMITTED, CommandState.RUNNING})
 
-    def __init__(self, site: str, journal: Journal) -> None:
+    def __init__(self, site: str, devices: Collection[str], journal: Journal) -> None:
         self._site = site
+        self._devices = frozenset(devices)  # those that can be commanded
         self._journal = journal
         self._stops: dict[str, str] = {}  # id -> why
-        self._trips: dict[str, str] = {}
+        self._trips: dict[str, tuple[str, str]] = {}  # id -> device, what is wrong with it
         self._durable: set[str] = set()  # of those, the ones that the store knows
         self._cleared: deque[str] = deque(maxlen=CLEARED_MAX)
 
     @property
     def fault(self) -> str:
         """The first latched fault, for a person; empty if none."""
-        return next(iter(self._trips.values()), "")
+        return next((text for _, text in self._trips.values()), "")
+
+    @property
+    def site_fault(self) -> bool:
+        """Whether a fault is latched that belongs to none of the devices there are now."""
+        return any(device not in self._devices for device, _ in self._trips.values())
+
+    def faulted(self, device: str) -> bool:
+        return any(tripped == device for tripped, _ in self._trips.values())
 
     @property
     def stopped(self) -> str:
@@ -56,29 +66,32 @@ class Latch:
         """It was a repeat of a stop that had been ended."""
         self._stops.pop(command_id, None)
 
-    def trip(self, text: str, now: Stamp) -> None:
-        """Latch a fault, once; the next one only after this is cleared."""
-        if self._trips:
+    def trip(self, device: str, text: str, now: Stamp) -> None:
+        """Latch a device's fault, once; its next one only after this is cleared."""
+        if self.faulted(device):
             return
         text = text[:TEXT_MAX]
-        seed = f"{self._site}\n{now.wall_ms}\n{now.mono_ms}\n{text}"
+        seed = f"{self._site}\n{device}\n{now.wall_ms}\n{now.mono_ms}\n{text}"
         command = Command(
             hashlib.sha256(seed.encode()).hexdigest(),
             Source.TRIP,
             ServiceKind.STOP,
             now.wall_ms,
             now.wall_ms,
-            origin=text,
+            origin=f"{device}: {text}",
         )
-        self._trips[command.id] = text
+        self._trips[command.id] = (device, text)
         self._journal.put(commands.insert, command, Verdict(True), now.wall_ms)
         self.stored(command, now)
 
     def restore(self, order: commands.Order, now: Stamp) -> None:
         """A stop or fault of before the restart still holds."""
         command = order.command
-        kept = self._trips if command.source is Source.TRIP else self._stops
-        kept[command.id] = _why(command)
+        if command.source is Source.TRIP:
+            device, _, text = command.origin.partition(": ")
+            self._trips[command.id] = (device, text)
+        else:
+            self._stops[command.id] = _why(command)
         self._durable.add(command.id)
         if order.state is CommandState.ADMITTED:
             self._journal.put(commands.set_state, command.id, CommandState.RUNNING, now)

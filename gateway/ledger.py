@@ -1,7 +1,7 @@
-"""The orders that are open: which one runs, what it asked for and what the battery did. Pure.
+"""The orders that are open: which of them act, what each asked for and what the battery did for it. Pure.
 
-Invariants kept here: 9 (a lower source never runs while a higher one does; it waits), 10 (an order is
-timed by its monotonic term alone), 11 (nothing runs before it is durably marked as begun).
+Invariants kept here: 9 (a lower source never acts beside a higher one that wants the battery alone; it
+waits), 10 (an order is timed by its monotonic term alone), 11 (nothing acts before it is durably begun).
 """
 
 from collections.abc import Iterable
@@ -10,9 +10,17 @@ from enum import Enum
 
 from gateway.envelope import NOTHING, Term
 from gateway.model import Cause, Command, CommandState, Delivery, Limits
+from gateway.services import LAWS
 
 MS_PER_H = 3_600_000
+NEVER_MS = 2**32 - 1  # of a response that did not come
 UNCURTAILED = frozenset({Cause.ROUNDING})  # a step of the device is no curtailment
+# While one of these holds, the battery is not at the order's disposal at all.
+UNAVAILABLE = frozenset(
+    {Cause.STALE_LIMIT, Cause.BUDGET, Cause.FAULT, Cause.STOP, Cause.PRIORITY, Cause.OFFLINE}
+)
+TOLERANCE_W_MIN = 100  # metering of a small site
+TOLERANCE_PART = 20  # of what is asked: within 5 % counts as delivered
 
 
 class Stage(Enum):
@@ -35,57 +43,143 @@ class Run:
     last_ms: int = 0
     requested_wms: int = 0
     delivered_wms: int = 0
+    measured_ms: int = 0  # of the time: with a measured power
     power_min_w: int | None = None
     power_max_w: int | None = None
+    response_ms: int = NEVER_MS
+    error_wms: int = 0
+    error_ms: int = 0  # of the time: with a known error
+    available_ms: int = 0
     curtailed_ms: int = 0
+    curtailments: tuple[tuple[Cause, int], ...] = ()
+
+    @property
+    def narrows(self) -> bool:
+        return LAWS[self.command.kind].narrows
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """An order's part in one cycle: asked of the battery, measured for it (None: not known), how far the
+    service is from its promise, and what curtailed it."""
+
+    asked_w: int = 0
+    measured_w: int | None = None
+    error_w: int | None = None
     causes: tuple[Cause, ...] = ()
 
 
-def winner(runs: Iterable[Run], now_ms: int) -> Run | None:
-    """9: of those in their term the highest source; of one source the newest order."""
-    due = (run for run in runs if run.term.begin_ms <= now_ms < run.term.end_ms)
-    return min(due, key=lambda run: (run.command.source, -run.number), default=None)
+BEHIND = Cycle(0, 0, None, (Cause.PRIORITY,))  # of an order that waits behind another
+
+
+def acting(runs: Iterable[Run], now_ms: int) -> tuple[Run, ...]:
+    """9: the orders that act together now, first claim first.
+
+    Those that only narrow always act. Of the others the highest source comes first, of one source the newest;
+    it has the battery alone unless it is shared: then all shared ones act, in the order of source and age.
+    """
+    due = [run for run in runs if run.term.begin_ms <= now_ms < run.term.end_ms]
+    narrowing = tuple(sorted((run for run in due if run.narrows), key=_claim))
+    asking = [run for run in due if not run.narrows]
+    first = min(asking, key=lambda run: (run.command.source, -run.number), default=None)
+    if first is None:
+        return narrowing
+    if not first.command.shared:
+        return (first, *narrowing)
+    return (*sorted((run for run in asking if run.command.shared), key=_claim), *narrowing)
+
+
+def _claim(run: Run) -> tuple[int, int]:
+    return run.command.source, run.number
 
 
 def superseded(run: Run, runs: Iterable[Run], now_ms: int) -> bool:
-    """Whether its own source has since ordered something else that is due."""
+    """Whether its own source has since ordered something else that is due and takes its place."""
     return any(
         other.command.source is run.command.source
         and other.number > run.number
         and other.term.begin_ms <= now_ms
         and other.stage is Stage.BEGUN
+        and _takes_place(other.command, run.command)
         for other in runs
     )
+
+
+def _takes_place(newer: Command, older: Command) -> bool:
+    if LAWS[newer.kind].narrows or LAWS[older.kind].narrows or (newer.shared and older.shared):
+        return newer.kind is older.kind and newer.origin == older.origin
+    return True
+
+
+def promised(command: Command, term: Term, runs: Iterable[Run]) -> Limits:
+    """What open shared orders may ask for while this shared one holds, each way; not what it replaces."""
+    charge_w = discharge_w = 0
+    for run in runs:
+        apart = run.term.end_ms <= term.begin_ms or term.end_ms <= run.term.begin_ms
+        if not command.shared or not run.command.shared or apart or _takes_place(command, run.command):
+            continue
+        charge_w, discharge_w = charge_w + run.reach.charge_w, discharge_w + run.reach.discharge_w
+    return Limits(charge_w, discharge_w)
 
 
 def begun(run: Run, wall_ms: int, now_ms: int) -> Run:
     return replace(run, stage=Stage.BEGUN, start_wall_ms=wall_ms, start_ms=now_ms, last_ms=now_ms)
 
 
-def account(run: Run, now_ms: int, target_w: int, measured_w: int | None, causes: tuple[Cause, ...]) -> Run:
+def account(run: Run, now_ms: int, cycle: Cycle) -> Run:
     """Add what happened since the last cycle, at this cycle's figures. Never past the order's end."""
     until_ms = min(now_ms, run.term.end_ms)
     elapsed_ms = max(0, until_ms - run.last_ms)
-    curtailed = not UNCURTAILED.issuperset(causes)
+    curtailed = not UNCURTAILED.issuperset(cycle.causes)
+    available = UNAVAILABLE.isdisjoint(cycle.causes) and cycle.measured_w is not None
     run = replace(
         run,
         last_ms=max(run.last_ms, until_ms),
-        requested_wms=run.requested_wms + target_w * elapsed_ms,
+        requested_wms=run.requested_wms + cycle.asked_w * elapsed_ms,
+        available_ms=run.available_ms + (elapsed_ms if available else 0),
         curtailed_ms=run.curtailed_ms + (elapsed_ms if curtailed else 0),
-        causes=tuple(dict.fromkeys(run.causes + causes)),
+        curtailments=_timed(run.curtailments, cycle.causes, elapsed_ms),
     )
+    return _tracked(_measured(run, cycle.measured_w, elapsed_ms), cycle, until_ms, elapsed_ms)
+
+
+def _timed(
+    before: tuple[tuple[Cause, int], ...], causes: tuple[Cause, ...], elapsed_ms: int
+) -> tuple[tuple[Cause, int], ...]:
+    sums = dict(before)
+    for cause in dict.fromkeys(causes):
+        sums[cause] = sums.get(cause, 0) + elapsed_ms
+    return tuple(sums.items())
+
+
+def _measured(run: Run, measured_w: int | None, elapsed_ms: int) -> Run:
     if measured_w is None:
         return run
     return replace(
         run,
         delivered_wms=run.delivered_wms + measured_w * elapsed_ms,
+        measured_ms=run.measured_ms + elapsed_ms,
         power_min_w=measured_w if run.power_min_w is None else min(run.power_min_w, measured_w),
         power_max_w=measured_w if run.power_max_w is None else max(run.power_max_w, measured_w),
     )
 
 
+def _tracked(run: Run, cycle: Cycle, until_ms: int, elapsed_ms: int) -> Run:
+    if cycle.error_w is None:
+        return run
+    tolerance_w = max(TOLERANCE_W_MIN, abs(cycle.asked_w) // TOLERANCE_PART)
+    arrived = run.response_ms == NEVER_MS and cycle.error_w <= tolerance_w
+    return replace(
+        run,
+        error_wms=run.error_wms + cycle.error_w * elapsed_ms,
+        error_ms=run.error_ms + elapsed_ms,
+        response_ms=max(0, until_ms - run.start_ms) if arrived else run.response_ms,
+    )
+
+
 def delivery(run: Run, now_ms: int, wall_ms: int, state: CommandState, causes: tuple[Cause, ...]) -> Delivery:
-    """The account of an ended order. Its end is its start plus monotonic time: steps do not stretch it."""
+    """The account of an ended order. Its end is its start plus monotonic time: steps do not stretch it.
+    `causes` are those that ended it."""
     start_ms, elapsed_ms = run.start_wall_ms, min(now_ms, run.term.end_ms) - run.start_ms
     if run.stage is not Stage.BEGUN:
         start_ms, elapsed_ms = wall_ms, 0
@@ -98,9 +192,14 @@ def delivery(run: Run, now_ms: int, wall_ms: int, state: CommandState, causes: t
         power_min_w=run.power_min_w or 0,
         power_max_w=run.power_max_w or 0,
         curtailed_ms=run.curtailed_ms,
-        causes=tuple(dict.fromkeys(run.causes + causes)),
+        causes=tuple(dict.fromkeys([cause for cause, _ in run.curtailments] + list(causes))),
         outcome=state,
     )
+
+
+def nothing(command_id: str, start_ms: int, end_ms: int) -> Delivery:
+    """The account of an order of which nothing is known, so that nothing is claimed for it."""
+    return Delivery(command_id, start_ms, end_ms, 0, 0, 0, 0, 0, (), CommandState.CUT_SHORT)
 
 
 def _wh(energy_wms: int) -> int:

@@ -219,7 +219,8 @@ class ServiceKind(StrEnum):
 class Command:
     """An order with an end. `id` is 32 bytes in hex, unique for ever; times are Unix ms.
 
-    `parameters` are the integers of the service (canonical units), in its own order of names.
+    `parameters` are the integers of the service (canonical units), in its own order of names. A `shared`
+    order leaves the battery's remaining power to other shared ones; one that is not has it alone.
     """
 
     id: str
@@ -229,6 +230,7 @@ class Command:
     not_after_ms: int
     parameters: Mapping[str, int] = field(default_factory=dict)
     origin: str = ""  # who or where from, for people: "contract 0x12…/service 4", "user ada"
+    shared: bool = False
 
 
 class CommandState(StrEnum):
@@ -266,6 +268,7 @@ class Cause(StrEnum):
     FAULT = "latched fault"
     STOP = "stop"
     PRIORITY = "higher source"
+    OFFLINE = "device away"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from gateway import envelope, ledger, services
 from gateway.clock import Clock
 from gateway.envelope import Static, Term
 from gateway.journal import Journal
-from gateway.ledger import Run, Stage
+from gateway.ledger import Cycle, Run, Stage
 from gateway.model import Cause, Command, CommandState, Delivery, Limits, ServiceKind, Stamp
 from gateway.store import commands
 
-OPEN_MAX = 64  # orders admitted and not ended: a day of quarter-hour schedules fits
+OPEN_MAX = 128  # orders admitted and not ended: a day of quarter-hour schedules, and what else is ordered
 
 
 def reach(command: Command, static: Static) -> Limits:
@@ -44,8 +44,7 @@ class Orders:
         self._on_delivery = on_delivery
         self._runs: dict[str, Run] = {}
         self._number = 0
-        self._target_w: Mapping[str, int] = {}  # of the last cycle, for the rest of an order's last one
-        self._measured_w: int | None = None
+        self._cycle: dict[str, Cycle] = {}  # of the last cycle, for the rest of an order's last one
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -53,33 +52,36 @@ class Orders:
     def __contains__(self, command_id: str) -> bool:
         return command_id in self._runs
 
-    def add(self, command: Command, term: Term) -> None:
+    def add(self, command: Command, term: Term, reach: Limits) -> None:
         """An order that is stored as admitted."""
         self._number += 1
-        self._runs[command.id] = Run(command, term, self._number)
+        self._runs[command.id] = Run(command, term, self._number, reach=reach)
         self._kick()
 
-    def due(self, now_ms: int, static: Static, *, may_begin: bool) -> Run | None:
-        """The order to carry out now. One that should be but has not begun is first made durable."""
-        run = ledger.winner(self._runs.values(), now_ms)
-        if run is not None and run.stage is Stage.WAITING and may_begin and static.nameplate is not None:
-            self._begin(run, static)
-        begun = [run for run in self._runs.values() if run.stage is Stage.BEGUN]
-        return ledger.winner(begun, now_ms)
+    def promised(self, command: Command, term: Term) -> Limits:
+        """What shared orders of the same time may ask for already."""
+        return ledger.promised(command, term, self._runs.values())
 
-    def book(
-        self, run: Run, now_ms: int, target_w: int, measured_w: int | None, causes: tuple[Cause, ...]
-    ) -> None:
-        """One cycle of the order that runs, and of those that wait behind it."""
-        self._target_w, self._measured_w = {run.command.id: target_w}, measured_w
-        for other in list(self._runs.values()):
-            if other.command.id == run.command.id:
-                booked = ledger.account(other, now_ms, target_w, measured_w, causes)
-            elif other.stage is Stage.BEGUN:
-                booked = ledger.account(other, now_ms, 0, 0, (Cause.PRIORITY,))
-            else:
-                continue
-            self._runs[other.command.id] = booked
+    def due(self, now_ms: int, static: Static, *, may_begin: bool) -> tuple[Run, ...]:
+        """The orders to carry out now. Those that should act but have not begun are first made durable."""
+        if may_begin and static.nameplate is not None:
+            for run in ledger.acting(self._runs.values(), now_ms):
+                if run.stage is Stage.WAITING:
+                    self._begin(run, static)
+        return ledger.acting([run for run in self._runs.values() if run.stage is Stage.BEGUN], now_ms)
+
+    def next_ms(self, now_ms: int) -> int | None:
+        """When an order begins or ends next (monotonic), so that a cycle can be made just then."""
+        edges = (ms for run in self._runs.values() for ms in (run.term.begin_ms, run.term.end_ms))
+        return min((ms for ms in edges if ms > now_ms), default=None)
+
+    def book(self, now_ms: int, cycles: Mapping[str, Cycle]) -> None:
+        """One cycle of the orders that act (by id), and of those that wait behind them."""
+        self._cycle = dict(cycles)
+        for run in list(self._runs.values()):
+            if run.stage is Stage.BEGUN:
+                cycle = cycles.get(run.command.id, ledger.BEHIND)
+                self._runs[run.command.id] = ledger.account(run, now_ms, cycle)
 
     def expire(self, now_ms: int) -> None:
         """3: in the first cycle that sees it."""
@@ -108,7 +110,7 @@ class Orders:
                 ended = ledger.delivery(never, now.mono_ms, now.wall_ms, CommandState.CUT_SHORT, ())
                 self._store_end(ended, now, reason)
             else:
-                self.add(command, envelope.term(command, now))
+                self.add(command, envelope.term(command, now), reach(command, static))
 
     def _begin(self, run: Run, static: Static) -> None:
         wanted, now = reach(run.command, static), self._clock.now()
@@ -134,8 +136,8 @@ class Orders:
     def _end(self, run: Run, state: CommandState, causes: tuple[Cause, ...], reason: str) -> None:
         now = self._clock.now()
         if run.stage is Stage.BEGUN:  # the part since the last cycle, at its figures
-            target_w = self._target_w.get(run.command.id, 0)
-            run = ledger.account(run, now.mono_ms, target_w, self._measured_w, causes)
+            last = self._cycle.get(run.command.id, ledger.BEHIND)
+            run = ledger.account(run, now.mono_ms, replace(last, causes=causes))
         self._runs.pop(run.command.id, None)
         self._store_end(ledger.delivery(run, now.mono_ms, now.wall_ms, state, causes), now, reason)
 
@@ -161,6 +163,6 @@ def outcome_json(delivery: Delivery) -> Mapping[str, object]:
 
 
 def _interrupted(order: commands.Order, now: Stamp) -> Delivery:
-    """A process that died kept no account: nothing is claimed for the order."""
+    """A process that died kept no account."""
     end_ms = max(order.began_ms, min(now.wall_ms, order.command.not_after_ms))
-    return Delivery(order.command.id, order.began_ms, end_ms, 0, 0, 0, 0, 0, (), CommandState.CUT_SHORT)
+    return ledger.nothing(order.command.id, order.began_ms, end_ms)

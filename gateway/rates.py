@@ -37,7 +37,7 @@ class Rates:
 class Budget:
     """Grants a hand writes of its device's daily budget, each block durable before it is granted."""
 
-    def __init__(self, journal: Journal, hand: Hand | None) -> None:
+    def __init__(self, journal: Journal, hand: Hand) -> None:
         self._journal = journal
         self._hand = hand
         self._asked = False
@@ -57,7 +57,7 @@ class Budget:
             over = max(0, total - per_day)
             if over >= block:
                 self._spent_day = day
-            elif self._hand is not None:
+            else:
                 self._hand.grant(block - over)
 
         self._journal.put(commands.spend, hold.device, day, block, done=stored)

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.control import Status
 from gateway.device import Health
-from gateway.model import ClockTrust, Quantity
+from gateway.model import ClockTrust, Command, Quantity
 from gateway.state import View
 from gateway.store.summary import Summary
 from gateway.supervisor import Trouble
@@ -31,17 +31,10 @@ def figures(view: View) -> dict[str, int | None]:
 
 
 def control(status: Status, executed: int) -> dict[str, Any]:
-    command = status.command
     return {
         "mode": status.mode,
-        "command": command
-        and {
-            "id": command.id,
-            "kind": command.kind.value,
-            "source": command.source.name.lower(),
-            "origin": command.origin,
-            "parameters": dict(command.parameters),
-        },
+        "command": order(status.command) if status.command else None,
+        "beside": [order(command) for command in status.beside],
         "remaining_ms": status.remaining_ms,
         "target_w": status.target_w,
         "commanded_w": status.commanded_w,
@@ -49,6 +42,16 @@ def control(status: Status, executed: int) -> dict[str, Any]:
         "causes": [cause.value for cause in status.causes],
         "fault": status.fault or status.stop,
         "executed": executed,
+    }
+
+
+def order(command: Command) -> dict[str, Any]:
+    return {
+        "id": command.id,
+        "kind": command.kind.value,
+        "source": command.source.name.lower(),
+        "origin": command.origin,
+        "parameters": dict(command.parameters),
     }
 
 

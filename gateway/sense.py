@@ -1,35 +1,50 @@
 """From the process image to what the envelope and the control laws are given. Pure.
 
-It owns the choice of sources: every provider of a limit counts, and a configured battery that was never
-reached makes all its limits unknown. It refuses to fill gaps: what is not GOOD is None.
+It owns the choice of sources: every provider of a battery's limit counts, and a configured one that was
+never reached makes all its limits unknown. It refuses to fill gaps: what is not GOOD is None.
 """
+
+from collections.abc import Iterable
 
 from gateway.envelope import Bms, Memory, Moment
 from gateway.lease import Hand, Hold, Phase
 from gateway.model import Cause, Limits, Quantity, SetpointSpec
 from gateway.services import Inputs
-from gateway.site import Site
+from gateway.site import Site, SiteLimits
 from gateway.state import View
 
 WRITTEN = (Phase.WRITTEN, Phase.HELD)
 FLOW_W = 100  # less than this is a battery at rest: inverters idle at some tens of watts
 
 
-def inputs(view: View) -> Inputs:
-    return Inputs(view.good(Quantity.GRID_FREQUENCY), house_w(view))
+def inputs(view: View, house_w: int | None) -> Inputs:
+    """What the control laws see of the whole site."""
+    return Inputs(
+        frequency_mhz=view.good(Quantity.GRID_FREQUENCY),
+        house_w=house_w,
+        battery_w=view.good(Quantity.BATTERY_POWER),
+        grid_w=view.good(Quantity.GRID_POWER),
+        soc_bp=view.good(Quantity.BATTERY_SOC),
+        voltage_mv=view.good(Quantity.GRID_VOLTAGE),
+    )
 
 
-def house_w(view: View) -> int | None:
-    """grid + battery = load - pv: what the grid would carry if the battery rested."""
-    grid, battery = view.good(Quantity.GRID_POWER), view.good(Quantity.BATTERY_POWER)
-    return None if grid is None or battery is None else grid + battery
+def house_w(view: View, batteries: Iterable[frozenset[str]]) -> int | None:
+    """What the grid would carry if these batteries rested: grid + battery = load - pv. A battery that is not
+    ours to command now belongs to the house, whatever it does."""
+    powers = [view.good(Quantity.GRID_POWER)]
+    powers += [view.of(devices).good(Quantity.BATTERY_POWER) for devices in batteries]
+    known = [power for power in powers if power is not None]
+    return sum(known) if len(known) == len(powers) else None
 
 
 def nameplate(spec: SetpointSpec | None) -> Limits | None:
     return Limits(spec.charge_max_w, spec.discharge_max_w) if spec else None
 
 
-def bms(view: View, site: Site) -> Bms:
+def bms(view: View, site: Site, devices: frozenset[str]) -> Bms:
+    """What the providers of one battery (its `devices`) report."""
+
     def reported(quantity: Quantity) -> tuple[int | None, ...]:
         return tuple(measured.good for measured in view.all(quantity))
 
@@ -38,25 +53,29 @@ def bms(view: View, site: Site) -> Bms:
         reported(Quantity.DISCHARGE_LIMIT_CURRENT),
         reported(Quantity.CHARGE_LIMIT_POWER),
         reported(Quantity.DISCHARGE_LIMIT_POWER),
-        all(device.name in view.declared for device in site.devices if device.role == "battery"),
+        all(d.name in view.declared for d in site.devices if d.role == "battery" and d.name in devices),
     )
 
 
-def moment(view: View, site: Site, hand: Hand, reach: Limits, halt: Cause | None) -> Moment:
-    """Everything this cycle's decision depends on."""
+def moment(
+    own: View, site: Site, limits: SiteLimits, hand: Hand, devices: frozenset[str], reach: Limits,
+    house_w: int | None, halt: Cause | None,
+) -> Moment:  # fmt: skip
+    """Everything one battery's decision depends on this cycle. `own` is the view of its `devices`, `limits`
+    are the site's as they hold now."""
     spec = hand.hold.spec
     return Moment(
-        now_ms=view.now_ms,
+        now_ms=own.now_ms,
         cycle_ms=site.control_ms,
-        site=site.limits,
+        site=limits,
         nameplate=nameplate(spec),
-        bms=bms(view, site),
+        bms=bms(own, site, devices),
         contract=reach,
-        voltage_mv=view.good(Quantity.BATTERY_VOLTAGE),
-        soc_bp=view.good(Quantity.BATTERY_SOC),
-        temperature_cc=view.good(Quantity.BATTERY_TEMPERATURE),
-        temperature_expected=view.get(Quantity.BATTERY_TEMPERATURE) is not None,
-        house_w=house_w(view),
+        voltage_mv=own.good(Quantity.BATTERY_VOLTAGE),
+        soc_bp=own.good(Quantity.BATTERY_SOC),
+        temperature_cc=own.good(Quantity.BATTERY_TEMPERATURE),
+        temperature_expected=own.get(Quantity.BATTERY_TEMPERATURE) is not None,
+        house_w=house_w,
         step_w=spec.step_w if spec else 1,
         quantise=hand.quantise,
         halt=halt,

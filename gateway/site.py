@@ -41,6 +41,7 @@ class Device:
     timeout_ms: int = 1000
     control: bool = True  # may be written to, if its profile can
     timer_s: int = 0  # measured reversion time at commissioning; 0: the profile's
+    of: str = ""  # of a battery: the inverter it hangs on, where there are several
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +114,11 @@ class Site:
     trust_host_clock: bool = False
     control_ms: int = 1000
     socket: Path = Path("/run/gridseal/control.sock")
+    signers: frozenset[str] = frozenset()  # lower-case addresses whose signed orders count
+    # Names of the devices of each battery (inverter and what measures it); empty where there is but one.
+    batteries: tuple[frozenset[str], ...] = ()
+
+    def battery_of(self, device: str) -> frozenset[str]:
+        """The devices that speak for the battery this inverter commands."""
+        everything = frozenset(d.name for d in self.devices)
+        return next((names for names in self.batteries if device in names), everything)

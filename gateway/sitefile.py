@@ -105,6 +105,7 @@ class DeviceModel(Strict):
     timeout: Moment = 1000
     control: bool = Field(default=True, description="whether it may be given setpoints")
     timer: Pause = Field(default=0, description="its measured fallback time")
+    of: str = Field(default="", description="of a battery: the inverter it hangs on, where there are several")
 
 
 class StoreModel(Strict):
@@ -174,6 +175,12 @@ class MqttModel(Strict):
         return url
 
 
+class RemoteModel(Strict):
+    """Orders from a distance count when one of these signed them, whatever carried them (MQTT)."""
+
+    signers: Annotated[list[Address], Field(min_length=1, max_length=16)]
+
+
 class ClockModel(Strict):
     trust: Literal["kernel", "host"] = Field(
         default="kernel", description='"host" where the kernel\'s clock state is hidden (containers)'
@@ -189,5 +196,6 @@ class SiteFile(Strict):
     attest: AttestModel = AttestModel()
     chain: ChainModel | None = None
     mqtt: MqttModel | None = None
+    remote: RemoteModel | None = None
     clock: ClockModel = ClockModel()
     socket: Path = Path("/run/gridseal/control.sock")

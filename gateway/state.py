@@ -6,12 +6,12 @@ in time is STALE, a point that never came is not there, and nothing is averaged 
 derived value is the house load, from the sum that defines it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from gateway.clock import Clock
 from gateway.model import Point, Points, Quality, Quantity, Sample
-from gateway.site import Site
+from gateway.site import Site, preference
 
 STALE_POLLS = 3
 STALE_MS = 5000
@@ -28,14 +28,15 @@ LIMITS = frozenset(
         Quantity.CHARGE_VOLTAGE_LIMIT,
     }
 )
-# Whose word counts first, by the first part of the quantity's name.
-_ROLES: Mapping[str, tuple[str, ...]] = {
-    "battery": ("battery", "inverter", "meter"),
-    "charge": ("battery", "inverter", "meter"),
-    "discharge": ("battery", "inverter", "meter"),
-    "grid": ("meter", "inverter", "battery"),
+# Of several batteries at a site, what is told of them together.
+WEIGHTED = frozenset({Quantity.BATTERY_SOC, Quantity.BATTERY_SOH})
+TOGETHER = WEIGHTED | {
+    Quantity.BATTERY_POWER,
+    Quantity.BATTERY_CAPACITY,
+    Quantity.BATTERY_AVAILABLE,
+    Quantity.BATTERY_CHARGED,
+    Quantity.BATTERY_DISCHARGED,
 }
-_OTHER_ROLES = ("inverter", "meter", "battery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,19 @@ class View:
     _latest: Mapping[_Key, _Latest]
     _index: _Index
     _poll_ms: Mapping[str, int] = field(default_factory=dict)
+    _batteries: tuple[frozenset[str], ...] = ()  # devices by battery, where there are several
+    _only: frozenset[str] | None = None
+
+    def of(self, devices: frozenset[str]) -> "View":
+        """The same moment as these devices alone tell it: one battery of several."""
+        return replace(self, _batteries=(), _only=devices)
 
     def get(self, quantity: Quantity) -> Measured | None:
-        """The best source's value: by role, a GOOD one before any other. None: no device has it."""
+        """The best source's value: by role, a GOOD one before any other; of several batteries together,
+        what `combined` makes of theirs. None: no device has it."""
+        if self._batteries and quantity in TOGETHER:
+            parts = [self.of(devices) for devices in self._batteries]
+            return combined(quantity, [p.get(quantity) for p in parts], [p._weight() for p in parts])
         sources = self.all(quantity)
         if not sources and quantity is Quantity.LOAD_POWER:
             return self._load()
@@ -96,7 +107,12 @@ class View:
 
     def all(self, quantity: Quantity) -> tuple[Measured, ...]:
         """What every device that declared this quantity says, best role first; ABSENT until it came."""
-        return tuple(self._measure(p, where) for p, where in self._index.quantities.get(quantity, ()))
+        found = self._index.quantities.get(quantity, ())
+        return tuple(self._measure(p, w) for p, w in found if self._only is None or p.device in self._only)
+
+    def _weight(self) -> int:
+        """A battery's part in the state of charge of all; 0 where it is not known."""
+        return self.good(Quantity.BATTERY_CAPACITY) or 0
 
     def readings(self, device: str) -> tuple[tuple[Point, Measured], ...]:
         """All points of one device, in its own order."""
@@ -138,12 +154,28 @@ class View:
         return Measured(value, worst, age_ms, grid.device)
 
 
+def combined(quantity: Quantity, found: Sequence[Measured | None], weights: Sequence[int]) -> Measured | None:
+    """Several batteries as one: powers and energies add up, states are weighted by capacity (evenly where
+    one is not known). The whole is no better and no fresher than its worst part."""
+    parts = [part for part in found if part is not None]
+    if len(parts) < len(found):
+        return None if not parts else replace(parts[0], value=0, quality=Quality.ABSENT)
+    worst, age_ms = max(p.quality for p in parts), max(p.age_ms for p in parts)
+    if quantity in WEIGHTED:
+        each = weights if all(weights) else [1] * len(parts)
+        value = sum(p.value * w for p, w in zip(parts, each, strict=True)) // sum(each)
+    else:
+        value = sum(p.value for p in parts)
+    return Measured(value if worst is not Quality.ABSENT else 0, worst, age_ms, parts[0].device)
+
+
 class SiteState:
     """Where samples go and views come from. Synchronous; `put` costs one dictionary entry a sample."""
 
     def __init__(self, site: Site, clock: Clock) -> None:
         self._clock = clock
         self._roles = {device.name: device.role for device in site.devices}
+        self._batteries = site.batteries if len(site.batteries) > 1 else ()
         self._declared: dict[str, Points] = {}
         self._poll_ms: dict[str, int] = {}
         self._latest: dict[_Key, _Latest] = {}
@@ -177,7 +209,9 @@ class SiteState:
         """The process image of this moment."""
         if self._index is None:
             self._index = self._make_index()
-        return View(self._clock.mono_ms(), dict(self._latest), self._index, dict(self._poll_ms))
+        return View(
+            self._clock.mono_ms(), dict(self._latest), self._index, dict(self._poll_ms), self._batteries
+        )
 
     def _admit(self, key: _Key, points: Points) -> None:
         device = key[0]
@@ -207,5 +241,4 @@ class SiteState:
         return _Index(points, ranked)
 
     def _rank(self, quantity: Quantity, point: Point) -> int:
-        order = _ROLES.get(quantity.value.split("_", 1)[0], _OTHER_ROLES)
-        return order.index(self._roles[point.device])
+        return preference(quantity, self._roles[point.device])

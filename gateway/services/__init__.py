@@ -1,12 +1,12 @@
 """The services a site can be ordered to render: one control law a file, pure, and their table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gateway.model import Command, ServiceKind
 from gateway.services import fixed_power, frequency, peak_shaving
-from gateway.services.law import Bounds, Inputs, Law, Parameters
+from gateway.services.law import Bounds, Inputs, Law, Parameters, Wish
 
-__all__ = ["LAWS", "Bounds", "Inputs", "Law", "Parameters", "problem"]
+__all__ = ["LAWS", "Bounds", "Inputs", "Law", "Parameters", "Wish", "complete", "named", "names", "problem"]
 
 # A stop has no law: control knows it, and nothing comes before it.
 LAWS: Mapping[ServiceKind, Law] = {
@@ -29,9 +29,25 @@ def problem(command: Command) -> str:
             return f"{name} is not an integer"
         if not bounds.least <= value <= bounds.most:
             return f"{name} = {value} is outside {bounds.least} to {bounds.most}"
-    if (
-        command.kind is ServiceKind.FREQUENCY
-        and command.parameters["full_mhz"] <= command.parameters["deadband_mhz"]
-    ):
-        return "full_mhz must be greater than deadband_mhz"
-    return ""
+    return law.check(command.parameters)
+
+
+def complete(kind: ServiceKind, parameters: Parameters) -> Parameters:
+    """The parameters in the law's own order, what was left out at its default; nothing is checked."""
+    law = LAWS.get(kind)
+    bounds = law.parameters if law else {}
+    ordered = {n: v for n, b in bounds.items() if (v := parameters.get(n, b.default)) is not None}
+    return {**ordered, **parameters}
+
+
+def named(kind: ServiceKind, values: Sequence[int]) -> Parameters | None:
+    """Values in the law's own order, as contracts give them, by name; None when there are too few or many."""
+    known = names(kind)
+    given = complete(kind, dict(zip(known, values, strict=False)))
+    return given if len(values) <= len(known) and len(given) == len(known) else None
+
+
+def names(kind: ServiceKind) -> tuple[str, ...]:
+    """The law's parameters in its own order; a stop has none."""
+    law = LAWS.get(kind)
+    return tuple(law.parameters) if law else ()

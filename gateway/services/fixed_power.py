@@ -1,14 +1,14 @@
 """A constant battery power: `power_w`, + discharges, - charges."""
 
 from gateway.model import Limits
-from gateway.services.law import Bounds, Inputs, Law, Parameters
+from gateway.services.law import Bounds, Inputs, Law, Parameters, Wish, battery_error_w
 
 POWER_MAX_W = 100_000_000
 
 
-def target(parameters: Parameters, inputs: Inputs) -> int | None:
+def wish(parameters: Parameters, inputs: Inputs) -> Wish | None:
     del inputs  # nothing measured matters
-    return parameters["power_w"]
+    return Wish(parameters["power_w"])
 
 
 def reach(parameters: Parameters, most: Limits) -> Limits:
@@ -16,4 +16,4 @@ def reach(parameters: Parameters, most: Limits) -> Limits:
     return Limits(max(0, -parameters["power_w"]), max(0, parameters["power_w"]))
 
 
-LAW = Law({"power_w": Bounds(-POWER_MAX_W, POWER_MAX_W)}, target, reach)
+LAW = Law({"power_w": Bounds(-POWER_MAX_W, POWER_MAX_W)}, wish, reach, battery_error_w)

@@ -6,14 +6,14 @@ that this could be mistaken, and a measurement that does is not a grid's.
 """
 
 from gateway.model import Limits
-from gateway.services.law import Bounds, Inputs, Law, Parameters
+from gateway.services.law import Bounds, Inputs, Law, Parameters, Wish, battery_error_w
 
 POWER_MAX_W = 100_000_000
 DEVIATION_MAX_MHZ = 5000
 NOMINALS_MHZ = (50_000, 60_000)
 
 
-def target(parameters: Parameters, inputs: Inputs) -> int | None:
+def wish(parameters: Parameters, inputs: Inputs) -> Wish | None:
     measured = inputs.frequency_mhz
     if measured is None:
         return None
@@ -23,8 +23,14 @@ def target(parameters: Parameters, inputs: Inputs) -> int | None:
         return None
     deadband, full = parameters["deadband_mhz"], parameters["full_mhz"]
     beyond = max(0, min(abs(deviation), full) - deadband)
-    power_w = parameters["power_w"] * beyond // (full - deadband) if full > deadband else 0
-    return power_w if deviation > 0 else -power_w
+    power_w = parameters["power_w"] * beyond // (full - deadband)
+    return Wish(power_w if deviation > 0 else -power_w)
+
+
+def check(parameters: Parameters) -> str:
+    if parameters["full_mhz"] <= parameters["deadband_mhz"]:
+        return "full_mhz must be greater than deadband_mhz"
+    return ""
 
 
 def reach(parameters: Parameters, most: Limits) -> Limits:
@@ -38,6 +44,8 @@ LAW = Law(
         "deadband_mhz": Bounds(0, DEVIATION_MAX_MHZ - 1),
         "full_mhz": Bounds(1, DEVIATION_MAX_MHZ),
     },
-    target,
+    wish,
     reach,
+    battery_error_w,
+    check,
 )

@@ -1,7 +1,8 @@
-"""What a control law is: a pure function of its parameters and of what is measured, to a target power.
+"""What a control law is: a pure function of its parameters and of what is measured, to a wish.
 
-A law wishes; the envelope decides. It refuses to guess: what it needs and does not get GOOD makes it
-answer None, and the cycle goes to the fallback.
+A law wishes; the envelope decides. A wish either asks for power or narrows what all others may ask; a law
+that only narrows can never widen anything. It refuses to guess: what it needs and does not get GOOD makes
+it answer None, and nothing is done for it.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,28 +15,67 @@ Parameters = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the laws may see of the site, each None unless it is GOOD."""
+    """What the laws may see of the site, each None unless it is GOOD. Signs and units as in model.py."""
 
     frequency_mhz: int | None = None
     house_w: int | None = None  # grid + battery = load - pv: the grid's flow without the battery
+    battery_w: int | None = None
+    grid_w: int | None = None
+    soc_bp: int | None = None
+    voltage_mv: int | None = None  # of the grid
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a law asks in a cycle. Battery powers in W, + = discharging.
+
+    `power_w` is added to what others ask; `least_w` asks that the sum be at least so much. `window` and
+    `soc_min_bp` narrow the whole battery, whoever asks; `reactive_var` is the inverter's reactive power
+    (+ = injected into the grid), `shed_w` the load that should be switched off.
+    """
+
+    power_w: int = 0
+    least_w: int | None = None
+    window: Limits | None = None
+    soc_min_bp: int = 0
+    reactive_var: int | None = None
+    shed_w: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """A parameter's range, inclusive, in the unit its name ends in."""
+    """A parameter's range, inclusive, in the unit its name ends in. With a `default` it may be left out."""
 
     least: int
     most: int
+    default: int | None = None
+
+
+def _nothing_more(_: Parameters) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """One service: its parameters in their own order, its target (W, + discharge) and its reach.
+    """One service: its parameters in their own order (those with defaults last), its wish and its reach.
 
-    `reach(parameters, most)` is the greatest power it can ever ask for, where `most` is what the site
-    could do at all; admission compares it with the nameplate, and each cycle is held to it.
+    `reach(parameters, most)` is the greatest battery power it can ever ask for, where `most` is what the
+    site could do at all; admission compares it with the nameplate, and each cycle is held to it.
+    `error_w` is how far the service is from what it promises, measured where it is defined (W, never
+    negative), given what was asked of the battery for it; None when that is not known.
+    `check` says what is wrong with parameters that are each within their bounds; empty if nothing.
     """
 
     parameters: Mapping[str, Bounds]
-    target: Callable[[Parameters, Inputs], int | None]
+    wish: Callable[[Parameters, Inputs], Wish | None]
     reach: Callable[[Parameters, Limits], Limits]
+    error_w: Callable[[Parameters, Inputs, int], int | None]
+    check: Callable[[Parameters], str] = _nothing_more
+    fast: bool = False  # every measurement is answered at once, not with the next cycle
+    narrows: bool = False  # asks for no battery power of its own: always in force, beside any other order
+
+
+def battery_error_w(parameters: Parameters, inputs: Inputs, asked_w: int) -> int | None:
+    """For services defined at the battery: measured against asked."""
+    del parameters
+    return None if inputs.battery_w is None else abs(inputs.battery_w - asked_w)

@@ -25,6 +25,7 @@ TABLES = (
             "not_after_ms": int,
             "parameters": str,
             "origin": str,
+            "shared": int,
             "state": str,
             "reason": str,
             "received_ms": int,
@@ -43,7 +44,7 @@ BUDGET_DAYS_KEPT = 400
 
 COLUMNS = (
     "id, source, kind, not_before_ms, not_after_ms, parameters, origin,"
-    " state, reason, received_ms, began_ms, began_mono_ms, ended_ms, outcome"
+    " shared, state, reason, received_ms, began_ms, began_mono_ms, ended_ms, outcome"
 )
 _FORWARD: Mapping[CommandState, frozenset[CommandState]] = {
     CommandState.ADMITTED: frozenset({CommandState.RUNNING, CommandState.CUT_SHORT}),
@@ -70,7 +71,7 @@ def insert(conn: sqlite3.Connection, command: Command, verdict: Verdict, receive
     state = CommandState.ADMITTED if verdict.admitted else CommandState.REFUSED
     parameters = json.dumps(dict(command.parameters), separators=(",", ":"))
     cursor = conn.execute(
-        f"INSERT INTO command ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '')"
+        f"INSERT INTO command ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '')"
         " ON CONFLICT (id) DO NOTHING",
         (
             command.id,
@@ -80,6 +81,7 @@ def insert(conn: sqlite3.Connection, command: Command, verdict: Verdict, receive
             command.not_after_ms,
             parameters,
             command.origin,
+            int(command.shared),
             state,
             verdict.reason,
             received_ms,
@@ -159,7 +161,10 @@ def spent(conn: sqlite3.Connection, device: str, day: int) -> int:
     return int(row[0]) if row else 0
 
 
-def order_of(row: tuple[str, int, str, int, int, str, str, str, str, int, int, int, int, str]) -> Order:
+def order_of(row: tuple[str, int, str, int, int, str, str, int, str, str, int, int, int, int, str]) -> Order:
     """The Order in a row of COLUMNS."""
-    command = Command(row[0], Source(row[1]), ServiceKind(row[2]), row[3], row[4], json.loads(row[5]), row[6])
-    return Order(command, CommandState(row[7]), *row[8:])
+    parameters = json.loads(row[5])
+    command = Command(
+        row[0], Source(row[1]), ServiceKind(row[2]), row[3], row[4], parameters, row[6], bool(row[7])
+    )
+    return Order(command, CommandState(row[8]), *row[9:])

@@ -3,12 +3,15 @@
 Persist first, publish second: a sample is sent only after it was committed, and the cursor moves only
 after the broker acknowledged it. What a broken connection or a kill leaves unacknowledged is sent again,
 with the same id, so a receiver can drop the repeat. Nothing is queued here but one window of messages. It
-refuses to take orders: what a broker sends is read and thrown away.
+is transport, not authority: what a broker sends is handed to `on_order`, which believes signatures alone, or
+thrown away.
 
     gridseal/<site>/<device>   {"id": "<site>-<database>-<seq>", "device": "bms", "at": 1764000000000,
                                 "clock": "trusted", "values": {"battery_soc_bp": 5120, "x_w": null},
                                 "bad": {"x_w": "ABSENT"}}
     gridseal/<site>/status     "online" or "offline", retained
+    gridseal/<site>/order      in: a signed order (docs/attestation.md); out on <...>/order/answer:
+                               {"id": "0x…", "admitted": false, "reason": "it has expired"}
 
 Values are integers in the unit their name ends in; null is a value the device does not have. `bad` is
 there only when a value is not GOOD. `at` is Unix ms; `clock` says how far to believe it.
@@ -17,7 +20,7 @@ there only when a value is not GOOD. `at` is Unix ms; `clock` says how far to be
 import asyncio
 import json
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiomqtt import Client, MqttError, Will
 
@@ -33,8 +36,11 @@ WINDOW = 64  # messages on their way at once: 6,000 a second at 10 ms to the bro
 ACK_S = 10.0  # an acknowledgement that takes longer is a connection that is gone
 KEEPALIVE_S = 30
 LAYOUTS_MAX = 1000  # point sets remembered; sites have tens
+HEARD_MAX = 32  # messages of the broker that wait to be read; more are dropped, their senders ask again
 _CLOCKS = ("untrusted", "trusted", "backdated")  # by ClockTrust
 _ABSENT = int(Quality.ABSENT)
+
+OnOrder = Callable[[bytes], Awaitable[Mapping[str, object]]]  # a signed order's bytes to the answer
 
 
 class Layout:
@@ -68,13 +74,21 @@ def _plain(text: str) -> str:
 class MqttUplink:
     """Publishes what the recorder commits. `published` counts acknowledged messages since the start."""
 
-    def __init__(self, site_id: str, settings: MqttSettings, store: Store, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        site_id: str,
+        settings: MqttSettings,
+        store: Store,
+        recorder: Recorder,
+        on_order: OnOrder | None = None,
+    ) -> None:
         self.published = 0
         self.position: int | None = None  # newest acknowledged sample; known after the first run
         self._site_id = site_id
         self._settings = settings
         self._store = store
         self._recorder = recorder
+        self._on_order = on_order
         self._layouts: dict[int, Layout] = {}
         self._root = f"{settings.topic}/{site_id}"
 
@@ -85,7 +99,7 @@ class MqttUplink:
         failure = None
         try:
             async with self._client() as client, asyncio.TaskGroup() as tasks:
-                tasks.create_task(_notice_loss(client))
+                tasks.create_task(self._hear(client))
                 tasks.create_task(self._publish_all(client))
         except* MqttError as group:
             failure = LinkError(f"the MQTT broker {self._address}: {_first(group)}")
@@ -108,6 +122,7 @@ class MqttUplink:
             timeout=ACK_S,
             keepalive=KEEPALIVE_S,
             max_inflight_messages=WINDOW,
+            max_queued_incoming_messages=HEARD_MAX,
             will=Will(f"{self._root}/status", "offline", qos=1, retain=True),
             tls_context=ssl.create_default_context() if settings.tls else None,
         )
@@ -122,6 +137,20 @@ class MqttUplink:
             return path.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ConfigError(f"mqtt.password: {path} cannot be read: {error.strerror}") from error
+
+    async def _hear(self, client: Client) -> None:
+        """MqttError as soon as the connection ends; a pending publish alone would wait for its time to pass.
+
+        Orders are judged one after the other; anything else that a broker sends is read here and dropped,
+        so that it cannot fill the memory.
+        """
+        topic = f"{self._root}/order"
+        if self._on_order:
+            await client.subscribe(topic, qos=1)
+        async for message in client.messages:
+            if self._on_order and message.topic.matches(topic) and isinstance(message.payload, bytes):
+                answer = json.dumps(await self._on_order(message.payload))
+                await client.publish(f"{topic}/answer", answer, qos=1)
 
     async def _publish_all(self, client: Client) -> None:
         await client.publish(f"{self._root}/status", "online", qos=1, retain=True)
@@ -161,15 +190,6 @@ class MqttUplink:
             announced[sample.device] = points
             topic, text = homeassistant.discovery(self._site_id, self._root, sample.device, points)
             await client.publish(topic, text, qos=1, retain=True)
-
-
-async def _notice_loss(client: Client) -> None:
-    """MqttError as soon as the connection ends; a pending publish alone would wait for its time to pass.
-
-    Messages that a broker sends unasked are read here and dropped, so that they cannot fill the memory.
-    """
-    async for _ in client.messages:
-        pass
 
 
 def _first(group: BaseExceptionGroup[MqttError]) -> str:

@@ -99,8 +99,6 @@ def test_all_errors_of_a_file_come_at_once_with_their_places(wrong):
         (("  second", "  Second"), "site.yaml:7:3: 'Second': a device name is a-z, 0-9, - and _, at most 32"),
         (("mock://b", "mock://a?gap=5"), "site.yaml:7:27: 'mock://a?gap=5' and 'mock://a' of 'inverter' are one"
          " wire: write both the same"),
-        ((", control: false", ""), "site.yaml:7:3: inverter and second can all be commanded:"
-         " write `control: false` at all but one"),
         (("charge: 5 kW", "charge: 6 kW"), "site.yaml:3:12: charge limit 6000 W is above the 5000 W of inverter"
          " (lower it to the nameplate)"),
         (("min: 10 %", "min: 94 %"), "site.yaml:4:3: min and max leave no room for the hysteresis between them"),

@@ -23,7 +23,7 @@ from gateway.model import ClockTrust, Point, Quality, Sample, Stamp
 from gateway.site import MqttSettings, StoreSettings
 from gateway.store import Store, cursors, samples
 from gateway.store.recorder import Recorder
-from gateway.uplink.mqtt import CURSOR, Layout, MqttUplink
+from gateway.uplink.mqtt import CURSOR, Layout, MqttUplink, OnOrder
 from tests.tools import need
 
 ROOT = Path(__file__).parents[2]
@@ -161,13 +161,15 @@ class Side:
 
 
 @contextlib.asynccontextmanager
-async def publishing(path: Path, settings: MqttSettings) -> AsyncIterator[Side]:
+async def publishing(
+    path: Path, settings: MqttSettings, on_order: OnOrder | None = None
+) -> AsyncIterator[Side]:
     store = Store(StoreSettings(path), SystemClock())
     await store.open()
     recorder = Recorder(store, commit_ms=10)
     await recorder.start()
     try:
-        yield Side(store, recorder, MqttUplink("meadow", settings, store, recorder))
+        yield Side(store, recorder, MqttUplink("meadow", settings, store, recorder, on_order))
         await recorder.flush()
     finally:
         await store.close()
@@ -349,3 +351,48 @@ async def test_home_assistant_is_told_of_every_point(broker: Broker, tmp_path: P
         "gridseal/meadow/status",
     )
     assert set(told["cmps"]) == {p.name for p in POINTS} | {"grid_imported_wh"}
+
+
+# -- orders -----------------------------------------------------------------------------------------
+
+
+async def test_orders_are_handed_on_and_answered_and_nothing_else_is_heard(
+    broker: Broker, tmp_path: Path
+) -> None:
+    heard: list[bytes] = []
+
+    async def judge(text: bytes) -> dict[str, object]:
+        heard.append(text)
+        return {"id": "0x01", "admitted": False, "reason": "no"}
+
+    listener = Listener(broker.port)
+    async with (
+        publishing(tmp_path / "g.db", settings(broker), judge) as side,
+        running(listener.run, side.recorder.run, side.keep_running),
+    ):
+        await until(lambda: ("gridseal/meadow/status", "online") in listener.texts)
+        async with Client("127.0.0.1", broker.port) as sender:
+            while not heard:  # until the gateway has subscribed
+                await sender.publish("gridseal/meadow/order", b"first", qos=1)
+                await asyncio.sleep(0.05)
+            await sender.publish("gridseal/meadow/order/answer", b"forged", qos=1)
+            await sender.publish("gridseal/elsewhere/order", b"not ours", qos=1)
+            await sender.publish("gridseal/meadow/order", b"last", qos=1)
+        await until(lambda: b"last" in heard)
+        answers = [("gridseal/meadow/order/answer", json.dumps(await judge(b"")))]
+        await until(lambda: set(answers) <= set(listener.texts))
+    assert set(heard) == {b"first", b"last", b""}
+
+
+async def test_without_a_judge_the_gateway_hears_nothing(broker: Broker, tmp_path: Path) -> None:
+    listener = Listener(broker.port)
+    async with (
+        publishing(tmp_path / "g.db", settings(broker)) as side,
+        running(listener.run, side.recorder.run, side.keep_running),
+    ):
+        await until(lambda: ("gridseal/meadow/status", "online") in listener.texts)
+        async with Client("127.0.0.1", broker.port) as sender:
+            await sender.publish("gridseal/meadow/order", b"{}", qos=1)
+        side.recorder.put(sample(1))
+        await until(lambda: side.uplink.published == 1)
+    assert not any(topic.endswith("answer") for topic, _ in listener.texts)

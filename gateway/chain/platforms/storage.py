@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
+from gateway import services
 from gateway.chain.platforms import Call, NotEncodable, Order, Unusable, artifact
 from gateway.chain.shapes import Block, Log
 from gateway.errors import ConfigError
 from gateway.evidence import body as bodies
 from gateway.evidence.typed import OUTCOMES, Gap, cause_bits, command_bytes, keccak, site_hash
 from gateway.model import Command, Delivery, Interval, Record, ServiceKind, Source
-from gateway.services import LAWS
 from gateway.site import ChainSettings
 
 # Roles in `contracts:` of site.yaml -> shipped artifact.
@@ -178,13 +178,16 @@ class StoragePlatform:
         kind = SERVICES.get(kind_number)
         if kind is None:
             return Unusable(f"{origin}: service type {kind_number} is not carried out here")
-        names = tuple(LAWS[kind].parameters)
-        if len(values) != len(names) or any(v not in INT64 for v in values):
-            return Unusable(f"{origin}: {kind} takes {len(names)} numbers ({', '.join(names)}), not {values}")
+        parameters = services.named(kind, values)
+        if parameters is None or any(v not in INT64 for v in values):
+            names = ", ".join(services.LAWS[kind].parameters)
+            return Unusable(f"{origin}: {kind} takes the numbers {names}, not {values}")
         if end_s > 2**40:
             return Unusable(f"{origin}: ends in the year {1970 + end_s // 31_556_952}")
-        parameters = dict(zip(names, values, strict=True))
-        command = Command(command_id, Source.CHAIN, kind, begin_s * 1000, end_s * 1000, parameters, origin)
+        # One order at a time for each service: orders of several services share the battery.
+        command = Command(
+            command_id, Source.CHAIN, kind, begin_s * 1000, end_s * 1000, parameters, origin, shared=True
+        )
         return Order(command, str(service_id))
 
 

@@ -1,0 +1,125 @@
+"""One battery that can be commanded: its hand, the devices that speak for it, what control remembers of it.
+
+Invariants kept here: 7 (the battery that does not follow), 12 (the budget), and of 1 the part that concerns
+several batteries: what each may be doing, also one that was lost with a power in it. It refuses to decide
+powers: the envelope does.
+"""
+
+from dataclasses import replace
+
+from gateway import envelope, sense
+from gateway.envelope import NOTHING, Moment, Outcome
+from gateway.follow import Trace, follow
+from gateway.journal import Journal
+from gateway.lease import Hand, Hold, Phase
+from gateway.model import Cause, Limits, Quantity, Stamp
+from gateway.rates import Budget
+from gateway.site import SiteLimits
+from gateway.split import Member as Share
+from gateway.state import View
+
+
+class Member:
+    """`devices` are the names of the hand's device and of those that measure its battery."""
+
+    def __init__(self, hand: Hand, devices: frozenset[str], journal: Journal, now_ms: int) -> None:
+        self.hand = hand
+        self.devices = devices
+        self._budget = Budget(journal, hand)
+        self._memory = envelope.Memory(now_ms, now_ms)
+        self._trace = Trace()
+        self._before_ms = now_ms
+        self._left: tuple[int, int] = (0, now_ms)  # the power last known to be in it, and when
+
+    @property
+    def hold(self) -> Hold:
+        return self.hand.hold
+
+    @property
+    def name(self) -> str:
+        return self.hold.device
+
+    def clear(self) -> None:
+        """A person has dealt with its fault."""
+        self._trace = Trace()
+        self.hand.clear()
+
+    def watch(self, view: View, now: Stamp) -> str:
+        """Once a cycle, first: keep up with what the device does; a new fault in words, or nothing."""
+        self._budget.settle(self.hold, now)
+        if self.hold.phase in sense.WRITTEN:
+            self._left = (self.hold.power_w, view.now_ms)
+        elif self.hold.phase is Phase.RELEASED:
+            self._left = (0, view.now_ms)
+        return self.hold.fault or self._strays(view)
+
+    def _strays(self, view: View) -> str:
+        """7: it holds our value, but the measured power is another."""
+        hold, measured_w = self.hold, view.of(self.devices).good(Quantity.BATTERY_POWER)
+        if hold.phase not in sense.WRITTEN or hold.spec is None:
+            self._trace = Trace()
+            return ""
+        self._trace, lost = follow(
+            self._trace,
+            view.now_ms,
+            hold.power_w,
+            measured_w,
+            nameplate_w=max(hold.spec.charge_max_w, hold.spec.discharge_max_w),
+            settle_ms=hold.spec.settle_s * 1000,
+        )
+        return f"{hold.device} holds {hold.power_w} W but the battery does {measured_w} W" if lost else ""
+
+    def away(self) -> Cause | None:
+        """Why it can take no order now, whatever its limits."""
+        if not self.hold.online:
+            return Cause.OFFLINE
+        return Cause.BUDGET if self._budget.used_up(self.hold) else None
+
+    def may_do(self, now_ms: int) -> Limits:
+        """1: what it may be doing by our order, each way. One that was lost keeps its last power until its
+        own timer has surely ended it; without a timer, until it is reached again."""
+        power_w, at_ms = self._left
+        timer_ms = self.hold.timer_s * 1000
+        settle_ms = self.hold.spec.settle_s * 1000 if self.hold.spec else 0
+        if timer_ms and now_ms - at_ms > timer_ms + settle_ms:
+            return NOTHING
+        return Limits(max(0, -power_w), max(0, power_w))
+
+    def share(self, moment: Moment, own: View) -> Share:
+        """Its part in the division of a target: limits, and energy above and below the site's bounds."""
+        capacity, soc = own.good(Quantity.BATTERY_CAPACITY), own.good(Quantity.BATTERY_SOC)
+        room = envelope.room(moment, self._memory)
+        if not capacity or soc is None:
+            return Share(room)
+        above, below = soc - moment.site.soc_min_bp, moment.site.soc_max_bp - soc
+        return Share(room, max(0, above) * capacity // 10_000, max(0, below) * capacity // 10_000)
+
+    def remember(self, own: View) -> None:
+        """What the device really did since the last cycle replaces what was meant."""
+        self._memory = sense.remember(self._memory, self.hold, own, self._before_ms)
+        self._before_ms = own.now_ms
+
+    def decide(self, target_w: int, moment: Moment) -> Outcome:
+        last_w = self.hold.power_w if self.hold.phase in sense.WRITTEN else 0
+        outcome, self._memory = envelope.limit(target_w, last_w, moment, self._memory)
+        return outcome
+
+
+def ramped(limits: SiteLimits, part_w: int, whole_w: int) -> SiteLimits:
+    """5: a battery's part of the site's ramp is its part of the target."""
+    if part_w == whole_w or whole_w == 0:
+        return limits
+    return replace(limits, ramp_w_per_s=limits.ramp_w_per_s * abs(part_w) // abs(whole_w))
+
+
+def worst(members: list[Member], decided: dict[str, int], without: Member, now_ms: int) -> Limits:
+    """1: what all others may be doing at most, each way: what they hold now and what was decided for them,
+    whichever is more, because neither is written at the same moment."""
+    charge_w = discharge_w = 0
+    for member in members:
+        if member is without:
+            continue
+        may, power_w = member.may_do(now_ms), decided.get(member.name, 0)
+        charge_w += max(may.charge_w, -power_w)
+        discharge_w += max(may.discharge_w, power_w)
+    return Limits(charge_w, discharge_w)
