@@ -4,6 +4,7 @@ Owns when the device's registers are read for a write and in what order they are
 command a device that states no rating or offers no way, and believes only what it reads back.
 """
 
+import asyncio
 from collections.abc import Mapping
 
 from drivers.sunspec.binding import understood
@@ -16,6 +17,9 @@ from gateway.model import CommandClass, Points, ReadBack, Sample, SetpointSpec
 from gateway.site import Device
 
 COMMAND_MODELS = (704, 124)
+# Some devices show what was written only when their map is next made up, once a second or two. A timer judged
+# sooner would be armed the other way, after which such a device rests at 0 W instead of taking over again.
+TIMER_READS, TIMER_PAUSE_S = 5, 0.5
 REFRESH_PARTS = 3  # a setpoint is renewed at a third of the time after which it would end
 
 
@@ -90,6 +94,15 @@ class Commanded:
         for way in self._known().variants(self._raw):
             self._way = way
             await self._write(way.arm(self._raw, timeout_s))
+            if timer_s := await self._started(way):
+                return timer_s
+        return 0
+
+    async def _started(self, way: Way) -> int:
+        """What the timer reads as soon as it runs; 0 when it does not."""
+        for again in range(TIMER_READS if way.has_timer(self._raw) else 1):
+            if again:
+                await asyncio.sleep(TIMER_PAUSE_S)
             if timer_s := (await self.read_back()).timer_s:
                 return timer_s
         return 0

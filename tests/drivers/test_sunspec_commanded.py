@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from drivers.sunspec import commanded
 from drivers.sunspec.commanded import Commanded, spec
 from drivers.sunspec.driver import SunSpec
 from drivers.sunspec.models import layout
@@ -25,6 +26,12 @@ from tests.drivers.sunspec_image import (
     model_bytes,
 )
 from tests.drivers.test_sunspec_binding import profile
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commanded, "TIMER_PAUSE_S", 0)
+
 
 ENA, WSET, RVRT, ENA_RVRT, TMS, REM = 22, 24, 26, 30, 31, 33  # offsets in 704
 
@@ -102,6 +109,25 @@ async def test_a_device_that_takes_the_reversion_enable_for_its_timer() -> None:
     image.expire()
     assert await actuator.read_back() == ReadBack(0, False, 0)  # rests at 0 W, no longer by our order
     assert image.registers[image.find(704) + ENA] == 1
+
+
+async def test_a_timer_that_is_shown_late_is_waited_for() -> None:
+    """Else it would be armed the other way, and the device would rest at 0 W for ever after."""
+    actuator, image = inverter(NAMEPLATE_120, CONTROL_704)
+    await actuator.connect()
+    at, whole, hidden = image.find(704), image.read, 2
+
+    async def cached(unit: int, table: str, address: int, count: int, *, timeout_s: float) -> bytes:
+        nonlocal hidden
+        data = await whole(unit, table, address, count, timeout_s=timeout_s)
+        if address != at or hidden == 0:
+            return data
+        hidden -= 1
+        return data[: 2 * REM] + bytes(4) + data[2 * REM + 4 :]
+
+    image.read = cached  # type: ignore[method-assign]
+    assert await actuator.arm(60) == 60
+    assert image.registers[at + ENA_RVRT] == 0
 
 
 async def test_a_timer_that_does_not_run_is_reported_as_none() -> None:

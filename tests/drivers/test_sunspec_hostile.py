@@ -1,11 +1,14 @@
 """Whatever registers a device shows, and however they change: a LinkError or a result, nothing else."""
 
 import random
+from collections.abc import Iterator
 from contextlib import suppress
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.sunspec import commanded
 from drivers.sunspec.commanded import Commanded
 from drivers.sunspec.driver import SLOW_MS, SunSpec
 from gateway.errors import LinkError
@@ -36,6 +39,13 @@ OPTIONS = {
     "bank_positive": ("charge", None),
     "charge_grid": (True, False),
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_pause() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(commanded, "TIMER_PAUSE_S", 0)
+        yield
 
 
 def spoil(image: Image, chance: random.Random) -> None:
