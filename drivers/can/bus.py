@@ -98,7 +98,13 @@ class Hub:
     def __init__(self, clock: Clock) -> None:
         self.counters = Counters()
         self._clock = clock
+        self._heard_ms = 0
         self.listeners: dict[Listener, None] = {}
+
+    @property
+    def silent_ms(self) -> int:
+        """Since the last frame, or since the link was opened if that is later."""
+        return self._clock.mono_ms() - self._heard_ms
 
     @property
     def ids(self) -> frozenset[int]:
@@ -109,9 +115,12 @@ class Hub:
         self.listeners[listener] = None
         return listener
 
+    def opened(self) -> None:
+        self._heard_ms = self._clock.mono_ms()
+
     def deliver(self, frame: CanFrame) -> None:
         self.counters.received += 1
-        now_ms = self._clock.mono_ms()
+        now_ms = self._heard_ms = self._clock.mono_ms()
         for listener in self.listeners:
             if frame.id in listener.ids and not listener.put(frame, now_ms):
                 self.counters.overflowed += 1

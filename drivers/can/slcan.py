@@ -1,8 +1,9 @@
 """FrameLink over a serial CAN adapter that speaks Lawicel commands (slcan).
 
 Owns the tty: opens it exclusively, sets the bit rate, opens the channel, and closes it again. Frames that
-the adapter kept from before are thrown away, because nobody knows how old they are. It refuses to guess
-at damaged lines (see lawicel) and to go on when the adapter says no to the bit rate.
+the adapter kept from before are thrown away, because nobody knows how old they are, and an adapter that
+was silent is set up anew for whoever listens next. It refuses to guess at damaged lines (see lawicel) and
+to go on when the adapter says no to the bit rate.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ DISCARD_S = 0.1  # after closing the channel: what was under way arrives and is 
 OPEN_S = 0.5  # for the adapter's two answers; some never answer, and then frames are the proof
 WRITE_S = 0.5  # one line is 3 ms at 115,200 baud
 OPEN_COMMANDS = 2  # bit rate, open
+SILENT_MS = 5_000  # without a frame: every battery sends each second, so the channel may well be closed
 
 
 class SlcanLink:
@@ -37,6 +39,7 @@ class SlcanLink:
         self._lock = asyncio.Lock()  # opening and writing: a line goes out whole
         self._live = False  # the channel is open: what arrives is of now
         self._answered: asyncio.Future[None] | None = None
+        self._wanting: asyncio.Future[None] | None = None  # room for more bytes
         self._closed = False
 
     @property
@@ -44,6 +47,10 @@ class SlcanLink:
         return self._hub.counters
 
     def listen(self, ids: frozenset[int]) -> Listener:
+        """Hear these ids from now on. An adapter that has restarted, or whose controller went bus-off, says
+        nothing of it and stays silent with its port open: then all start afresh."""
+        if self._live and self._hub.silent_ms >= SILENT_MS:
+            self._lose(f"{self.url}: nothing heard for {SILENT_MS // 1000} s")
         return self._hub.listen(ids, self._open)
 
     async def send(self, frame: CanFrame) -> None:
@@ -91,6 +98,7 @@ class SlcanLink:
         if self._port is None:
             raise LinkError(f"{self.url}: the adapter went away")
         self._live = True
+        self._hub.opened()
 
     async def _write(self, data: bytes) -> None:
         try:
@@ -115,10 +123,13 @@ class SlcanLink:
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()
         loop.add_writer(fd, _settle, ready)
+        self._wanting = ready
         try:
             await ready
         finally:
-            loop.remove_writer(fd)
+            self._wanting = None
+            if self._port is not None:  # dropped: the number may already be another file's
+                loop.remove_writer(fd)
 
     def _on_readable(self) -> None:
         assert self._port is not None
@@ -160,12 +171,12 @@ class SlcanLink:
             loop.remove_reader(port.fileno())
             loop.remove_writer(port.fileno())
             port.close()
-        if self._answered:
-            _settle(self._answered)
+        _settle(self._answered)
+        _settle(self._wanting)
 
 
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
+def _settle(future: asyncio.Future[None] | None) -> None:
+    if future is not None and not future.done():
         future.set_result(None)
 
 

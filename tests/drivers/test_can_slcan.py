@@ -20,6 +20,7 @@ from gateway.clock import SystemClock
 from gateway.driver import CanFrame
 from gateway.errors import LinkError
 from tests.drivers.can_bench import as_dict, device, frame, frames, profile
+from tests.gateway.stores import HandClock
 
 IDS = frozenset({0x351, 0x355, 0x356, 0x4210})
 
@@ -67,9 +68,9 @@ class Adapter:
 
 
 @asynccontextmanager
-async def plugged(options=""):
+async def plugged(options="", clock=None):
     adapter = Adapter()
-    link = PLUGIN.open_link(f"slcan://{adapter.path}{options}", SystemClock())
+    link = PLUGIN.open_link(f"slcan://{adapter.path}{options}", clock or SystemClock())
     try:
         yield adapter, link
     finally:
@@ -230,6 +231,59 @@ async def test_an_adapter_pulled_out_ends_all_and_the_link_opens_again():
         assert link.counters.lost == 1
         with pytest.raises(LinkError, match="cannot open"):
             await link.listen(IDS).open()
+
+
+async def test_an_adapter_gone_silent_is_set_up_anew_for_the_next_listener():
+    """Its processor restarted behind a USB chip that stayed: the port is open and the channel is not."""
+    clock = HandClock()
+    async with plugged(clock=clock) as (adapter, link):
+        ear = link.listen(IDS)
+        await ear.open()
+        adapter.say(encode(frame(0x355, "01006400")))
+        await anext(ear)
+        adapter.told = b""
+        clock.mono += slcan_module.SILENT_MS - 1
+        await link.listen(IDS).open()  # a driver that lost patience sooner
+        assert adapter.told == b""
+        clock.mono += 1
+        again = link.listen(IDS)
+        with pytest.raises(LinkError, match="nothing heard for 5 s"):
+            await anext(ear)
+        await again.open()
+        assert adapter.told == b"\rC\rS6\rO\r"
+        await link.listen(IDS).open()  # silence counts from the opening
+        assert adapter.told == b"\rC\rS6\rO\r"
+        adapter.say(encode(frame(0x355, "02006400")))
+        assert await anext(again) == frame(0x355, "02006400")
+
+
+async def test_pulled_out_while_a_line_waits_for_room(monkeypatch):
+    """Said at once, counted once, and what others watch under the same number is left alone."""
+    monkeypatch.setattr(slcan_module, "WRITE_S", 5)
+    async with plugged() as (adapter, link):
+        await link.listen(IDS).open()
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(adapter.master)  # it reads no more
+        fd, removed = link._port.fileno(), []
+
+        async def send_on():
+            for _ in range(10_000):
+                await link.send(CanFrame(0x305, bytes(8)))
+
+        def pull_out():
+            os.close(adapter.slave)
+            adapter.slave = None
+            adapter.unplug()
+
+        remove, loop.remove_writer = loop.remove_writer, lambda fd: removed.append(fd) or remove(fd)
+        loop.call_later(0.2, pull_out)  # a pty holds a few hundred lines: it waits by then
+        try:
+            with pytest.raises(LinkError, match="slcan://"):
+                await send_on()
+        finally:
+            del loop.remove_writer
+        assert removed == [fd]
+        assert link.counters.lost == 1
 
 
 async def test_pulled_out_while_opening():
