@@ -26,6 +26,7 @@ SETTLE_MS = 50  # after the last anchor: the rest of the burst belongs to the sa
 SILENCE_MS = 10_000  # nothing at all for so long: reopen the link
 OPEN_S = 3.0  # a tty with its handshake takes 0.7 s
 SEND_S = 1.0
+ALIVE_MISSES_MAX = 3  # keep-alives in a row that a bus which is heard does not take: batteries wait longer
 
 
 class CanDriver:
@@ -45,6 +46,7 @@ class CanDriver:
         self._sample_ms = 0  # of the last sample
         self._frame_ms = 0  # of the last frame
         self._alive_due_ms: int | None = None
+        self._alive_misses = 0
         self.dropped = 0  # frames of ours that could not be believed
 
     @property
@@ -88,7 +90,9 @@ class CanDriver:
 
     async def _gather(self, listener: Listener) -> None:
         began_ms = self._clock.mono_ms()
+        before = self._seen()
         self._begin_set()
+        self._alive_misses = 0
         self._frame_ms = self._sample_ms = began_ms
         keep_alive = self._profile.keep_alive
         # The first is late by half: whoever else keeps this battery company is heard before.
@@ -100,15 +104,20 @@ class CanDriver:
                 if not self._missing:
                     until_ms = min(until_ms, first_ms + GATHER_MS)
         if self._missing:
-            raise LinkError(self._what_is_missing())
+            raise LinkError(self._what_is_missing(before))
 
-    def _what_is_missing(self) -> str:
+    def _seen(self) -> tuple[int, int, int]:
+        """Frames, those that could not be believed, errors; since the link was made."""
+        counters = self._link.counters
+        return counters.received, counters.malformed + self.dropped, counters.errors
+
+    def _what_is_missing(self, before: tuple[int, int, int]) -> str:
         ids = ", ".join(f"{key[0]:#x}" for key in sorted(self._missing))
         hint = "check protocol setting"
         if len(self._missing) == len(self._table.anchors):
             hint = "check bit rate, wiring and termination"
-        counters = self._link.counters
-        seen = f"{counters.received} frames seen, {self.dropped + counters.malformed} dropped"
+        received, dropped, errors = (now - then for now, then in zip(self._seen(), before, strict=True))
+        seen = f"{received} frames seen, {dropped} dropped" + (f", {errors} errors" if errors else "")
         return f"{self._device.name}: no {ids} on {self._link.url} in {FIRST_MS // 1000} s ({seen}); {hint}"
 
     def _due_ms(self) -> int:
@@ -133,7 +142,8 @@ class CanDriver:
         """Take one frame, or let `until_ms` pass, or send the keep-alive that is due. True: took one."""
         now_ms = self._clock.mono_ms()
         if self._alive_due_ms is not None:
-            if self._alive_due_ms <= now_ms:
+            # What waits is taken first: it may be another inverter's.
+            if self._alive_due_ms <= now_ms and not listener.pending:
                 await self._keep_alive(now_ms)
                 return False
             until_ms = min(until_ms, self._alive_due_ms)
@@ -146,7 +156,7 @@ class CanDriver:
 
     def _take(self, frame: CanFrame, at_ms: int) -> bool:
         keep_alive = self._profile.keep_alive
-        if keep_alive and frame.id == keep_alive.id:
+        if keep_alive and (frame.id, frame.extended) == (keep_alive.id, False):
             # Somebody else, an inverter, keeps the battery company: two on one id would collide.
             self._alive_due_ms = at_ms + 2 * keep_alive.every_ms
             return False
@@ -170,8 +180,15 @@ class CanDriver:
         try:
             async with asyncio.timeout(SEND_S):
                 await self._link.send(CanFrame(keep_alive.id, bytes.fromhex(keep_alive.data)))
+            self._alive_misses = 0
         except TimeoutError:
             raise LinkError(f"{self._link.url}: keep-alive not sent within {SEND_S:g} s") from None
+        except LinkError:
+            # A full queue may be somebody else's burst, and what the battery says is still heard. A bus
+            # that is gone has ended the listener, which says so.
+            self._alive_misses += 1
+            if self._alive_misses >= ALIVE_MISSES_MAX:
+                raise
 
     def _drop(self) -> None:
         listener, self._listener = self._listener, None

@@ -185,6 +185,22 @@ def test_a_dead_bus_says_what_to_check():
     run(main)
 
 
+def test_what_was_seen_is_counted_from_the_attempt_on():
+    async def main(clock):
+        async with site(clock, [*frames("version 1.3"), CanFrame(0x355, b"")]) as (battery, driver):
+            await driver.connect()
+            for _ in range(5):
+                await driver.read()
+            battery.on = False
+            await asyncio.sleep(1)
+            driver._link.counters.errors += 1  # of yesterday
+            asyncio.get_running_loop().call_later(1, lambda: setattr(driver._link.counters, "errors", 3))
+            with pytest.raises(LinkError, match=r"\(0 frames seen, 0 dropped, 2 errors\); check bit rate"):
+                await driver.connect()
+
+    run(main)
+
+
 def test_wrong_frames_are_dropped_and_counted():
     async def main(clock):
         bad = [CanFrame(0x351, b"\xff" * 7), CanFrame(0x355, b"\xff" * 8, True), CanFrame(0x356, b"")]

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from drivers.can import PLUGIN
 from gateway.driver import CanFrame
+from gateway.errors import LinkError
 from tests.drivers.can_bench import frames, profile, read_on, site, values
 from tests.sim.loop import run
 
@@ -97,5 +98,93 @@ def test_a_send_that_hangs_is_a_link_error():
 
             driver._link.send = hang
             assert (await read_on(driver))[1] == "vbus://bench: keep-alive not sent within 1 s"
+
+    run(main)
+
+
+def busy(link, times):
+    """Make the next `times` sends fail as a full transmit queue does."""
+    send = link.send
+
+    async def refuse(frame):
+        nonlocal times
+        if times:
+            times -= 1
+            raise LinkError("cannot send, nobody on the bus acknowledges")
+        await send(frame)
+
+    link.send = refuse
+
+
+def test_one_keep_alive_that_found_the_queue_full_does_not_end_the_session():
+    async def main(clock):
+        async with site(clock, frames("version 1.3")) as (battery, driver):
+            await driver.connect()
+            for _ in range(3):  # never three in a row
+                busy(driver._link, 2)
+                samples, error = await read_on(driver, most=5)
+                assert (len(samples), error) == (5, "")
+            assert values(samples[-1])["battery_soc_bp"] == (8400, "GOOD")
+            assert {b - a for (a, _), (b, _) in pairwise(battery.heard)} == {1000, 3000}
+
+    run(main)
+
+
+def test_a_bus_that_takes_nothing_is_a_link_error():
+    async def main(clock):
+        async with site(clock, frames("version 1.3")) as (_, driver):
+            await driver.connect()
+            busy(driver._link, 100)
+            assert (await read_on(driver))[1] == "cannot send, nobody on the bus acknowledges"
+            assert clock.mono_ms() <= 5000
+            driver._link.send = type(driver._link).send.__get__(driver._link)
+            await driver.connect()
+            assert (await read_on(driver, most=5))[1] == ""
+
+    run(main)
+
+
+def test_another_id_of_29_bits_is_no_company():
+    async def main(clock):
+        async with site(clock, frames("version 1.3")) as (battery, driver):
+            other = PLUGIN.open_link("vbus://bench", clock)
+            ear = other.listen(frozenset({0x305}))
+
+            async def speak():
+                while True:
+                    await other.send(CanFrame(0x305, bytes(8), extended=True))
+                    await asyncio.sleep(0.5)
+
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(speak())
+                await driver.connect()
+                for _ in range(5):
+                    await driver.read()
+                task.cancel()
+            assert ear.pending and ALIVE in [f for _, f in battery.heard]
+
+    run(main)
+
+
+def test_company_heard_while_the_gateway_was_busy_counts():
+    async def main(clock):
+        async with site(clock, frames("version 1.3")) as (_, driver):
+            inverter = PLUGIN.open_link("vbus://bench", clock)
+            ear = inverter.listen(frozenset({0x305}))
+
+            async def company():
+                while True:
+                    await inverter.send(ALIVE)
+                    await asyncio.sleep(1)
+
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(company())
+                await driver.connect()
+                await driver.read()
+                await asyncio.sleep(5)
+                await driver.read()
+                await driver.read()
+                task.cancel()
+            assert not ear.pending
 
     run(main)
