@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lint bench schema contracts clean
+.PHONY: demo test check lint bench replay schema contracts clean
 
 demo: $(READY)
 	$(BIN)/python hardware-in-loop/demo.py $(SECONDS)
@@ -23,6 +23,9 @@ check: lint test
 
 bench: $(READY)
 	$(BIN)/python hardware-in-loop/bench/run.py $(ARGS)
+
+replay: $(READY)
+	$(BIN)/python -m tests.sim.replay $(ARGS)
 
 schema: $(READY)
 	$(BIN)/python -m gateway.cli schema config
