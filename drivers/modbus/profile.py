@@ -5,6 +5,7 @@ a unit, values on top of each other, points in forbidden ranges. Each problem ca
 file. It reads no files and talks to no device.
 """
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
@@ -88,18 +89,23 @@ class ModbusProfile(ProfileBase):
     def _apart(self) -> Self:
         problems = _overlaps(self.points)
         for name, point in self.points.items():
-            end = point.address + codec.TYPES[point.type][1]
-            for bad in self.forbidden:
-                if bad.table == point.table and bad.first < end and bad.last >= point.address:
-                    text = f"lies in the forbidden range {bad.first}..{bad.last}"
-                    problems.append(wrong(("points", name, "address"), text, point.address))
+            problems += self._forbidden(("points", name, "address"), point, codec.TYPES[point.type][1])
             if _is_limit(name) and point.negate:
                 problems.append(wrong(("points", name, "negate"), "limits are magnitudes", point.negate))
             if _is_limit(name) and point.poll == "slow":
-                text = "a limit that is older than 3 polls counts as 0: it is polled fast"
-                problems.append(wrong(("points", name, "poll"), text, point.poll))
+                slow = "a limit that is older than 3 polls counts as 0: it is polled fast"
+                problems.append(wrong(("points", name, "poll"), slow, point.poll))
+        for name, text in self.identity.items():
+            problems += self._forbidden(("identity", name, "address"), text, text.count)
         raise_all("Profile", problems)
         return self
+
+    def _forbidden(
+        self, at: tuple[str, ...], place: PointModel | Text, count: int
+    ) -> Iterator[InitErrorDetails]:
+        for bad in self.forbidden:
+            if bad.table == place.table and bad.first < place.address + count and bad.last >= place.address:
+                yield wrong(at, f"lies in the forbidden range {bad.first}..{bad.last}", place.address)
 
     def fields(self, unit: int, poll: str) -> tuple[codec.Field, ...]:
         """The points of one poll class, for a device with this unit id."""

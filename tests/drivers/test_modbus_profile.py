@@ -88,6 +88,14 @@ def changed(path: str, value: object) -> dict:
     return profile
 
 
+def test_a_text_in_a_forbidden_range_is_found() -> None:
+    texts = {"serial": {"address": 90, "count": 3}, "model": {"address": 94, "count": 3}}
+    forbidden = [{"first": 92, "last": 93}, {"table": "input", "first": 94, "last": 96}]
+    with pytest.raises(ValidationError) as refused:
+        ModbusProfile.model_validate(SMALL | {"identity": texts, "forbidden": forbidden})
+    assert [e["loc"] for e in refused.value.errors()] == [("identity", "serial", "address")]
+
+
 def test_the_small_profile_is_sound() -> None:
     profile = ModbusProfile.model_validate(SMALL)
     assert [f.name for f in profile.fields(1, "fast")] == ["a_w", "b_w"]
