@@ -10,8 +10,8 @@ import os
 import random as randomness
 import signal
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from gateway import narrate, report, services
@@ -49,7 +49,7 @@ CHAIN_CHECK_S = 8.0  # at start: a dead RPC must not hold up the battery
 
 
 class Daemon:
-    """One site. `run` returns after `stop` (or SIGTERM, SIGINT) with everything closed."""
+    """One site. `run` returns after `stop` (or SIGTERM, SIGINT, SIGHUP) with everything closed."""
 
     def __init__(
         self,
@@ -90,6 +90,7 @@ class Daemon:
         try:
             async with AsyncExitStack() as stack:
                 self._opened = await self.store.open()
+                stack.enter_context(self._stopped_by_signals())
                 stack.push_async_callback(self.store.close)
                 self._say_opened()
                 await self._check_key()
@@ -230,20 +231,27 @@ class Daemon:
         running += [group.create_task(keep(name, work), name=name) for name, work in kept.items()]
         return running
 
-    async def _until_stopped(self) -> None:
+    @contextmanager
+    def _stopped_by_signals(self) -> Iterator[None]:
+        """Until everything is closed: a second Ctrl-C must not cut the fallback short. A terminal that is
+        closed ends the daemon too, unless it was told to outlive it (nohup)."""
         loop = asyncio.get_running_loop()
-        signals = (signal.SIGTERM, signal.SIGINT)
+        hangup = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL else []
+        signals = (signal.SIGTERM, signal.SIGINT, *hangup)
         for number in signals:
             loop.add_signal_handler(number, self.stop)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    async def _until_stopped(self) -> None:
         self._notifier.ready(f"{len(self.devices)} devices")
         self._say(
             f"{narrate.INFO}site {self.site.id}: {len(self.devices)} devices, start {self._opened.boot}"
         )
-        try:
-            await self._stopping.wait()
-        finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
+        await self._stopping.wait()
 
     async def _attest(self) -> None:
         """The contract may be ahead of the store (a new disk, a restored backup), and the key must not sign a
@@ -268,8 +276,10 @@ class Daemon:
             self._say(f"{narrate.ERROR}the database was set aside as {found}: {self._opened.reason}")
 
     def _say(self, line: str) -> None:
-        """A line for the journal; on a terminal without systemd's level."""
-        print(line if self._journal else line[3:], file=sys.stderr, flush=True)
+        """A line for the journal; on a terminal without systemd's level. One that is gone, or a log whose
+        disk is full, is no reason to stop a battery."""
+        with suppress(OSError):
+            print(line if self._journal else line[3:], file=sys.stderr, flush=True)
 
     async def _narrate(self) -> None:
         before = narrate.Scene()

@@ -128,11 +128,11 @@ class Daemon:
         self._variables = variables
         self.child: subprocess.Popen[str] | None = None
 
-    def start(self) -> None:
+    def start(self, stderr: int | None = None) -> None:
         with (self.folder / "daemon.log").open("ab") as log:
             self.child = subprocess.Popen(
                 [sys.executable, "-m", "gateway.cli", "run", "site.yaml"],
-                stderr=log,
+                stderr=log if stderr is None else stderr,
                 text=True,
                 cwd=self.folder,
                 env=environment() | self._variables,

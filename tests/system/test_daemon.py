@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,60 @@ def test_sigterm_leaves_the_fallback_and_a_clean_store(tmp_path, where):
     assert (state, reason) == ("cut-short", "the gateway was stopped")
     assert not (tmp_path / "control.sock").exists()
     assert rig.state()["writes_outside_envelope"] == 0
+
+
+def test_impatience_does_not_cut_the_fallback_short(tmp_path, where):
+    """Ctrl-C again, then a kill, while the device does not answer: the fallback still waits for it."""
+    rig = Rig(tmp_path)
+    with daemon(tmp_path) as site:
+        site.ready()
+        assert order(site, 2000, 60)["admitted"]
+        until(lambda: commanded(rig, 2000), "2 kW at the rig")
+        rig.do("fault", kind="silence", unit=1)
+        assert site.child
+        for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            site.child.send_signal(number)
+            time.sleep(0.5)
+        assert site.running
+        rig.do("clear")
+        assert site.child.wait(stage.LONG_S) == 0
+        assert site.said[-1] == "the battery is in its fallback"
+    until(lambda: in_own_control(rig), "the fallback")
+    assert stage.rows(tmp_path / "store.db", "SELECT value FROM meta WHERE name = 'closed'") == [("yes",)]
+
+
+def test_a_closed_terminal_stops_it_in_order_unless_it_was_to_outlive_it(tmp_path, where):
+    with daemon(tmp_path) as site:
+        site.ready()
+        assert site.end(signal.SIGHUP) == 0
+        assert site.said[-1] == "the battery is in its fallback"
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+        try:
+            site.start()
+        finally:
+            signal.signal(signal.SIGHUP, before)
+        site.ready()
+        assert site.child
+        site.child.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert site.running and site.status()["devices"]["inverter"]["online"]
+
+
+def test_a_journal_that_is_gone_stops_nothing(tmp_path, where):
+    """The reader of its standard error has left (`2>&1 | head`); devices go and come, and it says so."""
+    rig = Rig(tmp_path)
+    with daemon(tmp_path) as site:
+        site.ready()
+        assert site.end() == 0
+        reader, writer = os.pipe()
+        os.close(reader)
+        site.start(stderr=writer)
+        os.close(writer)
+        site.ready()
+        assert order(site, 1000, 60)["admitted"]
+        until(lambda: commanded(rig, 1000), "1 kW at the rig")
+        assert site.end() == 0
+    until(lambda: in_own_control(rig), "the fallback")
 
 
 def test_a_setpoint_from_the_command_line_stop_and_release(tmp_path, where):
