@@ -3,8 +3,8 @@
 It owns the connection, the queue, the pauses and the penalties. Whatever the unit ids, one request is
 outstanding; writes go before reads; a request is never sent twice; a unit that does not answer is refused
 at once for a while, so it does not slow the others. RTU has no transaction ids: after an unanswered
-request the line is left alone and late bytes are dropped, so a late answer is never taken for the next
-one. It refuses to decode: registers leave as the bytes that came.
+request the line is left alone and late bytes are dropped, and the socket of a serial server is made anew, so
+a late answer is never taken for the next one. It refuses to decode: registers leave as the bytes that came.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from gateway.errors import DeviceRefused, FrameError, LinkError
 UNIT_FREE, UNIT_BASE_MS, UNIT_MOST_MS = 1, 1_000, 30_000
 # A refused connection costs nothing, but inverters reboot their stack for minutes when hammered.
 LINK_FREE, LINK_BASE_MS, LINK_MOST_MS = 0, 500, 30_000
-# On a socket nothing at all to this many requests in a row: it may be half open, make a new one.
+# On TCP nothing at all to this many requests in a row: the connection is half open, make a new one.
 SILENT_MAX = 3
 # RTU after an unanswered request: nobody speaks for this long, and the late unit itself is not asked
 # again for as long as its time-out was. What comes later than that fails the unit and length checks.
@@ -56,6 +56,9 @@ class ModbusLink:
         self._line = Backoff(clock, jitter, free=LINK_FREE, base_ms=LINK_BASE_MS, most_ms=LINK_MOST_MS)
         self._silent = 0
         self._pause_until_ms = 0
+        # A network may hold an answer back for seconds, for which no quiet time is long enough: what is owed
+        # on the socket of a serial server stays with it.
+        self._owing = False
         self._late_until_ms: dict[int, int] = {}  # RTU: unit -> when its late answer can no longer come
         self._closed = False
 
@@ -80,7 +83,7 @@ class ModbusLink:
         await self._enter(asked.unit, lane)
         try:
             session = self._session
-            if session is None or session.lost:
+            if session is None or session.lost or self._owing:
                 session = await self._connect()
             if self._pause_until_ms or self._where.rtu:
                 await self._pause(session)
@@ -130,6 +133,7 @@ class ModbusLink:
         elif self._where.rtu:
             self._late_until_ms[unit] = self._clock.mono_ms() + round(timeout_s * 1000) + 1
             pause_ms = max(pause_ms, QUIET_MS)
+            self._owing = self._where.scheme == "rtutcp"
         if pause_ms:
             self._pause_until_ms = self._clock.mono_ms() + pause_ms + 1  # the clock counts whole ms
 
@@ -141,9 +145,8 @@ class ModbusLink:
             self._silent += 1
         if isinstance(problem, NoAnswer | NoFrame):
             self._units.failed(unit)
-            # A TCP stream that lost its framing does not find it again; a half-open socket never answers.
-            unframed = isinstance(problem, NoFrame) and not self._where.rtu
-            if unframed or (self._silent >= SILENT_MAX and self._where.scheme != "rtu"):
+            # A stream that lost its framing does not find it again; a half-open one never answers.
+            if not self._where.rtu and (isinstance(problem, NoFrame) or self._silent >= SILENT_MAX):
                 self._silent = 0
                 await self._drop()
 
@@ -152,6 +155,7 @@ class ModbusLink:
         self._refuse_closed()
         if remaining_ms := self._line.remaining_ms(self.url):
             raise LinkError(f"{self.url}: not connected, next attempt in {remaining_ms / 1000:.1f} s")
+        self._owing = False
         self._line.failed(self.url)  # until a reply proves the connection good
         session = await Session.open(self._where)
         self._session = session

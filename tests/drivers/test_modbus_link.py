@@ -213,6 +213,25 @@ async def test_a_cancelled_rtu_request_does_not_answer_the_next() -> None:
         assert await read(link, 200, timeout_s=1) == words(200)
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_what_a_network_delayed_is_never_taken_for_the_next(cancelled: bool) -> None:
+    """Behind a serial server TCP may deliver an answer seconds late: no quiet time is long enough, and one of
+    the same unit and length would be believed. It comes to a connection that is no more."""
+    delays = [0.0, 0.8, 0.4, 0.0]
+
+    async with (
+        tcp_wire(lambda r: [delays.pop(0), *honest_rtu(r)], scheme="rtutcp") as wire,
+        link_to(wire) as link,
+    ):
+        assert await read(link, 7, timeout_s=1) == words(7)
+        with pytest.raises(TimeoutError if cancelled else LinkError):
+            async with asyncio.timeout(0.3 if cancelled else 30):
+                await read(link, 100, timeout_s=0.5 if cancelled else 0.3)
+        assert await read(link, 200, timeout_s=1) == words(200)
+        assert await read(link, 300, timeout_s=1) == words(300)
+        assert wire.connections == 2
+
+
 async def test_a_late_rtu_unit_is_left_alone_while_others_are_asked() -> None:
     def script(request: bytes) -> list:
         return [] if request[0] == 1 else honest_rtu(request)

@@ -84,10 +84,8 @@ async def test_a_serial_server_that_lost_its_power_is_connected_to_again() -> No
         return [] if wire.connections == 1 else honest_rtu(request)
 
     async with tcp_wire(script, scheme="rtutcp") as wire, link_to(wire) as link:
-        for unit in range(1, SILENT_MAX + 1):
-            with pytest.raises(LinkError, match="no answer"):
-                await read(link, unit=unit, timeout_s=0.03)
-        await asyncio.sleep(0.55)
+        with pytest.raises(LinkError, match="no answer"):
+            await read(link, timeout_s=0.5)
         assert await read(link, unit=100) == words(200)
         assert wire.connections == 2
 
