@@ -26,7 +26,7 @@ SETTLE_MS = 50  # after the last anchor: the rest of the burst belongs to the sa
 SILENCE_MS = 10_000  # nothing at all for so long: reopen the link
 OPEN_S = 3.0  # a tty with its handshake takes 0.7 s
 SEND_S = 1.0
-ALIVE_MISSES_MAX = 3  # keep-alives in a row that a bus which is heard does not take: batteries wait longer
+ALIVE_MISSES_MAX = 3  # keep-alives in a row that a bus does not take although it is heard
 
 
 class CanDriver:

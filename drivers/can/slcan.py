@@ -8,6 +8,7 @@ to go on when the adapter says no to the bit rate.
 
 import asyncio
 import os
+import termios
 from contextlib import suppress
 
 import serial
@@ -23,6 +24,7 @@ READ_MAX = 4096  # bytes a wake-up: the tty's own buffer
 DISCARD_S = 0.1  # after closing the channel: what was under way arrives and is dropped
 OPEN_S = 0.5  # for the adapter's two answers; some never answer, and then frames are the proof
 WRITE_S = 0.5  # one line is 3 ms at 115,200 baud
+DRAIN_S = 0.05  # for the last command to leave
 OPEN_COMMANDS = 2  # bit rate, open
 SILENT_MS = 5_000  # without a frame: every battery sends each second, so the channel may well be closed
 
@@ -50,7 +52,8 @@ class SlcanLink:
         """Hear these ids from now on. An adapter that has restarted, or whose controller went bus-off, says
         nothing of it and stays silent with its port open: then all start afresh."""
         if self._live and self._hub.silent_ms >= SILENT_MS:
-            self._lose(f"{self.url}: nothing heard for {SILENT_MS // 1000} s")
+            self._live = False  # the port stays open: opening it restarts many, and they miss what is said
+            self._hub.lose(f"{self.url}: nothing heard for {SILENT_MS // 1000} s")
         return self._hub.listen(ids, self._open)
 
     async def send(self, frame: CanFrame) -> None:
@@ -62,9 +65,12 @@ class SlcanLink:
     async def close(self) -> None:
         self._closed = True
         if self._port is not None:
-            with suppress(OSError):  # a courtesy; the adapter may be gone
-                os.write(self._port.fileno(), b"C" + CR)
-            self._lose(f"{self.url}: the link is closed")
+            try:
+                with suppress(OSError):  # a courtesy; the adapter may be gone
+                    os.write(self._port.fileno(), b"C" + CR)
+                await asyncio.sleep(DRAIN_S)
+            finally:
+                self._lose(f"{self.url}: the link is closed")
 
     async def _open(self) -> None:
         async with self._lock:
@@ -78,17 +84,20 @@ class SlcanLink:
                 if not self._live:
                     self._drop()
 
-    async def _start(self) -> None:
+    def _open_port(self) -> None:
         try:
             self._port = serial.Serial(self._where.place, self._where.baud, timeout=0, exclusive=True)
         except (OSError, ValueError) as problem:
             raise LinkError(f"{self.url}: cannot open: {_reason(problem)}") from None
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._port.fileno(), self._on_readable)
+        asyncio.get_running_loop().add_reader(self._port.fileno(), self._on_readable)
+
+    async def _start(self) -> None:
+        if self._port is None:
+            self._open_port()
         await self._write(CR + b"C" + CR)
         await asyncio.sleep(DISCARD_S)
         self._lines = Lines()
-        self._answered = loop.create_future()
+        self._answered = asyncio.get_running_loop().create_future()
         await self._write(BITRATES[self._where.bitrate or 0] + CR + b"O" + CR)
         with suppress(TimeoutError):
             async with asyncio.timeout(OPEN_S):
@@ -170,6 +179,9 @@ class SlcanLink:
             loop = asyncio.get_running_loop()
             loop.remove_reader(port.fileno())
             loop.remove_writer(port.fileno())
+            # A serial port being closed waits, up to 30 s, for what an adapter that hangs never takes.
+            with suppress(termios.error):
+                termios.tcflush(port.fileno(), termios.TCOFLUSH)
             port.close()
         _settle(self._answered)
         _settle(self._wanting)
