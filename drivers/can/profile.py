@@ -1,7 +1,8 @@
 """Profiles of CAN devices: the frame table as YAML data, checked, and compiled for the codec.
 
 Another family of frames is another YAML file. It refuses what could make a wrong reading: fields that
-overlap, that an accepted frame length would cut, names without a unit, and points given twice.
+overlap, that an accepted frame length would cut, names without a unit, points given twice, sentinels that
+cannot come, and a battery's current or power whose sign nobody has thought of.
 """
 
 from fractions import Fraction
@@ -11,10 +12,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from drivers.can import codec
+from drivers.can.heard import LIMITS
 from drivers.profile import ProfileBase, Strict
 from gateway.model import UNITS, Quantity
 
 ID_MAX, ID_MAX_EXTENDED = 0x7FF, 0x1FFF_FFFF
+SIGNED = frozenset({Quantity.BATTERY_CURRENT, Quantity.BATTERY_POWER})
 STALE_MS = 5_000  # the model's own rule for a pushed value; limits are given 3 s in the profiles
 
 Byte = Annotated[int, Field(ge=0, le=7)]
@@ -49,6 +52,17 @@ class FieldModel(Strict):
     @classmethod
     def _has_unit(cls, name: str) -> str:
         return check_name(name)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        bits = 8 * codec.TYPES[self.type][1]
+        if self.absent and max(self.absent) >= 1 << bits:
+            raise ValueError(f"{self.point}: {max(self.absent):#x} does not fit {self.type}")
+        if self.plausible[0] > self.plausible[1]:
+            raise ValueError(f"{self.point}: plausible is least and most, in this order")
+        if self.point in SIGNED and self.sign != "battery":
+            raise ValueError(f"{self.point}: write sign: battery, and positive_current for the device")
+        return self
 
     @property
     def end(self) -> int:
@@ -178,6 +192,10 @@ class CanProfile(ProfileBase):
             for name in frame.gates:
                 if name not in given:
                     raise ValueError(f"{frame.id:#x} enables {name!r}, which no frame gives")
+                if name not in LIMITS:
+                    raise ValueError(f"{frame.id:#x} enables {name!r}, which is no limit that could be 0")
+            if mixed := given.keys() & {flags.point for flags in frame.flags}:
+                raise ValueError(f"{min(mixed)} is a number and flags")
 
 
 def check_name(name: str) -> str:

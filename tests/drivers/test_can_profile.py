@@ -52,6 +52,14 @@ def test_the_shipped_profile_gives_what_control_needs():
         (lambda d: d.update(keep_alive={"id": 0x2F4}), "0x2f4 is sent as keep-alive and cannot be a frame"),
         (lambda d: d["frames"][0].update(id=0x800), "0x800 is above 0x7ff"),
         (lambda d: d["frames"][0].update(gates={"charge_limit_ma": 1}), "which no frame gives"),
+        (lambda d: d["frames"][0].update(gates={"battery_soc_bp": 1}), "no limit that could be 0"),
+        (lambda d: first(d).update(absent=[0xFFFF, 0x1_0000]), "0x10000 does not fit u16"),
+        (lambda d: first(d).update(plausible=[100, 10]), "plausible is least and most"),
+        (lambda d: d["frames"][0]["points"][1].update(sign="plain"), "current_ma: write sign: battery"),
+        (lambda d: d["frames"][0].update(
+            points=[{"point": "battery_alarms_flags", "at": 0, "type": "u8", "plausible": [0, 255]}],
+            flags=[{"point": "battery_alarms_flags", "form": "bits", "bits": {"fan_error": [8]}}]),
+         "battery_alarms_flags is a number and flags"),
         (lambda d: d["frames"][0].update(id=0x7F0, extended="maybe"), "extended"),
         (lambda d: first(d).update(finer=True), "a finer copy must follow the point"),
         (lambda d: d["frames"][0]["points"][2].update(point="battery_voltage_mv"), "is given by 0x2f4"),
@@ -94,7 +102,7 @@ def test_big_endian_frames():
 
 def test_a_power_the_device_sends_is_not_derived():
     data = copy.deepcopy(BASE)
-    data["frames"][0]["points"][2].update(point="battery_power_w", plausible=[0, 300])
+    data["frames"][0]["points"][2].update(point="battery_power_w", sign="battery", plausible=[0, 300])
     of = compile_table(CanProfile.model_validate({**data}))
     assert of.power is None and of.points.count("battery_power_w") == 1
 
