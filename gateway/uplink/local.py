@@ -8,6 +8,8 @@ asked is the table of handlers it is given.
 import asyncio
 import json
 import os
+import socket
+import stat
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,10 +34,10 @@ class LocalServer:
         self._clients: set[asyncio.StreamWriter] = set()
 
     async def run(self) -> None:
-        """Serve until cancelled. LinkError when the socket cannot be made."""
+        """Serve until cancelled. LinkError when the socket cannot be made, or its place is taken."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.unlink(missing_ok=True)
+            _clear(self._path)
             mask = os.umask(0o117)  # 0660: owner and group
             try:
                 server = await asyncio.start_unix_server(self._client, self._path, limit=LINE_MAX)
@@ -80,8 +82,27 @@ class LocalServer:
             return await handler(request)
         except GridsealError as error:
             return {"error": str(error)}
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             return {"error": f"{request['do']}: bad request: {error!r}"}
+
+
+def _clear(path: Path) -> None:
+    """Take away the socket that a killed daemon left, and nothing else: a file is somebody's, and a socket
+    where somebody answers is another daemon's."""
+    if not path.exists():
+        return
+    if not stat.S_ISSOCK(path.stat().st_mode):
+        raise LinkError(f"{path} is a file and stays one: give `socket` in site.yaml another path")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except BlockingIOError:  # it has more callers than it has taken yet
+            pass
+    raise LinkError(f"{path}: another program answers there: give `socket` in site.yaml another path")
 
 
 async def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,14 +113,18 @@ async def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
             try:
                 writer.write(json.dumps(request).encode() + b"\n")
                 await writer.drain()
-                answer: dict[str, Any] = json.loads(await reader.readline())
+                answer = json.loads(await reader.readline())
             finally:
                 writer.close()
                 await writer.wait_closed()
-    except FileNotFoundError:
-        raise LinkError(f"no daemon runs here ({path} is not there): start it with `gridseal run`") from None
+    except (FileNotFoundError, ConnectionRefusedError):  # the latter: it was killed
+        raise LinkError(f"no daemon runs here, at {path}: start it with `gridseal run`") from None
+    except PermissionError:
+        raise LinkError(f"{path} is open to the daemon's user and group only: ask as one of them") from None
     except (OSError, ValueError, TimeoutError) as error:
         raise LinkError(f"the daemon at {path} does not answer: {error or 'too slow'}") from error
+    if not isinstance(answer, dict):
+        raise LinkError(f"{path}: what answers there is not gridseal")
     if "error" in answer:
         raise ServiceRefused(str(answer["error"]))
     return answer
