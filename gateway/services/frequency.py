@@ -48,4 +48,5 @@ LAW = Law(
     reach,
     battery_error_w,
     check,
+    fast=True,
 )

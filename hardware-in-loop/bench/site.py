@@ -65,6 +65,17 @@ def write_controlled(place: Path, port: int) -> None:
     (place / "site.yaml").write_text(f"{_HEAD}devices:\n{devices}")
 
 
+def write_fast(place: Path, port: int, poll_ms: int, control_ms: int) -> None:
+    """The same, polled and controlled as fast as a good bus allows."""
+    link = f"tcp://127.0.0.1:{port}"
+    devices = (
+        f'  inverter: {{profile: sunspec, link: "{link}", poll: {poll_ms} ms}}\n'
+        f'  meter: {{profile: sunspec_meter, link: "{link}", unit: 200, poll: {poll_ms} ms}}\n'
+    )
+    head = _HEAD.replace("  id: bench\n", f"  id: bench\n  control: {control_ms} ms\n")
+    (place / "site.yaml").write_text(f"{head}devices:\n{devices}")
+
+
 @contextmanager
 def daemon(place: Path) -> Iterator[subprocess.Popen[str]]:
     """`gridseal run site.yaml` in `place`."""

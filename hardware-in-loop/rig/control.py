@@ -9,6 +9,7 @@ Owns the verbs and the two channels (standard input, a Unix socket). It refuses 
     clear    kind=…              end one kind of fault, or all; bus faults too
     bms      kind=silent|no_351|zero|sentinel
     soc      bp=5000             set the state of charge
+    frequency mhz=49900          hold the grid there; without mhz the measured series again
     stop                         end the rig
 """
 
@@ -44,6 +45,7 @@ class Control:
             "clear": self._clear,
             "bms": self._bms_fault,
             "soc": self._soc,
+            "frequency": self._frequency,
             "stop": self._end,
         }
 
@@ -84,6 +86,11 @@ class Control:
 
     def _soc(self, asked: dict[str, Any]) -> dict[str, Any]:
         self._plant.set_soc(asked["bp"] / 10_000)
+        return {"ok": True}
+
+    def _frequency(self, asked: dict[str, Any]) -> dict[str, Any]:
+        mhz = asked.get("mhz")
+        self._plant.set_frequency(None if mhz is None else int(mhz))
         return {"ok": True}
 
     def _end(self, _: dict[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,12 @@ call, so the same calls give the same site, on sockets or in virtual time. It re
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 from rig.physics import Order, SiteSpec, State, begin, step, to_ac
-from rig.series import Surroundings, surroundings
+from rig.series import Series, Surroundings, surroundings
 from rig.witness import Witness
 
 STEP_MS = 100
@@ -71,6 +72,14 @@ class Plant:
         full_j = self.spec.capacity_wh * 3600 * self.spec.soh
         self.state.lost_j -= soc * full_j - self.state.stored_j  # keeps the energy balance closed
         self.state.stored_j, self.state.soc = soc * full_j, soc
+
+    def set_frequency(self, mhz: int | None) -> None:
+        """For scenarios: the grid at this frequency from now on; None: the measured series again."""
+        measured = surroundings().frequency_uhz
+        held = measured if mhz is None else Series(1, ((mhz - 50_000) * 1000,))
+        self.world = replace(self.world, frequency_uhz=held)
+        if mhz is not None:
+            self.state.frequency_mhz = mhz  # at once, not with the next step
 
     def demand_w(self, order: Order) -> int | None:
         """Battery power that this order itself asks for; None while it leaves the power to the device."""

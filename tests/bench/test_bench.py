@@ -23,6 +23,7 @@ PROMISED = {
     },
     "outage": {"stored", "received", "lost", "unknown", "repeated", "dark_s"},
     "setpoint": {"orders", "accepted_ms", "to_bus_ms"},
+    "response": {"steps", "to_bus_ms", "beyond_poll_ms", "outside"},
 }
 
 

@@ -58,6 +58,7 @@ async def test_the_state_of_charge_can_be_set_and_the_rig_stopped():
         (b'{"do":"bms"}', "KeyError"),
         (b'{"do":"soc","bp":20000}', "share between 0 and 1"),
         (b'{"do":"soc","bp":"full"}', "TypeError"),
+        (b'{"do":"frequency","mhz":"fast"}', "ValueError"),
         (b'{"do":"journal","last":"all"}', "ValueError"),
     ],
 )
@@ -65,6 +66,18 @@ async def test_a_bad_line_is_answered_with_what_is_wrong(line, part):
     async with running() as rig:
         answer = rig.control.answer(line)
         assert set(answer) == {"error"} and part in answer["error"]
+
+
+async def test_the_grid_can_be_held_at_a_frequency_and_let_go():
+    async with running() as rig:
+        measured = say(rig, do="state")["grid_frequency_mhz"]
+        assert say(rig, do="frequency", mhz=49_123) == {"ok": True}
+        assert say(rig, do="state")["grid_frequency_mhz"] == 49_123
+        await asyncio.sleep(0.25)  # a few of its steps
+        assert say(rig, do="state")["grid_frequency_mhz"] == 49_123
+        assert say(rig, do="frequency") == {"ok": True}
+        await asyncio.sleep(0.25)
+        assert abs(say(rig, do="state")["grid_frequency_mhz"] - measured) < 20
 
 
 async def test_the_socket_speaks_lines_and_goes_with_the_rig(tmp_path):

@@ -12,7 +12,7 @@ import {StorageVerification} from "./StorageVerification.sol";
 ///
 /// The rule of payment, in basis points of the escrow:
 ///   an order of energy (energyWh != 0)    share = delivered / ordered, same direction, at most all
-///   an order of availability (energyWh 0)  share = uncurtailed time / ordered time, if the command was done
+///   an order of availability (energyWh 0)  share = the record's `available`, if the command was done
 /// A share of FULL_BP or more pays in full, one below NOTHING_BP pays nothing; the rest goes back.
 contract GridServices is AccessControl {
     bytes32 public constant OPERATOR_ROLE = keccak256("OPERATOR_ROLE");
@@ -245,12 +245,7 @@ contract GridServices is AccessControl {
 
     /// Basis points of what was ordered that was delivered, at most 10,000.
     function _share(Order storage order, RecordChains.Delivered memory d) private view returns (uint256) {
-        if (order.energyWh == 0) {
-            uint256 window = (uint256(order.notAfter) - order.notBefore) * 1000;
-            uint256 served = d.end > d.start ? d.end - d.start : 0;
-            served = served > d.curtailed ? served - d.curtailed : 0;
-            return d.outcome != 2 ? 0 : _least(served * 10_000 / window, 10_000);
-        }
+        if (order.energyWh == 0) return d.outcome != 2 ? 0 : _least(d.available, 10_000);
         int256 product = int256(d.energy) * int256(order.energyWh);
         if (product <= 0) return 0;
         int256 square = int256(order.energyWh) * int256(order.energyWh);

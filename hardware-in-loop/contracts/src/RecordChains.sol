@@ -31,7 +31,7 @@ abstract contract RecordChains is EIP712 {
         uint48 start; // Unix ms
         uint48 end;
         int64 energy; // Wh, + = discharged
-        uint32 curtailed; // ms
+        uint16 available; // basis points of the ordered time
         uint8 outcome; // 1 refused, 2 done, 3 cut short
     }
 
@@ -88,20 +88,23 @@ abstract contract RecordChains is EIP712 {
 
     /// Accepts a Delivery; the first one of a command counts, a later one only takes its place in the chain.
     /// `times`: sequence 64 | start ms 64 | end ms 64 | count 32 | curtailed ms 32.
-    /// `amounts`: zero 24 | requested Wh 64 | delivered Wh 64 | min W 32 | max W 32 | causes 32 | outcome 8.
+    /// `amounts`: zero 8 | available bp 16 | requested Wh 64 | delivered Wh 64 | min W 32 | max W 32 | causes 32 |
+    /// outcome 8. `tracking`: zero 160 | mean W 32 | response ms 32 | error W 32.
     function submitDelivery(
         bytes32 site,
         bytes32 previous,
         bytes32 command,
         bytes32 root,
+        bytes32 curtailments,
         uint256 times,
         uint256 amounts,
+        uint256 tracking,
         bytes32 r,
         bytes32 vs
     ) external {
-        if (amounts >> 232 != 0) revert Records.Malformed();
-        bytes32 digest =
-            _hashTypedDataV4(Records.hashDelivery(site, previous, command, root, times, amounts));
+        bytes32 digest = _hashTypedDataV4(
+            Records.hashDelivery(site, previous, command, root, curtailments, times, amounts, tracking)
+        );
         address gateway = ECDSA.recover(digest, r, vs);
         Chain storage chain = chains[gateway];
         uint256 sequence = times >> 192;
@@ -113,7 +116,7 @@ abstract contract RecordChains is EIP712 {
             delivered.start = uint48(uint64(times >> 128));
             delivered.end = uint48(uint64(times >> 64));
             delivered.energy = int64(uint64(amounts >> 104));
-            delivered.curtailed = uint32(times);
+            delivered.available = uint16(amounts >> 232);
             delivered.outcome = uint8(amounts);
         }
         emit DeliveryAccepted(gateway, command, sequence, digest, int64(uint64(amounts >> 104)));

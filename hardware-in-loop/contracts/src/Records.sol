@@ -17,7 +17,7 @@ library Records {
         "Interval(bytes32 site,uint64 sequence,bytes32 previous,uint64 start,uint64 end,uint32 count,bytes32 merkleRoot,uint64 charged,uint64 discharged,uint64 imported,uint64 exported,uint64 produced,uint64 consumed,uint16 soc,uint16 soh,uint32 available,uint32 frequency,uint32 voltage,uint8 clock,uint16 flags)"
     );
     bytes32 internal constant DELIVERY_TYPEHASH = keccak256(
-        "Delivery(bytes32 site,uint64 sequence,bytes32 previous,bytes32 command,uint64 start,uint64 end,int64 requested,int64 delivered,int32 powerMin,int32 powerMax,uint32 curtailed,uint32 causes,uint8 outcome,uint32 count,bytes32 merkleRoot)"
+        "Delivery(bytes32 site,uint64 sequence,bytes32 previous,bytes32 command,uint64 start,uint64 end,int64 requested,int64 delivered,int32 powerMin,int32 powerMax,int32 powerMean,uint32 response,uint32 error,uint16 available,uint32 curtailed,bytes32 curtailments,uint32 causes,uint8 outcome,uint32 count,bytes32 merkleRoot)"
     );
     bytes32 internal constant GAP_TYPEHASH =
         keccak256("Gap(bytes32 site,uint64 sequence,bytes32 previous,uint64 start,uint64 end,uint64 lost,uint8 cause)");
@@ -123,10 +123,13 @@ library Records {
         bytes32 previous,
         bytes32 command,
         bytes32 root,
+        bytes32 curtailments,
         uint256 times,
-        uint256 amounts
+        uint256 amounts,
+        uint256 tracking
     ) internal pure returns (bytes32 result) {
-        uint256[16] memory w;
+        if (amounts >> 248 != 0 || tracking >> 96 != 0) revert Malformed();
+        uint256[21] memory w;
         w[0] = uint256(DELIVERY_TYPEHASH);
         w[1] = uint256(site);
         w[2] = times >> 192;
@@ -138,13 +141,18 @@ library Records {
         w[8] = uint256(int256(int64(uint64(amounts >> 104))));
         w[9] = uint256(int256(int32(uint32(amounts >> 72))));
         w[10] = uint256(int256(int32(uint32(amounts >> 40))));
-        w[11] = uint32(times);
-        w[12] = uint32(amounts >> 8);
-        w[13] = uint8(amounts);
-        w[14] = uint32(times >> 32);
-        w[15] = uint256(root);
+        w[11] = uint256(int256(int32(uint32(tracking >> 64))));
+        w[12] = uint32(tracking >> 32);
+        w[13] = uint32(tracking);
+        w[14] = uint16(amounts >> 232);
+        w[15] = uint32(times);
+        w[16] = uint256(curtailments);
+        w[17] = uint32(amounts >> 8);
+        w[18] = uint8(amounts);
+        w[19] = uint32(times >> 32);
+        w[20] = uint256(root);
         assembly ("memory-safe") {
-            result := keccak256(w, 0x200)
+            result := keccak256(w, 0x2a0)
         }
     }
 }
