@@ -41,7 +41,8 @@ class CanDriver:
         self._heard = Heard(self._table)
         self._listener: Listener | None = None
         self._pace_ms = min(device.poll_ms, PACE_MS)
-        self._missing: set[Key] = set()  # anchors not heard since the last sample
+        self._anchor_ms: dict[Key, int] = {}  # when each was last heard, since connecting
+        self._missing: set[Key] = set()  # anchors that the set of the next sample still lacks
         self._complete_ms: int | None = None
         self._sample_ms = 0  # of the last sample
         self._frame_ms = 0  # of the last frame
@@ -91,6 +92,7 @@ class CanDriver:
     async def _gather(self, listener: Listener) -> None:
         began_ms = self._clock.mono_ms()
         before = self._seen()
+        self._anchor_ms = {}
         self._begin_set()
         self._alive_misses = 0
         self._frame_ms = self._sample_ms = began_ms
@@ -101,10 +103,14 @@ class CanDriver:
         while self._clock.mono_ms() < until_ms:
             if await self._turn(listener, until_ms):
                 first_ms = first_ms or self._frame_ms
-                if not self._missing:
+                if not self._unheard:
                     until_ms = min(until_ms, first_ms + GATHER_MS)
-        if self._missing:
+        if self._unheard:
             raise LinkError(self._what_is_missing(before))
+
+    @property
+    def _unheard(self) -> frozenset[Key]:
+        return self._table.anchors - self._anchor_ms.keys()
 
     def _seen(self) -> tuple[int, int, int]:
         """Frames, those that could not be believed, errors; since the link was made."""
@@ -112,9 +118,9 @@ class CanDriver:
         return counters.received, counters.malformed + self.dropped, counters.errors
 
     def _what_is_missing(self, before: tuple[int, int, int]) -> str:
-        ids = ", ".join(f"{key[0]:#x}" for key in sorted(self._missing))
+        ids = ", ".join(f"{key[0]:#x}" for key in sorted(self._unheard))
         hint = "check protocol setting"
-        if len(self._missing) == len(self._table.anchors):
+        if not self._anchor_ms:
             hint = "check bit rate, wiring and termination"
         received, dropped, errors = (now - then for now, then in zip(self._seen(), before, strict=True))
         seen = f"{received} frames seen, {dropped} dropped" + (f", {errors} errors" if errors else "")
@@ -166,11 +172,21 @@ class CanDriver:
             self.dropped += 1
             return False
         self._frame_ms = at_ms
-        if key in self._missing:
-            self._missing.discard(key)
-            if not self._missing:
-                self._complete_ms = at_ms
+        if key in self._table.anchors:
+            self._note_anchor(key, at_ms)
         return True
+
+    def _note_anchor(self, key: Key, at_ms: int) -> None:
+        """A set begun in the middle of a burst would end in the middle of the next one, and so for ever: what
+        it holds of the burst before is waited for again."""
+        self._anchor_ms[key] = at_ms
+        if key not in self._missing:
+            return
+        self._missing.discard(key)
+        if not self._missing:
+            oldest_ms = at_ms - round(EARLY * self._pace_ms)
+            self._missing = {key for key, heard_ms in self._anchor_ms.items() if heard_ms < oldest_ms}
+            self._complete_ms = None if self._missing else at_ms
 
     async def _keep_alive(self, now_ms: int) -> None:
         keep_alive = self._profile.keep_alive

@@ -56,20 +56,20 @@ def as_dict(points, values, qualities) -> dict[str, tuple[int, str]]:
 class Battery:
     """Sends a burst each second, in the order given, 3 ms apart; can be silenced; keeps what it hears."""
 
-    def __init__(self, clock, burst, every_s=1.0, late=lambda: 0.0):
+    def __init__(self, clock, burst, every_s=1.0, late=lambda: 0.0, gap_s=0.003):
         self.link = PLUGIN.open_link("vbus://bench", clock)
-        self.clock, self.burst, self.every_s, self.late = clock, burst, every_s, late
+        self.clock, self.burst, self.every_s, self.late, self.gap_s = clock, burst, every_s, late, gap_s
         self.on, self.sent_ms = True, 0
         self.heard = []  # (ms, frame)
 
     async def speak(self):
         while True:
             for one in self.burst:
-                await asyncio.sleep(0.003)
+                await asyncio.sleep(self.gap_s)
                 if self.on:
                     await self.link.send(one)
                     self.sent_ms = self.clock.mono_ms()
-            await asyncio.sleep(self.every_s - 0.003 * len(self.burst) + self.late())
+            await asyncio.sleep(self.every_s - self.gap_s * len(self.burst) + self.late())
 
     async def hear(self):
         while True:

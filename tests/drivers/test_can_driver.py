@@ -85,6 +85,44 @@ def test_jitter_makes_no_extra_and_no_torn_samples(jitter):
     assert 15_000 <= run(main) <= 25_000
 
 
+@pytest.mark.parametrize("gap_s", [0.02, 0.1, 0.18])
+def test_a_battery_that_spreads_its_frames_over_the_second_gives_whole_sets(gap_s):
+    """Connecting may end in the middle of a burst: two samples later that is mended."""
+
+    async def main(clock):
+        count = 0
+
+        def next_burst():
+            nonlocal count
+            count += 1
+            voltage = CanFrame(0x356, (5000 + count).to_bytes(2, "little") + bytes(4))
+            soc = frame(0x355, f"{count:02x}006400")
+            battery.burst = [frame(0x359, "00000000014E50"), frame(0x351, "1002C012C012"), soc, voltage]
+            return 0.0
+
+        burst = [frame(0x351, "1002C012C012"), frame(0x355, "00006400"), frame(0x356, "881300000000")]
+        async with site(clock, burst, gap_s=gap_s, late=next_burst) as (battery, driver):
+            await driver.connect()
+            for _ in range(2):
+                await driver.read()
+            for _ in range(20):
+                now = values(await driver.read())
+                assert (now["battery_voltage_mv"][0] - 50_000) // 10 == now["battery_soc_bp"][0] // 100
+
+    run(main)
+
+
+def test_a_battery_that_sends_its_anchors_one_a_second_is_still_found():
+    async def main(clock):
+        burst = [frame(0x351, "1002C012C012"), frame(0x355, "2A006400"), frame(0x356, "881300000000")]
+        async with site(clock, burst, gap_s=1.0, every_s=3.0) as (_, driver):
+            await driver.connect()
+            stamps = [(await driver.read()).stamp.mono_ms for _ in range(10)]
+            assert max(b - a for a, b in pairwise(stamps)) <= 1250
+
+    run(main)
+
+
 def test_what_follows_the_anchors_belongs_to_the_same_sample():
     async def main(clock):
         burst = frames("version 1.2")
