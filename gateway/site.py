@@ -27,6 +27,18 @@ def preference(quantity: Quantity | None, role: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """A derating curve: what part of the power (bp) is left over the values of `over`, in its own unit.
+
+    Points (value, part) by rising value; none: that direction is not derated.
+    """
+
+    over: Quantity
+    charge: tuple[tuple[int, int], ...] = ()
+    discharge: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """One device of the site. `options` are the link's and profile's own settings, already checked."""
 
@@ -42,6 +54,8 @@ class Device:
     control: bool = True  # may be written to, if its profile can
     timer_s: int = 0  # measured reversion time at commissioning; 0: the profile's
     of: str = ""  # of a battery: the inverter it hangs on, where there are several
+    derating: tuple[Curve, ...] = ()
+    cells: int = 0  # of a battery: in series; 0: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +117,19 @@ class MqttSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """A load that may be switched off: a channel of a relay device. A higher `priority` goes off first."""
+
+    name: str
+    device: str
+    channel: str
+    power_w: int
+    priority: int = 1
+    min_on_ms: int = 0  # runs at least so long before it goes off (again)
+    min_off_ms: int = 0  # and rests at least so long
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     id: str
     limits: SiteLimits
@@ -114,6 +141,7 @@ class Site:
     trust_host_clock: bool = False
     control_ms: int = 1000
     socket: Path = Path("/run/gridseal/control.sock")
+    loads: tuple[Load, ...] = ()
     signers: frozenset[str] = frozenset()  # lower-case addresses whose signed orders count
     # Names of the devices of each battery (inverter and what measures it); empty where there is but one.
     batteries: tuple[frozenset[str], ...] = ()
