@@ -6,7 +6,7 @@ and this is not a safety function: those are in the BMS and the inverter. Number
 invariants of docs/safety.md:
 
  1 every write within all limits      limit: _windows, _settled     9 priority of sources    ledger.py
- 2 an unknown limit is 0              _known, _windows             10 wall-clock steps       term
+ 2 an unknown limit is 0              _limits, plausible.py        10 wall-clock steps       term
  3 every command ends                 admit, term, control.py      11 at most once           admit, ledger.py
  4 device timer armed, refreshed      setpoint.py                  12 rates and budgets      admit, control.py
  5 ramp, except toward zero           _ramp                        13 loss of store, chain   control.py
@@ -19,7 +19,9 @@ import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from gateway.derate import WHOLE_BP, Share
 from gateway.model import Cause, ClockTrust, Command, Limits, ServiceKind, Source, Stamp, Verdict
+from gateway.recovery import Edge, moved, relaxed
 from gateway.site import SiteLimits
 
 AHEAD_MAX_MS = 7 * 86_400_000  # an order for later than a week is somebody's mistake of units
@@ -30,6 +32,8 @@ TEMPERATURE_MIN_CC, TEMPERATURE_MAX_CC = -5000, 12_000
 SOC_FULL_BP = 10_000
 NOTHING = Limits(0, 0)
 EVERYTHING = Limits(POWER_MAX_W, POWER_MAX_W)
+# The battery's own limits. An unknown one is none of them: it closes its direction while it is unknown.
+RELAXED = frozenset({Cause.BMS, Cause.TEMPERATURE, Cause.CELL, Cause.SOC})
 
 
 # -- admission: once, when an order arrives ---------------------------------------------------------------
@@ -166,17 +170,21 @@ class Moment:
     quantise: Callable[[int], int]
     halt: Cause | None = None  # 3, 9: why nothing may flow, whatever the limits
     others: Limits = NOTHING  # what the site's other batteries may be doing, each way at its worst
+    derating: tuple[Share, ...] = ()  # what its temperature and cells leave of the battery's power
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What one cycle leaves to the next. `direction`: sign of the last power, 0 if dwell is not due."""
+    """What one cycle leaves to the next. `direction`: sign of the last power, 0 if dwell is not due; `charge`
+    and `discharge`: from where the battery's own limits are being relaxed."""
 
     changed_ms: int  # when the written power last changed
     rest_ms: int  # since when it is zero
     direction: int = 0
     full: bool = False
     empty: bool = False
+    charge: Edge | None = None
+    discharge: Edge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +199,8 @@ def limit(target_w: int, last_w: int, moment: Moment, memory: Memory) -> tuple[O
     """What may be written now for `target_w`, after `last_w`; pure."""
     memory = _remember_soc(moment, memory)
     power_w, causes = target_w, []
-    windows = tuple(_windows(moment, memory))
+    windows = _windows(moment, memory)
+    memory = _remember_edges(windows, moment, memory)
     for cause, window in windows:
         if (clipped := _clip(power_w, window)) != power_w:
             power_w = clipped
@@ -210,7 +219,39 @@ def _clip(power_w: int, window: Limits) -> int:
     return max(-window.charge_w, min(window.discharge_w, power_w))
 
 
-def _windows(moment: Moment, memory: Memory) -> Iterator[tuple[Cause, Limits]]:
+Window = tuple[Cause, Limits]
+
+
+def _windows(moment: Moment, memory: Memory) -> tuple[Window, ...]:
+    """1: every limit of the moment with its name, and how far those that fell have recovered."""
+    found = tuple(_limits(moment, memory))
+    if moment.nameplate is None:
+        return found  # nothing may flow
+    own, plate, now_ms = _least(found, RELAXED, moment.nameplate), moment.nameplate, moment.now_ms
+    charge_w = relaxed(memory.charge, own.charge_w, now_ms, plate.charge_w)
+    discharge_w = relaxed(memory.discharge, own.discharge_w, now_ms, plate.discharge_w)
+    return (*found, (Cause.RECOVERY, Limits(charge_w, discharge_w)))
+
+
+def _remember_edges(windows: tuple[Window, ...], moment: Moment, memory: Memory) -> Memory:
+    plate, now_ms = moment.nameplate, moment.now_ms
+    if plate is None:
+        return memory
+    own = _least(windows, RELAXED, plate)
+    return replace(
+        memory,
+        charge=moved(memory.charge, own.charge_w, now_ms, plate.charge_w),
+        discharge=moved(memory.discharge, own.discharge_w, now_ms, plate.discharge_w),
+    )
+
+
+def _least(windows: tuple[Window, ...], causes: frozenset[Cause], most: Limits) -> Limits:
+    """The narrowest of the windows with these names, inside `most`."""
+    chosen = [most, *(window for cause, window in windows if cause in causes)]
+    return Limits(min(w.charge_w for w in chosen), min(w.discharge_w for w in chosen))
+
+
+def _limits(moment: Moment, memory: Memory) -> Iterator[Window]:
     """1: every limit of the moment with its name; 2: an unknown one closes its direction."""
     if moment.halt is not None:
         yield moment.halt, NOTHING
@@ -218,13 +259,30 @@ def _windows(moment: Moment, memory: Memory) -> Iterator[tuple[Cause, Limits]]:
         yield Cause.STALE_LIMIT, NOTHING
     else:
         yield Cause.INVERTER, moment.nameplate
-    yield from _bms(moment.bms, moment.voltage_mv)
+    bms = tuple(_bms(moment.bms, moment.voltage_mv))
+    yield from bms
+    yield from _derated(moment, bms)
     yield from _shared(moment)
     yield _soc(moment, memory)
     yield _temperature(moment)
 
 
-def _shared(moment: Moment) -> Iterator[tuple[Cause, Limits]]:
+def _derated(moment: Moment, bms: tuple[Window, ...]) -> Iterator[Window]:
+    """The curves' part of what inverter and BMS allow at most."""
+    if moment.nameplate is None:
+        return
+    whole = _least(bms, frozenset({Cause.BMS}), moment.nameplate)
+    for share in moment.derating:
+        yield (
+            share.cause,
+            Limits(
+                whole.charge_w * share.charge_bp // WHOLE_BP,
+                whole.discharge_w * share.discharge_bp // WHOLE_BP,
+            ),
+        )
+
+
+def _shared(moment: Moment) -> Iterator[Window]:
     """1: what all batteries of the site together must keep: the others' part is taken at its worst."""
     for cause, window in (
         (Cause.SITE, _site(moment.site)),
@@ -255,7 +313,7 @@ def _site(site: SiteLimits) -> Limits:
     return Limits(site.charge_w, site.discharge_w)
 
 
-def _bms(bms: Bms, voltage_mv: int | None) -> Iterator[tuple[Cause, Limits]]:
+def _bms(bms: Bms, voltage_mv: int | None) -> Iterator[Window]:
     if not bms.reached:
         yield Cause.STALE_LIMIT, NOTHING
     voltage = _known(voltage_mv, VOLTAGE_MIN_MV, VOLTAGE_MAX_MV)
@@ -270,7 +328,7 @@ def _bms(bms: Bms, voltage_mv: int | None) -> Iterator[tuple[Cause, Limits]]:
             yield _one_sided(_known(power, 0, POWER_MAX_W), side)
 
 
-def _one_sided(bound_w: int | None, side: str) -> tuple[Cause, Limits]:
+def _one_sided(bound_w: int | None, side: str) -> Window:
     cause = Cause.STALE_LIMIT if bound_w is None else Cause.BMS
     return cause, replace(EVERYTHING, **{side: bound_w or 0})
 
@@ -280,7 +338,7 @@ def _known(value: int | None, least: int, most: int) -> int | None:
     return value if value is not None and least <= value <= most else None
 
 
-def _grid(moment: Moment) -> tuple[Cause, Limits]:
+def _grid(moment: Moment) -> Window:
     """grid = house - battery must stay between -export and +import; unmeasured, nothing is sure."""
     house_w = _known(moment.house_w, -POWER_MAX_W, POWER_MAX_W)
     if house_w is None:
@@ -302,13 +360,13 @@ def _remember_soc(moment: Moment, memory: Memory) -> Memory:
     return replace(memory, full=full, empty=empty)
 
 
-def _soc(moment: Moment, memory: Memory) -> tuple[Cause, Limits]:
+def _soc(moment: Moment, memory: Memory) -> Window:
     if _known(moment.soc_bp, 0, SOC_FULL_BP) is None:
         return Cause.STALE_LIMIT, NOTHING
     return Cause.SOC, Limits(0 if memory.full else POWER_MAX_W, 0 if memory.empty else POWER_MAX_W)
 
 
-def _temperature(moment: Moment) -> tuple[Cause, Limits]:
+def _temperature(moment: Moment) -> Window:
     if not moment.temperature_expected:
         return Cause.TEMPERATURE, EVERYTHING  # the BMS keeps it inside its own limits
     value = _known(moment.temperature_cc, TEMPERATURE_MIN_CC, TEMPERATURE_MAX_CC)
@@ -348,7 +406,7 @@ def _ramp(power_w: int, last_w: int, moment: Moment, memory: Memory) -> int:
     return _sign(power_w) * min(abs(power_w), base_w + room_w)
 
 
-def _settled(power_w: int, moment: Moment, windows: tuple[tuple[Cause, Limits], ...]) -> int:
+def _settled(power_w: int, moment: Moment, windows: tuple[Window, ...]) -> int:
     """1: what the device will really hold, checked again: it may only have come nearer to zero."""
     settled = moment.quantise(power_w)
     nearer = abs(settled) <= abs(power_w) and _sign(settled) in (0, _sign(power_w))

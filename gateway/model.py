@@ -250,7 +250,10 @@ class Verdict:
 
 
 class Cause(StrEnum):
-    """What curtailed a setpoint in a cycle. Nothing is clamped without one of these."""
+    """What curtailed a setpoint in a cycle. Nothing is clamped without one of these.
+
+    Their order is signed (bit i of a delivery's causes): new ones go to the end.
+    """
 
     INVERTER = "inverter limit"
     BMS = "bms limit"
@@ -269,6 +272,8 @@ class Cause(StrEnum):
     STOP = "stop"
     PRIORITY = "higher source"
     OFFLINE = "device away"
+    CELL = "cell voltage"
+    RECOVERY = "limit recovering"  # it was lower lately and is relaxed slowly
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ It owns the choice of sources: every provider of a battery's limit counts, and a
 never reached makes all its limits unknown. It refuses to fill gaps: what is not GOOD is None.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
+from gateway.derate import Share, share
 from gateway.envelope import Bms, Memory, Moment
 from gateway.lease import Hand, Hold, Phase
 from gateway.model import Cause, Limits, Quantity, SetpointSpec
@@ -57,6 +59,16 @@ def bms(view: View, site: Site, devices: frozenset[str]) -> Bms:
     )
 
 
+def derating(own: View, site: Site, devices: frozenset[str]) -> Iterator[Share]:
+    """What the curves of one battery's devices leave. Each is read where its own device measures, and if that
+    measures no such thing, where any of the battery's does."""
+    for device in site.devices:
+        alone = own.of(frozenset({device.name}))
+        for curve in device.derating if device.name in devices else ():
+            found = alone.get(curve.over) or own.get(curve.over)
+            yield share(curve, found.good if found else None)
+
+
 def moment(
     own: View, site: Site, limits: SiteLimits, hand: Hand, devices: frozenset[str], reach: Limits,
     house_w: int | None, halt: Cause | None,
@@ -79,6 +91,7 @@ def moment(
         step_w=spec.step_w if spec else 1,
         quantise=hand.quantise,
         halt=halt,
+        derating=tuple(derating(own, site, devices)),
     )
 
 
@@ -88,7 +101,7 @@ def remember(memory: Memory, hold: Hold, view: View, before_ms: int) -> Memory:
     While it is under its own control, a measured flow is the direction that a dwell must end.
     """
     if hold.phase in WRITTEN:
-        return Memory(hold.since_ms, memory.rest_ms, memory.direction, memory.full, memory.empty)
+        return replace(memory, changed_ms=hold.since_ms)
     flow_w = view.good(Quantity.BATTERY_POWER) or 0
     direction = 0 if abs(flow_w) <= FLOW_W else (1 if flow_w > 0 else -1)
-    return Memory(before_ms, view.now_ms, direction, memory.full, memory.empty)
+    return replace(memory, changed_ms=before_ms, rest_ms=view.now_ms, direction=direction)

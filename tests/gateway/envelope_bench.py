@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from gateway import envelope
+from gateway.derate import Share
 from gateway.envelope import EVERYTHING, Bms, Memory, Moment, Outcome, Static
 from gateway.model import Cause, ClockTrust, Command, Limits, ServiceKind, Source, Stamp
 from gateway.site import SiteLimits
@@ -85,6 +86,12 @@ quantisers = st.sampled_from(
         lambda w: 0,
     ]
 )
+shares = st.builds(
+    Share,
+    st.sampled_from([Cause.TEMPERATURE, Cause.CELL, Cause.STALE_LIMIT]),
+    st.integers(0, 10_000),
+    st.integers(0, 10_000),
+)
 moments = st.builds(
     Moment,
     now_ms=st.just(1_000_000),
@@ -108,6 +115,7 @@ moments = st.builds(
     step_w=st.integers(1, 100),
     quantise=quantisers,
     halt=st.sampled_from([None, None, None, Cause.STOP]),
+    derating=st.lists(shares, max_size=2).map(tuple),
 )
 memories = st.builds(
     Memory,
@@ -121,7 +129,7 @@ memories = st.builds(
 calm = st.builds(
     lambda m, soc, house: replace(
         m, nameplate=Limits(9_000, 9_000), bms=Bms((10**6,), (10**6,)), voltage_mv=50_000, soc_bp=soc,
-        temperature_cc=2000, house_w=house, halt=None, contract=EVERYTHING, quantise=lambda w: w,
+        temperature_cc=2000, house_w=house, halt=None, derating=(), contract=EVERYTHING, quantise=lambda w: w,
     ),
     moments,
     st.integers(0, 10_000),

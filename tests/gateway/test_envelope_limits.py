@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import envelope
+from gateway.derate import Share
 from gateway.envelope import Bms, Memory, Moment, Outcome
 from gateway.model import Cause, Limits
 from tests.gateway.envelope_bench import FREE, SITE, calm, decide, memories, moments, powers
@@ -42,6 +43,8 @@ def test_invariant_01_every_power_is_inside_every_limit(
         (0 if house is None else max(0, site.import_w - house), charge),
         (0 if house is None else max(0, site.export_w + house), discharge),
         (0 if now.halt else 10**9, abs(power_w)),
+        *((plate.charge_w * share.charge_bp // 10_000, charge) for share in now.derating),
+        *((plate.discharge_w * share.discharge_bp // 10_000, discharge) for share in now.derating),
     ):
         assert value <= most
     assert abs(power_w) <= abs(target)
@@ -110,6 +113,26 @@ def test_each_limit_names_itself() -> None:
     ):
         site = {"site": replace(fast, export_w=20_000) if cause is not Cause.GRID else fast}
         assert decide(target, **{**site, **changes}) == Outcome(power_w, (cause,))
+
+
+def test_derating_in_figures() -> None:
+    """Of what the inverter and the BMS allow at most, whichever is less."""
+    fast = {"site": replace(SITE, ramp_w_per_s=100_000)}
+    cold = Share(Cause.TEMPERATURE, 2500, 10_000)
+    assert decide(-9000, derating=(cold,), **fast) == Outcome(-2250, (Cause.TEMPERATURE,))
+    assert decide(4000, derating=(cold,), **fast) == Outcome(4000, ())
+    small = Bms((40_000,), (40_000,))  # 2 kW
+    assert decide(-1500, bms=small, derating=(cold,), **fast) == Outcome(-500, (Cause.TEMPERATURE,))
+    low = Share(Cause.CELL, 10_000, 1000)
+    assert decide(1500, bms=small, derating=(cold, low), **fast) == Outcome(200, (Cause.CELL,))
+
+
+@given(st.integers(1, 9000))
+def test_invariant_02_a_curve_without_its_measurement_closes_its_direction(power_w: int) -> None:
+    lost = Share(Cause.STALE_LIMIT, 0, 10_000)
+    outcome = decide(-power_w, derating=(lost,))
+    assert (outcome.power_w, Cause.STALE_LIMIT in outcome.causes) == (0, True)
+    assert decide(power_w, derating=(lost,)) == decide(power_w)
 
 
 @given(calm, st.sampled_from([lambda w: w + 1, lambda w: -w, lambda w: w * 2]))

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import envelope
-from gateway.envelope import Memory, Moment, Outcome
+from gateway.envelope import Bms, Memory, Moment, Outcome
 from gateway.model import Cause
+from gateway.recovery import RELAX_BP_PER_S
 from tests.gateway.envelope_bench import FREE, SITE, calm, decide, memories, moment, powers
 
 
@@ -59,7 +60,7 @@ def test_the_dwell_in_figures() -> None:
     memory = Memory(0, 0, 1)
     outcome, memory = envelope.limit(-1000, 2000, moment(), memory)
     assert outcome == Outcome(0, (Cause.DWELL,))
-    assert memory == Memory(1_000_000, 1_000_000, 1)
+    assert (memory.changed_ms, memory.rest_ms, memory.direction) == (1_000_000, 1_000_000, 1)
     for ms, power_w in ((1999, 0), (2000, -1000)):
         later = moment(now_ms=1_000_000 + ms)
         assert envelope.limit(-1000, 0, later, memory)[0].power_w == power_w
@@ -67,6 +68,7 @@ def test_the_dwell_in_figures() -> None:
     assert again.power_w == 1000  # back the same way needs no rest
 
 
+UNMOVED = {"direction": 0, "changed_ms": 0, "charge": None, "discharge": None}  # the SoC alone matters
 near_bounds = st.one_of(st.integers(0, 10_000), st.integers(9380, 9510), st.integers(990, 1110))
 
 
@@ -75,7 +77,7 @@ def test_invariant_06_soc_bounds_have_hysteresis(socs: list[int], charging: bool
     target, memory, open_again = (-1000 if charging else 1000), FREE, True
     for soc in socs:
         outcome, memory = envelope.limit(target, 0, moment(soc_bp=soc), memory)
-        memory = replace(memory, direction=0, changed_ms=0)
+        memory = replace(memory, **UNMOVED)
         if charging:
             open_again = soc <= SITE.soc_max_bp - SITE.soc_hysteresis_bp or (
                 open_again and soc < SITE.soc_max_bp
@@ -91,10 +93,10 @@ def test_invariant_06_soc_bounds_have_hysteresis(socs: list[int], charging: bool
 def test_the_soc_hysteresis_in_figures() -> None:
     memory = FREE
     for soc, power_w in ((9499, -1000), (9500, 0), (9401, 0), (9400, -1000), (9499, -1000)):
-        outcome, memory = envelope.limit(-1000, 0, moment(soc_bp=soc), replace(memory, changed_ms=0))
+        outcome, memory = envelope.limit(-1000, 0, moment(soc_bp=soc), replace(memory, **UNMOVED))
         assert outcome.power_w == power_w
     for soc, power_w in ((1001, 1000), (1000, 0), (1099, 0), (1100, 1000), (1001, 1000)):
-        fresh = replace(memory, changed_ms=0, direction=0)
+        fresh = replace(memory, **UNMOVED)
         outcome, memory = envelope.limit(1000, 0, moment(soc_bp=soc), fresh)
         assert outcome.power_w == power_w
 
@@ -103,3 +105,45 @@ def test_an_unknown_soc_forgets_no_latch() -> None:
     _, memory = envelope.limit(-1000, 0, moment(soc_bp=9500), FREE)
     _, memory = envelope.limit(-1000, 0, moment(soc_bp=None), memory)
     assert memory.full
+
+
+def test_a_limit_that_fell_is_relaxed_slowly() -> None:
+    """Only the battery's own limits: house and site are free again at once."""
+    fast, memory, told = replace(SITE, ramp_w_per_s=100_000, export_w=9000), FREE, []
+    for second, (amps, house_w) in enumerate(((200, 0), (20, 0), (200, 0), (200, -9000), (200, 0))):
+        bms = Bms((10**6,), (amps * 1000,))
+        now = moment(now_ms=1_000_000 + second * 1000, bms=bms, site=fast, house_w=house_w)
+        outcome, memory = envelope.limit(6000, 0, now, memory)
+        told.append((outcome.power_w, outcome.causes))
+    assert told == [
+        (6000, ()),
+        (1000, (Cause.BMS,)),
+        (1180, (Cause.RECOVERY,)),  # 2 % of 9 kW a second
+        (0, (Cause.GRID,)),
+        (1540, (Cause.RECOVERY,)),
+    ]
+
+
+def test_an_unknown_limit_closes_and_is_no_lower_limit() -> None:
+    fast, memory, told = replace(SITE, ramp_w_per_s=100_000), FREE, []
+    for second, amps in enumerate((100, None, 100, 60, None, 100)):
+        bms = Bms((10**6,), (None if amps is None else amps * 1000,))
+        now = moment(now_ms=1_000_000 + second * 1000, bms=bms, site=fast)
+        outcome, memory = envelope.limit(6000, 0, now, memory)
+        told.append(outcome.power_w)
+    assert told == [5000, 0, 5000, 3000, 0, 3360]
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(1, 3000)), min_size=2, max_size=30))
+def test_no_power_ever_comes_back_faster_than_the_battery_recovers(steps: list[tuple[int, int]]) -> None:
+    """The lowest limit so far, plus what its age allows, bounds every later power."""
+    wide = replace(SITE, ramp_w_per_s=10**6, export_w=9000)
+    now_ms, memory, past = 1_000_000, FREE, []
+    for amps, pause_ms in steps:
+        now_ms += pause_ms
+        now = moment(now_ms=now_ms, bms=Bms((10**6,), (amps * 1000,)), site=wide)
+        outcome, memory = envelope.limit(9000, 0, now, memory)
+        past.append((now_ms, amps * 50))
+        assert outcome.power_w <= min(
+            watts + 9000 * RELAX_BP_PER_S * (now_ms - at) / 10**7 for at, watts in past
+        )
