@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.clock import Clock
-from gateway.driver import Actuator, Driver
+from gateway.driver import Actuator, Driver, Switches
 from gateway.errors import LinkError
 from gateway.model import Points, Sample
+from gateway.relay import RelayWriter
 from gateway.setpoint import SetpointWriter
 from gateway.site import Device
 
@@ -62,6 +63,7 @@ class DeviceTask:
         self.health = Health(device.name, since_ms=clock.mono_ms())
         commanded = device.control and isinstance(driver, Actuator)
         self.hand = SetpointWriter(device, driver, clock) if commanded else None  # type: ignore[arg-type]
+        self.relays = RelayWriter(device, driver, clock) if isinstance(driver, Switches) else None
 
     async def run(self) -> None:
         """Until cancelled. LinkErrors are the device's affair and stay here."""
@@ -70,8 +72,8 @@ class DeviceTask:
                 await self._session()
             except LinkError as error:
                 self._went(str(error))
-                if self.hand is not None:
-                    self.hand.lost()
+                for hand in self._writers():
+                    hand.lost()
                 await self._driver.close()
             await asyncio.sleep(self._pause_s())
 
@@ -86,9 +88,11 @@ class DeviceTask:
         self._attempts = 0
         self._note(online=True, since_ms=self._clock.mono_ms(), failures=0, identity=dict(identity))
         works = [self._listen() if self._driver.pushed else self._poll()]
-        if self.hand is not None:
-            works.append(self._serve(self.hand))
+        works += [self._serve(hand) for hand in self._writers()]
         await _together(works)
+
+    def _writers(self) -> list[SetpointWriter | RelayWriter]:
+        return [hand for hand in (self.hand, self.relays) if hand is not None]
 
     async def _listen(self) -> None:
         """A device that speaks by itself: the end of its bus is the end of the session."""
@@ -112,7 +116,7 @@ class DeviceTask:
         self._note(skipped=self.health.skipped + passed)
         return slot_ms + (passed + 1) * self._device.poll_ms
 
-    async def _serve(self, hand: SetpointWriter) -> None:
+    async def _serve(self, hand: SetpointWriter | RelayWriter) -> None:
         while True:
             try:
                 await hand.serve()

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from gateway.clock import Clock
 from gateway.errors import ConfigError
 from gateway.model import Points, ReadBack, Sample, SetpointSpec
-from gateway.site import Device
+from gateway.site import Curve, Device
 
 GROUP = "gridseal.drivers"
 
@@ -118,6 +118,17 @@ class Actuator(Protocol):
         ...
 
 
+@runtime_checkable
+class Switches(Protocol):
+    """A driver with relays that loads hang on. A channel that is "on" lets its load run."""
+
+    async def switched(self) -> Mapping[str, bool]:
+        """Every channel and whether it is on, read from the device."""
+        ...
+
+    async def switch(self, channel: str, on: bool) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class PlanLine:
     """One request of a poll cycle, for `gridseal check`: what is asked and how long the wire takes."""
@@ -148,6 +159,11 @@ class Profile(Protocol):
     role: str  # inverter | battery | meter
     vendor: str
     model: str
+    cells: int  # of a battery, in series; 0: not known
+
+    def curves(self) -> tuple[Curve, ...]:
+        """How the battery's power is derated; none if it is not."""
+        ...
 
 
 class Plugin(Protocol):
