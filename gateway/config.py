@@ -105,6 +105,8 @@ def _device(
         control=entry.control,
         timer_s=entry.timer // 1000,
         of=entry.of,
+        derating=profile.curves(),
+        cells=profile.cells,
     )
 
 

@@ -164,6 +164,11 @@ class Profile(Protocol):
     def curves(self) -> tuple[Curve, ...]:
         """How the battery's power is derated; none if it is not."""
         ...
+    cells: int  # of a battery, in series; 0: not known
+
+    def curves(self) -> tuple[Curve, ...]:
+        """How the battery's power is derated; none if it is not."""
+        ...
 
 
 class Plugin(Protocol):

@@ -60,13 +60,11 @@ def bms(view: View, site: Site, devices: frozenset[str]) -> Bms:
 
 
 def derating(own: View, site: Site, devices: frozenset[str]) -> Iterator[Share]:
-    """What the curves of one battery's devices leave. Each is read where its own device measures, and if that
-    measures no such thing, where any of the battery's does."""
+    """What the curves of one battery's devices leave, each by what its own device measures."""
     for device in site.devices:
-        alone = own.of(frozenset({device.name}))
-        for curve in device.derating if device.name in devices else ():
-            found = alone.get(curve.over) or own.get(curve.over)
-            yield share(curve, found.good if found else None)
+        if device.name in devices:
+            alone = own.of(frozenset({device.name}))
+            yield from (share(curve, alone.good(curve.over)) for curve in device.derating)
 
 
 def moment(

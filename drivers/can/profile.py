@@ -196,6 +196,8 @@ class CanProfile(ProfileBase):
                     raise ValueError(f"{frame.id:#x} enables {name!r}, which is no limit that could be 0")
             if mixed := given.keys() & {flags.point for flags in frame.flags}:
                 raise ValueError(f"{min(mixed)} is a number and flags")
+        if lacking := self.unmeasured(given):
+            raise ValueError(f"derating is over {lacking[0]}, which no frame gives")
 
 
 def check_name(name: str) -> str:

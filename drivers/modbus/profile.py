@@ -97,6 +97,8 @@ class ModbusProfile(ProfileBase):
                 problems.append(wrong(("points", name, "poll"), slow, point.poll))
         for name, text in self.identity.items():
             problems += self._forbidden(("identity", name, "address"), text, text.count)
+        for over in self.unmeasured(self.points):
+            problems.append(wrong(("derating", over), "this is none of the points", over))
         raise_all("Profile", problems)
         return self
 
