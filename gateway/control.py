@@ -18,6 +18,7 @@ from gateway.errors import ServiceRefused, StoreError
 from gateway.journal import Journal, Store
 from gateway.latch import Latch
 from gateway.lease import Hand, Hold
+from gateway.loads import Loads
 from gateway.member import Member, ramped, worst
 from gateway.model import (
     Cause,
@@ -58,6 +59,7 @@ class Status:
     fault: str = ""
     stop: str = ""
     holds: tuple[Hold, ...] = ()
+    shed: tuple[str, ...] = ()  # loads that are meant to be off
     open_orders: int = 0
     cycles: int = 0
     late_cycles: int = 0
@@ -82,6 +84,7 @@ class Control:
         hands: Sequence[Hand],
         store: Store,
         *,
+        loads: Loads | None = None,
         on_delivery: Callable[[Delivery], None] = _ignore,
         on_cycle: Callable[[bool], None] = _ignore,
     ) -> None:
@@ -89,6 +92,7 @@ class Control:
         self._state = state
         self._clock = clock
         self._store = store
+        self._loads = loads or Loads((), {}, lambda: 0.0)
         self._journal = Journal(store)
         self._on_cycle = on_cycle
         self._rates = Rates(site.limits.commands_per_minute)
@@ -99,7 +103,7 @@ class Control:
         self._latch = Latch(site.id, [m.name for m in self._members], self._journal)
         self._kick = asyncio.Event()
         self._orders = Orders(clock, self._journal, self._kick.set, on_delivery)
-        self._closing = self._reacting = False
+        self._closing = self._reacting = self._blind = False
         self.status = Status()
 
     # -- orders -----------------------------------------------------------------------------------
@@ -160,7 +164,8 @@ class Control:
             self._kick.set()
 
     def _judge(self, command: Command, now: Stamp, *, recent: int = 0) -> Verdict:
-        if reason := services.problem(command) or self._no_room(command):
+        reason = services.problem(command) or self._no_room(command) or self._no_loads(command)
+        if reason:
             return Verdict(False, reason)
         static, known = self._static(), command.id in self._orders
         promised = self._orders.promised(command, envelope.term(command, now))
@@ -174,6 +179,14 @@ class Control:
         if self._closing:
             return "the gateway is stopping"
         return f"{OPEN_MAX} orders are open already" if len(self._orders) >= OPEN_MAX else ""
+
+    def _no_loads(self, command: Command) -> str:
+        wanted_w, able_w = command.parameters.get("shed_w", 0), self._loads.able_w
+        return (
+            f"{wanted_w} W to shed is more than the {able_w} W of this site's loads"
+            if wanted_w > able_w
+            else ""
+        )
 
     def _static(self) -> envelope.Static:
         """The nameplate of all batteries that were reached: what the site can do at all."""
@@ -202,7 +215,8 @@ class Control:
         """
         self._closing = True
         self._orders.cut((), "the gateway was stopped")
-        taken = await asyncio.gather(*(member.hand.fallback(timeout_s) for member in self._members))
+        ends = [member.hand.fallback(timeout_s) for member in self._members]
+        taken = await asyncio.gather(*ends, self._loads.fallback(timeout_s))
         await self._journal.drain(timeout_s)
         return all(taken)
 
@@ -243,6 +257,7 @@ class Control:
     def _cycle(self) -> None:
         """One decision, synchronous from the process image to the leases."""
         view, now = self._state.view(), self._clock.now()
+        self._watch_contact(view, now)
         for member in self._members:
             if trouble := member.watch(view, now):
                 self._latch.trip(member.name, trouble, now)
@@ -253,20 +268,31 @@ class Control:
         worn_out = self._members and all(m.away() is Cause.BUDGET for m in self._members)
         runs = self._orders.due(view.now_ms, self._static(), may_begin=halt is None and not worn_out)
         self._reacting = any(services.LAWS[run.command.kind].fast for run in runs)
-        if not runs or not self._members or self._closing:
+        if not runs or self._closing:
             self._rest(view)
         else:
             self._execute(runs, view, halt)
+
+    def _watch_contact(self, view: View, now: Stamp) -> None:
+        """An emergency contact that opens is a stop, latched like any other; one that cannot be read is none,
+        but nothing is commanded while it is so."""
+        contact = view.get(Quantity.EMERGENCY_STOP)
+        self._blind = contact is not None and contact.good is None
+        if contact is not None and contact.good and not self._latch.stopped:
+            self._latch.press(contact.device, now)
 
     def _execute(self, runs: Sequence[ledger.Run], view: View, halt: Cause | None) -> None:
         able = [m for m in self._members if not self._latch.faulted(m.name) and m.away() is None]
         ours = able if len(self._members) > 1 else self._members
         inputs = sense.inputs(view, sense.house_w(view, (m.devices for m in ours)))
         pile = stack.pile(runs, inputs)
+        if self._loads:
+            shed_w = self._loads.step(0 if halt else pile.shed_w, view.now_ms, self._until_ms(view, runs))
+            inputs = replace(inputs, shed_w=shed_w)
         causes = self._causes(halt)
         commanded_w = 0
-        if pile.target_w is None or pile.unknown or halt is not None or not able:
-            causes += (Cause.STALE_LIMIT,) if pile.unknown else ()
+        if pile.target_w is None or pile.unknown or self._blind or halt is not None or not able:
+            causes += (Cause.STALE_LIMIT,) if pile.unknown or self._blind else ()
             self._release(self._members, view)
         else:
             commanded_w, why = self._command(pile, runs, view, inputs, able)
@@ -326,12 +352,17 @@ class Control:
 
     def _until_ms(self, view: View, runs: Sequence[ledger.Run]) -> int:
         """3: a lease outlives neither its cycles nor the last order it serves."""
-        lease_ms = max(LEASE_CYCLES * self._site.control_ms, LEASE_MS_MIN)
-        return min(view.now_ms + lease_ms, max(run.term.end_ms for run in runs))
+        return min(view.now_ms + self._lease_ms, max(run.term.end_ms for run in runs))
+
+    @property
+    def _lease_ms(self) -> int:
+        return max(LEASE_CYCLES * self._site.control_ms, LEASE_MS_MIN)
 
     def _rest(self, view: View) -> None:
-        """No order acts: the devices' own control."""
+        """No order acts: the devices' own control, and all loads on."""
         self._release(self._members, view)
+        if self._loads:
+            self._loads.step(0, view.now_ms, view.now_ms + self._lease_ms)
         self._show(view, (), 0, 0, ())
 
     def _release(self, members: Sequence[Member], view: View) -> None:
@@ -380,6 +411,7 @@ class Control:
             fault=self._latch.fault,
             stop=self._latch.stopped,
             holds=tuple(member.hold for member in self._members),
+            shed=self._loads.off,
             open_orders=len(self._orders),
         )
 

@@ -20,6 +20,7 @@ from gateway.control import Control
 from gateway.device import DeviceTask
 from gateway.driver import Plugin, find_plugins
 from gateway.errors import ChainError, ConfigError, GridsealError, ServiceRefused, StoreError
+from gateway.loads import Loads
 from gateway.model import Command, ServiceKind, Source
 from gateway.notify import Notifier
 from gateway.site import Site
@@ -145,8 +146,15 @@ class Daemon:
             for device in self.site.devices
         }
         self._hands = [task.hand for task in self.devices.values() if task.hand]
+        relays = {name: task.relays for name, task in self.devices.items() if task.relays}
         self.control = Control(
-            self.site, self.state, self.clock, self._hands, self.store, on_cycle=self._cycled
+            self.site,
+            self.state,
+            self.clock,
+            self._hands,
+            self.store,
+            loads=Loads(self.site.loads, relays, self._random),
+            on_cycle=self._cycled,
         )
         self.attestor = self._make_attestor()
         if self.site.chain and self.platform and self.signer:

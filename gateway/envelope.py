@@ -96,6 +96,8 @@ def _wrong_time(command: Command, site: SiteLimits, now: Stamp) -> str:
 
 def too_much(reach: Limits, static: Static) -> str:
     """Why this reach is above nameplate or site; empty if it is not. Asked again when an order begins."""
+    if reach == NOTHING:
+        return ""  # asks for no power of its own
     if static.nameplate is None:
         return "no inverter that can be controlled has been reached yet"
     bounds = (("the inverter's nameplate", static.nameplate), ("the site's limit", _site(static.site)))

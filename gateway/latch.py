@@ -66,6 +66,21 @@ class Latch:
         """It was a repeat of a stop that had been ended."""
         self._stops.pop(command_id, None)
 
+    def press(self, device: str, now: Stamp) -> None:
+        """An emergency contact at the site was opened: a stop by the operator, durable as soon as can be."""
+        seed = f"{self._site}\n{device}\n{now.wall_ms}\n{now.mono_ms}\ncontact"
+        command = Command(
+            hashlib.sha256(seed.encode()).hexdigest(),
+            Source.OPERATOR,
+            ServiceKind.STOP,
+            now.wall_ms,
+            now.wall_ms,
+            origin=f"emergency contact at {device}",
+        )
+        self.stop(command)
+        self._journal.put(commands.insert, command, Verdict(True), now.wall_ms)
+        self.stored(command, now)
+
     def trip(self, device: str, text: str, now: Stamp) -> None:
         """Latch a device's fault, once; its next one only after this is cleared."""
         if self.faulted(device):

@@ -23,6 +23,7 @@ class Inputs:
     grid_w: int | None = None
     soc_bp: int | None = None
     voltage_mv: int | None = None  # of the grid
+    shed_w: int = 0  # nameplate power of the loads that are off
 
 
 @dataclass(frozen=True, slots=True)

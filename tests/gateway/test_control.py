@@ -26,7 +26,7 @@ def test_a_setpoint_from_order_to_account() -> None:
         assert (status.mode, status.command, status.target_w) == ("running", command, 4000)
         assert (status.commanded_w, status.measured_w, status.causes) == (4000, 4000, ())
         assert 0 < status.remaining_ms <= 11_000
-        assert status.hold.phase is Phase.HELD
+        assert status.holds[0].phase is Phase.HELD
         await w.wait(12)
         assert w.state_of(command) is CommandState.DONE
         assert w.status.mode == "fallback"

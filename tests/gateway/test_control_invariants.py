@@ -242,7 +242,7 @@ def test_invariant_14_a_foreign_write_makes_us_yield_and_say_so(
     async def script(w: World) -> None:
         await w.give(power, 300)
         await w.wait(seconds)
-        while w.status.hold.phase is not Phase.HELD or w.status.causes:
+        while w.status.holds[0].phase is not Phase.HELD or w.status.causes:
             await w.wait(0.1)
         if abs(w.inverter.register_w - other) <= SPEC.step_w:
             return
