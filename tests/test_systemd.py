@@ -4,6 +4,8 @@ import configparser
 import subprocess
 from pathlib import Path
 
+from gateway.daemon import CHAIN_CHECK_S
+from gateway.store import OPEN_S_MAX
 from tests.tools import need
 
 UNIT = Path(__file__).parent.parent / "systemd/gridseal.service"
@@ -36,4 +38,5 @@ def test_systemd_is_told_when_it_is_ready_and_starts_it_again():
     service = unit["Service"]
     assert (service["Type"], service["Restart"]) == ("notify", "always")
     assert int(service["WatchdogSec"]) >= 10  # ten control cycles of the slowest kind
+    assert int(service["TimeoutStartSec"]) > OPEN_S_MAX + CHAIN_CHECK_S  # or a full check never ends
     assert int(service["TimeoutStopSec"]) > 20  # the fallback and the store each have ten seconds

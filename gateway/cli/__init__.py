@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser.parse_args(words)
         verb = _verb(args.verb)
         code: int = verb.run(args)
-        sys.stdout.flush()
+        print(end="", flush=True)
         return code
     except GridsealError as error:
         lines = str(error).splitlines() or [type(error).__name__]
@@ -48,10 +48,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'gridseal: {error.name} is not installed: pip install "gridseal[chain]"', file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         return 0
+    except OSError as error:  # a full disk under the output, a folder that may not be entered
+        print(f"gridseal: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        if error.filename is None:
+            _silence()
+        return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _silence() -> None:
+    """What could not be written is not tried again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Version(argparse.Action):

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway import config, units
+from gateway.cli.screen import Screen
 from gateway.driver import Plan, find_plugins
 from gateway.model import Quantity
 from gateway.site import Device, Site
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_as_json(site, plans, busy)))
     else:
-        _show(Console(highlight=False), site, plans, busy)
+        _show(Screen(), site, plans, busy)
         for link, share in crowded.items():
             print(f"{link}: polls need {share:.0%} of the time there is; poll slower or split the wire")
     return 1 if crowded else 0

@@ -38,7 +38,7 @@ NAME = "export"
 HELP = """\
 write stored readings, or the signed records, to a file or to the terminal
 
-SITE is a site.yaml, or the path of a database (.db), also of one that was set aside. The daemon
+SITE is a site.yaml, or the path of a database, also of one that was set aside. The daemon
 may run meanwhile. Times are UTC unless they say otherwise; --to is not included.
 
   gridseal export site.yaml --from 2026-11-01 --to 2026-11-02 -o day.csv
@@ -80,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--with-readings goes with --format records: csv and jsonl are readings already")
     if args.device and args.format == "records":
         raise ConfigError("--device goes with readings: a record speaks of the whole site")
+    if args.start_ms >= args.end_ms:
+        raise ConfigError("--to must be later than --from: nothing lies between them")
     conn = files.connect_readonly(store_path(args.site))
     try:
         _export(conn, args)
@@ -92,8 +94,7 @@ def run(args: argparse.Namespace) -> int:
 
 def store_path(site: Path) -> Path:
     """The database that SITE names."""
-    named = site.suffix == ".db" or ".db.aside-" in site.name
-    return site if named else config.load(site).store.path
+    return site if files.is_database(site) else config.load(site).store.path
 
 
 def _export(conn: sqlite3.Connection, args: argparse.Namespace) -> None:

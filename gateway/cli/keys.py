@@ -26,7 +26,8 @@ Nothing here ever prints the secret; keep a copy of keystore and passphrase, apa
   gridseal keys show /etc/gridseal/key.json                        the address, without the passphrase
   gridseal keys show /etc/gridseal/key.json --passphrase FILE      opens it: address and public key
 
-`new` makes the passphrase file as well when there is none."""
+`new` makes the passphrase file as well when there is none. What root makes belongs to whom the folder
+belongs to: in /var/lib/gridseal that is the daemon, once it was started there."""
 
 PASSPHRASE_BYTES = 24  # of randomness: more than anybody can try
 
@@ -85,7 +86,8 @@ def _facts(path: Path, address: str, public_key: bytes) -> dict[str, Any]:
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    """Write a file that did not exist, readable by its owner alone, and make it durable."""
+    """Write a file that did not exist, readable by its owner alone, and make it durable. Root makes it for
+    the folder's owner: the daemon runs as another, and could not read its own key."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -93,6 +95,9 @@ def _write_new(path: Path, content: bytes) -> None:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}")
     with os.fdopen(handle, "wb") as file:
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(handle, owner.st_uid, owner.st_gid)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

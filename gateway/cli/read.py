@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway import config, units
+from gateway.cli.screen import Screen
 from gateway.clock import SystemClock
 from gateway.driver import find_plugins
 from gateway.errors import ConfigError, LinkError
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_as_json(identity, sample)))
     else:
-        _show(Console(highlight=False), device, identity, sample, age_ms)
+        _show(Screen(), device, identity, sample, age_ms)
     return 0
 
 

@@ -2,12 +2,13 @@
 
 import argparse
 import asyncio
-import getpass
 import json
+import re
 import secrets
 from pathlib import Path
 
 from gateway import config, units
+from gateway.cli import person
 from gateway.model import ServiceKind
 from gateway.uplink.local import ask
 
@@ -25,12 +26,18 @@ until --release, which also clears a latched fault.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("site", type=Path, help="the site.yaml of the running daemon")
+    # argparse takes "-3kW", unlike "-3 kW" and "-3", for an option that it does not know.
+    parser._negative_number_matcher = re.compile(r"-\d")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--power", type=_power, help='battery power, "+2 kW" discharges, "-3 kW" charges')
     what.add_argument("--stop", action="store_true", help="fallback now, latched")
     what.add_argument("--release", action="store_true", help="end a stop, clear a latched fault")
     parser.add_argument(
-        "--for", dest="duration_ms", type=_duration, help='how long, as "5 min"; needed by --power'
+        "--for",
+        dest="duration_ms",
+        type=_duration,
+        metavar="TIME",
+        help='how long, as "5 min"; goes with --power, which needs it',
     )
     parser.set_defaults(usage=parser.error)
     parser.add_argument("--json", action="store_true", help="print the answer as one JSON object")
@@ -53,6 +60,8 @@ def _duration(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     if args.power is not None and args.duration_ms is None:
         args.usage('--power needs an end: add --for "5 min"')
+    if args.power is None and args.duration_ms is not None:
+        args.usage("--for goes with --power: a stop lasts until --release")
     site = config.load(args.site)
     answer = asyncio.run(ask(site.socket, _request(args)))
     if args.json:
@@ -64,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _request(args: argparse.Namespace) -> dict[str, object]:
     if args.release:
-        return {"do": "release", "who": getpass.getuser()}
+        return {"do": "release", "who": person.name()}
     kind = ServiceKind.STOP if args.stop else ServiceKind.FIXED_POWER
     return {
         "do": "submit",
@@ -72,5 +81,5 @@ def _request(args: argparse.Namespace) -> dict[str, object]:
         "kind": kind.value,
         "duration_ms": args.duration_ms or 0,
         "parameters": {} if args.stop else {"power_w": args.power},
-        "who": getpass.getuser(),
+        "who": person.name(),
     }

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.live import Live
 
 from gateway import config
+from gateway.cli.screen import Screen
 from gateway.cli.view import render
 from gateway.site import Site
 from gateway.uplink.local import ask
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(status))
     else:
-        Console(highlight=False).print(render(status))
+        Screen().print(render(status))
     return 0 if healthy(status) else 1
 
 
@@ -51,7 +51,7 @@ def healthy(status: dict[str, Any]) -> bool:
 
 
 async def _watch(site: Site) -> None:
-    with Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live:
+    with Live(console=Screen(), screen=True, auto_refresh=False) as live:
         while True:
             live.update(render(await ask(site.socket, {"do": "status"})), refresh=True)
             await asyncio.sleep(WATCH_S)

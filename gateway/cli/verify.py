@@ -23,7 +23,7 @@ NAME = "verify"
 HELP = """\
 check signed records: sequence, digests, signatures, Merkle roots; prove one reading
 
-WHAT is a file made by `gridseal export --format records`, or a site.yaml, or a database (.db). Each
+WHAT is a file made by `gridseal export --format records`, or a site.yaml, or a database. Each
 digest is made again from the record's body, each signature must be by one key, each record must name
 the digest before it, and where the readings are there their Merkle root is rebuilt. No chain is asked:
 that a contract accepted a record is for the contract to say.
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _rows(what: Path) -> Iterator[tuple[str, Row]]:
     """Each row, and where it stands for people."""
-    if what.suffix in (".yaml", ".yml", ".db") or ".db.aside-" in what.name:
+    if what.suffix in (".yaml", ".yml") or files.is_database(what):
         yield from _stored(export.store_path(what))
     else:
         yield from _exported(what)

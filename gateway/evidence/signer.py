@@ -130,6 +130,8 @@ def _read(path: Path, limit: int, what: str, hint: str) -> bytes:
     try:
         with path.open("rb") as file:
             raw = file.read(limit + 1)
+    except PermissionError:
+        raise ConfigError(f"{path}: cannot read the {what}: give the file to the user that gridseal runs as")
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the {what}: {error.strerror}; {hint}")
     if len(raw) > limit:

@@ -23,6 +23,8 @@ CHECKPOINT_PAGES = 4000  # 4 MB of log: the same few pages are written to the da
 WAL_BYTES_MAX = 8 * 2**20  # what a checkpoint leaves of the log
 ASIDE_MAX = 1000
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_UNWRITABLE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
+_HEADER = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,13 @@ def lock(path: Path) -> int:
     """Hold the database for this process; returns the descriptor to close. StoreError when it is taken."""
     if not path.parent.is_dir():
         raise StoreError(f"{path.parent} is not a directory: create it, or change store.path")
-    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"{path}.lock cannot be made: {error.strerror}; give {path.parent} to the user that gridseal runs"
+            " as, or change store.path"
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -111,6 +119,17 @@ def _assert_pragma(conn: sqlite3.Connection, name: str, wanted: str, expected: s
         )
 
 
+def is_database(path: Path) -> bool:
+    """Whether `path` is one by its content, or was one by its name."""
+    if path.suffix == ".db" or ".aside-" in path.name:
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_HEADER)) == _HEADER
+    except OSError:
+        return False
+
+
 def connect_readonly(path: Path) -> sqlite3.Connection:
     """For exports, while a daemon may run. StoreError when there is no database, or it is not ours."""
     if not path.is_file():
@@ -127,9 +146,16 @@ def connect_readonly(path: Path) -> sqlite3.Connection:
                 )
             schema.check_tables(conn)
         except (sqlite3.Error, Damaged) as error:
-            raise StoreError(f"{path} cannot be read: {error}") from error
+            raise StoreError(f"{path} cannot be read: {error}{_way_out(error)}") from error
         on_error.pop_all()
         return conn
+
+
+def _way_out(error: Exception) -> str:
+    """Even a reader of the log needs an index file beside it, which SQLite makes."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _UNWRITABLE:
+        return ""
+    return "; copy it, with its -wal if there is one, to a folder where you may write, and read it there"
 
 
 def _open_checked(path: Path) -> tuple[sqlite3.Connection, bool]:

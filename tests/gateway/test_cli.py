@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from gateway import cli
 from gateway.cli import schema
 from tests.gateway.cli_bench import write
-from tests.processes import ROOT, gridseal
+from tests.processes import ROOT, environment, gridseal
 
 
 @pytest.mark.parametrize("verb", cli.VERBS)
@@ -41,6 +42,66 @@ def test_a_setpoint_needs_an_end(tmp_path, capsys):
         cli.main(["setpoint", str(write(tmp_path)), "--power", "-3 kW"])
     assert ended.value.code == 2
     assert 'add --for "5 min"' in capsys.readouterr().err
+
+
+def test_charging_may_be_written_without_a_space(tmp_path, capsys):
+    path = str(write(tmp_path))
+    for power in ("-3kW", "-3 kW", "-2.5kW", "+3kW", "-3000W"):
+        assert cli.main(["setpoint", path, "--power", power, "--for", "5min"]) == 1
+        assert "no daemon runs here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--power", "-3"], "'-3' has no unit"),
+        (["--stop", "--for", "5 min"], "a stop lasts until --release"),
+        (["--release", "--for", "5 min"], "--for goes with --power"),
+        (["--stop", "-x"], "unrecognized arguments: -x"),
+    ],
+)
+def test_what_a_setpoint_cannot_be_is_wrong_usage(tmp_path, capsys, words, says):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["setpoint", str(write(tmp_path)), *words])
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def output_to(folder, stdout, *words):
+    """`gridseal words` with this standard output: exit code and standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway.cli", *words],
+        check=False, cwd=folder, env=environment(), timeout=30,
+        stdout=stdout, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_output_on_a_full_disk_is_one_line(tmp_path, options):
+    with open("/dev/full", "wb") as full:
+        code, said = output_to(tmp_path, full, "check", *options, str(write(tmp_path)))
+    assert (code, said) == (1, "gridseal: output: No space left on device\n")
+
+
+def test_without_any_output_the_exit_code_still_speaks(tmp_path):
+    script = 'exec "$0" -m gateway.cli check --json "$1" >&-'
+    words = ["sh", "-c", script, sys.executable, str(write(tmp_path))]
+    done = subprocess.run(
+        words, check=False, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, timeout=30
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_folder_that_may_not_be_entered_is_one_line(tmp_path, capsys, monkeypatch):
+    """As root nothing is forbidden, so the answer of the kernel is made here."""
+
+    def forbidden(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", forbidden)
+    assert cli.main(["export", "/closed/store.db"]) == 1
+    assert capsys.readouterr().err == "gridseal: /closed/store.db: Permission denied\n"
 
 
 @pytest.mark.parametrize("verb", ["check", "run", "status"])

@@ -56,6 +56,16 @@ def test_a_wrong_passphrase_is_said(opened) -> None:
     assert "passphrase does not open" in refusal(opened)
 
 
+def test_a_file_of_another_user_is_not_to_be_made_anew(opened, monkeypatch) -> None:
+    """Made by root for a daemon that is not root: another key would be the worst way out."""
+
+    def forbidden(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(signer.Path, "open", forbidden)
+    assert "give the file to the user that gridseal runs as" in refusal(opened)
+
+
 def test_missing_files_are_said_with_what_to_do(opened) -> None:
     (opened / "pass").unlink()
     assert "cannot read the passphrase" in refusal(opened)

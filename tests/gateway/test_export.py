@@ -121,6 +121,7 @@ def test_records_of_a_span(database: Path, capsys: pytest.CaptureFixture[str]) -
         (["--device", "meter"], "no readings of 'meter' are stored; there are some of: bms"),
         (["--with-readings"], "--with-readings goes with --format records"),
         (["--format", "records", "--device", "bms"], "--device goes with readings"),
+        (["--from", "2026-11-02", "--to", "2026-11-01"], "--to must be later than --from"),
         (["-o", "/nowhere/at/all"], "/nowhere/at/all cannot be written: No such file or directory"),
     ],
 )
@@ -130,6 +131,14 @@ def test_wrong_words_are_one_line(
     assert cli.main(["export", str(database), *words]) == 1
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
+
+
+def test_a_database_of_any_name(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = database.rename(database.with_name("readings.sqlite"))
+    for name in (other.name, f"{other.name}.aside-1"):
+        other = other.rename(other.with_name(name))
+        assert cli.main(["export", str(other)]) == 0
+        assert START in capsys.readouterr().out
 
 
 def test_a_wrong_date_is_a_usage_error(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

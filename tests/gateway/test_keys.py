@@ -1,6 +1,7 @@
 """`gridseal keys`: a key is made once, encrypted, private to its owner, and its secret never shown."""
 
 import json
+import os
 import stat
 
 import pytest
@@ -27,6 +28,16 @@ def test_a_new_key_is_private_and_opens_with_the_passphrase_made_beside_it(tmp_p
     assert (said["address"], said["public key"]) == (key.address, "0x" + key.public_key.hex())
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(words.stat().st_mode) == 0o600
     assert len(words.read_text().strip()) >= 32
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_makes_belongs_to_whom_the_folder_belongs_to(tmp_path) -> None:
+    """The daemon runs as another user than the installer who makes its key."""
+    (tmp_path / "state").mkdir()
+    os.chown(tmp_path / "state", 12345, 54321)
+    keys.new(tmp_path / "state" / "key.json", tmp_path / "pass")
+    owners = [(p.stat().st_uid, p.stat().st_gid) for p in (tmp_path / "state/key.json", tmp_path / "pass")]
+    assert owners == [(12345, 54321), (0, 0)]
 
 
 def test_what_exists_is_never_overwritten(tmp_path, capsys) -> None:

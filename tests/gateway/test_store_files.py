@@ -209,6 +209,30 @@ async def test_a_reader_sees_the_database_while_it_is_written(tmp_path: Path) ->
         files.connect_readonly(path)
 
 
+async def test_a_folder_that_may_not_be_written_is_said_with_the_way_out(tmp_path: Path) -> None:
+    """As root, modes refuse nothing: a link stands in the place of SQLite's index, a folder in the lock's."""
+    path = tmp_path / "g.db"
+    await fill(path)
+    Path(f"{path}-shm").symlink_to(tmp_path / "none" / "x")
+    with pytest.raises(StoreError, match="to a folder where you may write, and read it there"):
+        files.connect_readonly(path)
+    Path(f"{path}-shm").unlink()
+    Path(f"{path}.lock").unlink()
+    Path(f"{path}.lock").mkdir()
+    with pytest.raises(StoreError, match=f"lock cannot be made: Is a directory; give {tmp_path} to the user"):
+        async with opened(path):
+            pass
+
+
+def test_a_database_is_known_by_its_content_or_its_name(tmp_path: Path) -> None:
+    site, other = tmp_path / "site.yaml", tmp_path / "readings"
+    site.write_text("site: {}\n")
+    by_hand(other, "CREATE TABLE t (x)")
+    assert files.is_database(other)
+    assert files.is_database(tmp_path / "none.db") and files.is_database(tmp_path / "x.sqlite.aside-1")
+    assert not files.is_database(site) and not files.is_database(tmp_path / "none.yaml")
+
+
 async def test_an_older_database_is_brought_up_to_date_by_the_writer_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
