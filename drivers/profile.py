@@ -52,8 +52,8 @@ class CurveModel(Strict):
 class ProfileBase(Strict):
     """Identity, provenance and honesty of a profile."""
 
-    driver: str = Field(description="driver family: modbus, sunspec, can")
-    role: Literal["inverter", "battery", "meter"]
+    driver: str = Field(description="driver family: modbus, sunspec, can, gpio")
+    role: Literal["inverter", "battery", "meter", "relay"]
     vendor: str
     model: str
     sources: Annotated[list[str], Field(min_length=1)] = Field(
@@ -73,8 +73,8 @@ class ProfileBase(Strict):
 
     @model_validator(mode="after")
     def _of_a_battery(self) -> Self:
-        if self.role == "meter" and (self.derating or self.cells):
-            raise ValueError("a meter has no battery: leave out derating and cells")
+        if self.role in ("meter", "relay") and (self.derating or self.cells):
+            raise ValueError(f"a {self.role} has no battery: leave out derating and cells")
         return self
 
     def unmeasured(self, names: Collection[str]) -> list[str]:

@@ -15,7 +15,7 @@ from gateway import site, units, yamlfile
 from gateway.driver import Plugin, Profile, find_plugins
 from gateway.errors import ConfigError, Problem
 from gateway.model import SetpointSpec
-from gateway.sitefile import ChainModel, DeviceModel, MqttModel, SiteFile
+from gateway.sitefile import ChainModel, DeviceModel, LoadModel, MqttModel, SiteFile
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
@@ -162,6 +162,26 @@ def _check_site(
             message = f"{word} limit {units.show(limit, 'w')} is above the {units.show(own, 'w')} of {names}"
             problems.append(document.problem(("site", "limits", word), message, "lower it to the nameplate"))
     _check_batteries(document, devices, tuple(commanded), problems)
+    _check_loads(document, parsed, devices, problems)
+
+
+def _check_loads(
+    document: yamlfile.Document, parsed: SiteFile, devices: tuple[site.Device, ...], problems: list[Problem]
+) -> None:
+    """A load hangs on a relay that exists and that no other load hangs on."""
+    relays = {d.name: {c.channel for c in d.profile.relays} for d in devices if d.role == "relay"}
+    taken: dict[str, str] = {}
+    for name, load in parsed.loads.items():
+        here = ("loads", name, "relay")
+        device, _, channel = load.relay.partition("/")
+        if device not in relays:
+            known = ", ".join(relays) or "none"
+            problems.append(document.problem(here, f"there is no relay device {device!r}; here: {known}"))
+        elif channel not in relays[device]:
+            known = ", ".join(sorted(relays[device]))
+            problems.append(document.problem(here, f"{device} has no relay {channel!r}; it has: {known}"))
+        elif (other := taken.setdefault(load.relay, name)) != name:
+            problems.append(document.problem(here, f"{load.relay} switches {other} already"))
 
 
 def _commanded(devices: tuple[site.Device, ...], plugins: Mapping[str, Plugin]) -> dict[str, SetpointSpec]:
@@ -236,8 +256,14 @@ def _site(
         signers=frozenset(address.lower() for address in parsed.remote.signers)
         if parsed.remote
         else frozenset(),
+        loads=tuple(_load(name, load) for name, load in parsed.loads.items()),
         batteries=_batteries(devices, commanded),
     )
+
+
+def _load(name: str, load: LoadModel) -> site.Load:
+    device, _, channel = load.relay.partition("/")
+    return site.Load(name, device, channel, load.power, load.priority, load.min_on, load.min_off)
 
 
 def _chain(chain: ChainModel) -> site.ChainSettings:

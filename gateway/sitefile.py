@@ -175,6 +175,20 @@ class MqttModel(Strict):
         return url
 
 
+class LoadModel(Strict):
+    """A load that may be switched off by a relay when an order says so."""
+
+    relay: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}/[a-z0-9_]{1,16}$")] = Field(
+        description="device and channel: pins/1"
+    )
+    power: Power = Field(description="what it draws when it runs")
+    priority: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=1, description="a higher one goes off first"
+    )
+    min_on: Pause = Field(default=0, alias="min on", description="runs at least so long before it goes off")
+    min_off: Pause = Field(default=0, alias="min off", description="rests at least so long")
+
+
 class RemoteModel(Strict):
     """Orders from a distance count when one of these signed them, whatever carried them (MQTT)."""
 
@@ -192,6 +206,7 @@ class SiteFile(Strict):
 
     site: SiteModel
     devices: Annotated[dict[str, DeviceModel], Field(min_length=1, max_length=64)]
+    loads: Annotated[dict[str, LoadModel], Field(max_length=64)] = Field(default_factory=dict)
     store: StoreModel = StoreModel()
     attest: AttestModel = AttestModel()
     chain: ChainModel | None = None
