@@ -41,6 +41,18 @@ SKIP = 10_000
 SLICE_MS = 30_000  # of samples read at once: bounds memory for sites with thousands of points
 GAPS_AT_ONCE = 50
 
+_INT64, _INT32, _UINT32 = (-(2**63), 2**63 - 1), (-(2**31), 2**31 - 1), (0, 2**32 - 1)
+_ENDS = {
+    "requested_wh": _INT64,
+    "delivered_wh": _INT64,
+    "power_min_w": _INT32,
+    "power_max_w": _INT32,
+    "power_mean_w": _INT32,
+    "response_ms": _UINT32,
+    "error_mean_w": _UINT32,
+    "curtailed_ms": _UINT32,
+}
+
 Seal = Callable[[sqlite3.Connection, Record], None]
 
 
@@ -239,13 +251,12 @@ def _dropped(conn: sqlite3.Connection) -> bool:
 
 
 def delivery_of(order: Order) -> Delivery:
-    """The delivery that control stored as the command's outcome. Measured figures that are beyond the
-    record's types (no battery's, but a device may say so) stand at their ends."""
+    """The delivery that control stored as the command's outcome. Figures that are beyond the record's types
+    (no battery's, but a device may say so; an order of more than 49 days) stand at their ends."""
     fields = json.loads(order.outcome)
-    for name, bits in (("delivered_wh", 64), ("power_min_w", 32), ("power_max_w", 32)):
-        fields[name] = min(max(fields[name], -(2 ** (bits - 1))), 2 ** (bits - 1) - 1)
-    fields["causes"] = tuple(Cause(text) for text in fields["causes"])
+    for name, (least, most) in _ENDS.items():
+        fields[name] = min(max(fields[name], least), most)
+    longest = _UINT32[1]
+    fields["curtailments"] = tuple((Cause(text), min(ms, longest)) for text, ms in fields["curtailments"])
     fields["outcome"] = CommandState(fields["outcome"])
-    fields.pop("merkle_root", None)
-    fields.pop("count", None)
     return Delivery(**fields)

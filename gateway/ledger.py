@@ -9,15 +9,25 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from gateway.envelope import NOTHING, Term
-from gateway.model import Cause, Command, CommandState, Delivery, Limits
+from gateway.model import UNKNOWN, Cause, Command, CommandState, Delivery, Limits
 from gateway.services import LAWS
 
 MS_PER_H = 3_600_000
-NEVER_MS = 2**32 - 1  # of a response that did not come
+ALL_BP = 10_000
 UNCURTAILED = frozenset({Cause.ROUNDING})  # a step of the device is no curtailment
-# While one of these holds, the battery is not at the order's disposal at all.
-UNAVAILABLE = frozenset(
-    {Cause.STALE_LIMIT, Cause.BUDGET, Cause.FAULT, Cause.STOP, Cause.PRIORITY, Cause.OFFLINE}
+# Curtailed by these alone, the battery is still at the disposal of the order: limits agreed before it was
+# given, and how fast a setpoint may move. Anything else is the battery's own state, or the gateway's.
+AT_DISPOSAL = frozenset(
+    {
+        Cause.INVERTER,
+        Cause.SITE,
+        Cause.GRID,
+        Cause.CONTRACT,
+        Cause.RAMP,
+        Cause.DWELL,
+        Cause.ROUNDING,
+        Cause.EXPIRED,
+    }
 )
 TOLERANCE_W_MIN = 100  # metering of a small site
 TOLERANCE_PART = 20  # of what is asked: within 5 % counts as delivered
@@ -38,7 +48,7 @@ class Run:
     number: int
     stage: Stage = Stage.WAITING
     reach: Limits = NOTHING
-    start_wall_ms: int = 0
+    start_wall_ms: int = 0  # 0: begun on a clock that was not trusted
     start_ms: int = 0  # monotonic, as all below
     last_ms: int = 0
     requested_wms: int = 0
@@ -46,7 +56,7 @@ class Run:
     measured_ms: int = 0  # of the time: with a measured power
     power_min_w: int | None = None
     power_max_w: int | None = None
-    response_ms: int = NEVER_MS
+    response_ms: int = UNKNOWN
     error_wms: int = 0
     error_ms: int = 0  # of the time: with a known error
     available_ms: int = 0
@@ -131,7 +141,7 @@ def account(run: Run, now_ms: int, cycle: Cycle) -> Run:
     until_ms = min(now_ms, run.term.end_ms)
     elapsed_ms = max(0, until_ms - run.last_ms)
     curtailed = not UNCURTAILED.issuperset(cycle.causes)
-    available = UNAVAILABLE.isdisjoint(cycle.causes) and cycle.measured_w is not None
+    available = AT_DISPOSAL.issuperset(cycle.causes) and cycle.measured_w is not None
     run = replace(
         run,
         last_ms=max(run.last_ms, until_ms),
@@ -168,7 +178,7 @@ def _tracked(run: Run, cycle: Cycle, until_ms: int, elapsed_ms: int) -> Run:
     if cycle.error_w is None:
         return run
     tolerance_w = max(TOLERANCE_W_MIN, abs(cycle.asked_w) // TOLERANCE_PART)
-    arrived = run.response_ms == NEVER_MS and cycle.error_w <= tolerance_w
+    arrived = run.response_ms == UNKNOWN and cycle.error_w <= tolerance_w
     return replace(
         run,
         error_wms=run.error_wms + cycle.error_w * elapsed_ms,
@@ -179,30 +189,45 @@ def _tracked(run: Run, cycle: Cycle, until_ms: int, elapsed_ms: int) -> Run:
 
 def delivery(run: Run, now_ms: int, wall_ms: int, state: CommandState, causes: tuple[Cause, ...]) -> Delivery:
     """The account of an ended order. Its end is its start plus monotonic time: steps do not stretch it.
-    `causes` are those that ended it."""
-    start_ms, elapsed_ms = run.start_wall_ms, min(now_ms, run.term.end_ms) - run.start_ms
-    if run.stage is not Stage.BEGUN:
-        start_ms, elapsed_ms = wall_ms, 0
+    `wall_ms` is now, 0 while that is not trusted; `causes` are those that ended it."""
+    start_ms, elapsed_ms = _span(run, now_ms, wall_ms)
+    ordered_ms = max(1, run.command.not_after_ms - run.command.not_before_ms)
     return Delivery(
         command_id=run.command.id,
         start_ms=start_ms,
-        end_ms=start_ms + max(0, elapsed_ms),
-        requested_wh=_wh(run.requested_wms),
-        delivered_wh=_wh(run.delivered_wms),
+        end_ms=start_ms + elapsed_ms,
+        requested_wh=_toward_zero(run.requested_wms, MS_PER_H),
+        delivered_wh=_toward_zero(run.delivered_wms, MS_PER_H),
         power_min_w=run.power_min_w or 0,
         power_max_w=run.power_max_w or 0,
+        power_mean_w=_toward_zero(run.delivered_wms, run.measured_ms),
+        response_ms=run.response_ms,
+        error_mean_w=-(-run.error_wms // run.error_ms) if run.error_ms else UNKNOWN,
+        available_bp=min(ALL_BP, run.available_ms * ALL_BP // ordered_ms),
         curtailed_ms=run.curtailed_ms,
-        causes=tuple(dict.fromkeys([cause for cause, _ in run.curtailments] + list(causes))),
+        curtailments=_timed(run.curtailments, causes, 0),
         outcome=state,
     )
 
 
+def _span(run: Run, now_ms: int, wall_ms: int) -> tuple[int, int]:
+    """When the account begins, in wall time, and how long it is. What began without a date gets the one that
+    its end gives it, 0 if that has none either."""
+    if run.stage is not Stage.BEGUN:
+        return wall_ms, 0
+    elapsed_ms = max(0, min(now_ms, run.term.end_ms) - run.start_ms)
+    dated_ms = max(0, wall_ms - (now_ms - run.start_ms)) if wall_ms else 0
+    return run.start_wall_ms or dated_ms, elapsed_ms
+
+
 def nothing(command_id: str, start_ms: int, end_ms: int) -> Delivery:
     """The account of an order of which nothing is known, so that nothing is claimed for it."""
-    return Delivery(command_id, start_ms, end_ms, 0, 0, 0, 0, 0, (), CommandState.CUT_SHORT)
+    return Delivery(
+        command_id, start_ms, end_ms, 0, 0, 0, 0, 0, UNKNOWN, UNKNOWN, 0, 0, (), CommandState.CUT_SHORT
+    )
 
 
-def _wh(energy_wms: int) -> int:
-    """W·ms to Wh, toward zero: never more than was delivered."""
-    whole = abs(energy_wms) // MS_PER_H
-    return whole if energy_wms >= 0 else -whole
+def _toward_zero(product: int, divisor: int) -> int:
+    """Never more than was delivered; 0 of nothing."""
+    whole = abs(product) // divisor if divisor else 0
+    return whole if product >= 0 else -whole

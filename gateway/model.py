@@ -14,6 +14,7 @@ from enum import Enum, IntEnum, StrEnum
 from functools import cached_property
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+UNKNOWN = 2**32 - 1  # of a Delivery's response and error
 
 # The suffix of a point's name is its unit: (symbol on screens, decimal places between it and the integer).
 UNITS: Mapping[str, tuple[str, int]] = {
@@ -286,7 +287,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What one command asked and what the battery did; the body of a signed delivery record."""
+    """What one command asked and what the battery did; the body of a signed delivery record.
+
+    docs/attestation.md defines each figure. With `start_ms` 0 its date is not known: it lasted `end_ms`.
+    """
 
     command_id: str
     start_ms: int
@@ -295,11 +299,19 @@ class Delivery:
     delivered_wh: int
     power_min_w: int
     power_max_w: int
+    power_mean_w: int
+    response_ms: int  # UNKNOWN: it never came
+    error_mean_w: int  # where the service is defined, battery or grid meter; UNKNOWN: not measured
+    available_bp: int
     curtailed_ms: int
-    causes: tuple[Cause, ...]
+    curtailments: tuple[tuple[Cause, int], ...]  # each cause once, and for how many ms
     outcome: CommandState
     merkle_root: bytes = bytes(32)
     count: int = 0
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        return tuple(cause for cause, _ in self.curtailments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from gateway.clock import Clock
 from gateway.envelope import Static, Term
 from gateway.journal import Journal
 from gateway.ledger import Cycle, Run, Stage
-from gateway.model import Cause, Command, CommandState, Delivery, Limits, ServiceKind, Stamp
+from gateway.model import Cause, ClockTrust, Command, CommandState, Delivery, Limits, ServiceKind, Stamp
 from gateway.store import commands
 
 OPEN_MAX = 128  # orders admitted and not ended: a day of quarter-hour schedules, and what else is ordered
@@ -64,10 +64,9 @@ class Orders:
 
     def due(self, now_ms: int, static: Static, *, may_begin: bool) -> tuple[Run, ...]:
         """The orders to carry out now. Those that should act but have not begun are first made durable."""
-        if may_begin and static.nameplate is not None:
-            for run in ledger.acting(self._runs.values(), now_ms):
-                if run.stage is Stage.WAITING:
-                    self._begin(run, static)
+        for run in ledger.acting(self._runs.values(), now_ms) if may_begin else ():
+            if run.stage is Stage.WAITING and (run.narrows or static.nameplate is not None):
+                self._begin(run, static)
         return ledger.acting([run for run in self._runs.values() if run.stage is Stage.BEGUN], now_ms)
 
     def next_ms(self, now_ms: int) -> int | None:
@@ -107,7 +106,7 @@ class Orders:
                 self._store_end(_interrupted(order, now), now, "the gateway was restarted")
             elif reason := services.problem(command) or envelope.lapsed(command, now):
                 never = Run(command, Term(0, 0), 0)
-                ended = ledger.delivery(never, now.mono_ms, now.wall_ms, CommandState.CUT_SHORT, ())
+                ended = ledger.delivery(never, now.mono_ms, _date_ms(now), CommandState.CUT_SHORT, ())
                 self._store_end(ended, now, reason)
             else:
                 self.add(command, envelope.term(command, now), reach(command, static))
@@ -121,7 +120,7 @@ class Orders:
 
         def stored(_: object) -> None:
             if (beginning := self._runs.get(run.command.id)) is not None:
-                self._runs[run.command.id] = ledger.begun(beginning, now.wall_ms, self._clock.mono_ms())
+                self._runs[run.command.id] = ledger.begun(beginning, _date_ms(now), self._clock.mono_ms())
                 self._supersede()
                 self._kick()
 
@@ -139,7 +138,7 @@ class Orders:
             last = self._cycle.get(run.command.id, ledger.BEHIND)
             run = ledger.account(run, now.mono_ms, replace(last, causes=causes))
         self._runs.pop(run.command.id, None)
-        self._store_end(ledger.delivery(run, now.mono_ms, now.wall_ms, state, causes), now, reason)
+        self._store_end(ledger.delivery(run, now.mono_ms, _date_ms(now), state, causes), now, reason)
 
     def _store_end(self, delivery: Delivery, now: Stamp, reason: str) -> None:
         self._journal.put(
@@ -157,12 +156,18 @@ def outcome_json(delivery: Delivery) -> Mapping[str, object]:
     """The delivery as the command's row holds it; the proof of its readings is added by the attestor."""
     fields = asdict(delivery)
     del fields["merkle_root"], fields["count"]
-    fields["causes"] = [cause.value for cause in delivery.causes]
+    fields["curtailments"] = [(cause.value, ms) for cause, ms in delivery.curtailments]
     fields["outcome"] = delivery.outcome.value
     return fields
 
 
+def _date_ms(now: Stamp) -> int:
+    """The wall clock where it is trusted, else 0: an account never claims a date that nobody knows."""
+    return now.wall_ms if now.trust is ClockTrust.TRUSTED else 0
+
+
 def _interrupted(order: commands.Order, now: Stamp) -> Delivery:
-    """A process that died kept no account."""
-    end_ms = max(order.began_ms, min(now.wall_ms, order.command.not_after_ms))
+    """A process that died kept no account. Without a date of its begin there is none of its end either."""
+    known_ms = _date_ms(now) if order.began_ms else 0
+    end_ms = max(order.began_ms, min(known_ms, order.command.not_after_ms))
     return ledger.nothing(order.command.id, order.began_ms, end_ms)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import ConfigError
-from gateway.evidence.typed import CAUSES, KINDS, OUTCOMES, Body, Domain, GapCause, cause_bits, command_bytes
-from gateway.model import ClockTrust, Delivery
+from gateway.evidence.typed import CAUSES, KINDS, OUTCOMES, Body, Domain, GapCause, command_bytes
+from gateway.model import Cause, ClockTrust, Delivery
 
-BODY_CHARS_MAX = 4096  # the longest real body is under 700
+BODY_CHARS_MAX = 4096  # the longest real body is under 1200
 _HEAD = ("chain_id", "contract", "site")
 _HEX = ("merkle_root", "command_id")
 _HEX32 = re.compile(r"0x[0-9a-fA-F]{64}")  # bytes.fromhex alone would skip spaces: fewer bytes than digits
@@ -31,10 +31,10 @@ class Statement:
 
 
 def write(domain: Domain, site: str, body: Body) -> str:
-    """Canonical JSON: sorted keys, no spaces, bytes as 0x hex, causes as bits, enums as numbers."""
+    """Canonical JSON: sorted keys, no spaces, bytes as 0x hex, enums as numbers, curtailments as pairs."""
     fields: dict[str, Any] = {name: getattr(body, name) for name in type(body).__dataclass_fields__}
     if isinstance(body, Delivery):
-        fields["causes"] = cause_bits(body.causes)
+        fields["curtailments"] = [[CAUSES.index(cause), ms] for cause, ms in body.curtailments]
         fields["outcome"] = OUTCOMES[body.outcome]
         fields["command_id"] = command_bytes(body.command_id)
     for name in _HEX:
@@ -57,14 +57,30 @@ def _integer(name: str, value: object) -> int:
 
 
 def _delivery_fields(fields: dict[str, Any]) -> None:
-    bits = fields["causes"]
-    if bits >> len(CAUSES):
-        raise ValueError(f"causes has a bit beyond the {len(CAUSES)} known")
-    fields["causes"] = tuple(cause for i, cause in enumerate(CAUSES) if bits >> i & 1)
     if fields["outcome"] not in _OUTCOME_OF:
         raise ValueError(f"outcome {fields['outcome']} is none of {sorted(_OUTCOME_OF)}")
     fields["outcome"] = _OUTCOME_OF[fields["outcome"]]
     fields["command_id"] = fields["command_id"].hex()
+
+
+def _curtailments(value: object) -> tuple[tuple[Cause, int], ...]:
+    """Pairs of a cause's number and its ms, each cause once."""
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise ValueError("curtailments is not a list of pairs")
+    found: dict[Cause, int] = {}
+    for number, ms in value:
+        if not 0 <= _integer("a curtailment's cause", number) < len(CAUSES):
+            raise ValueError(f"curtailments has cause {number}, beyond the {len(CAUSES)} known")
+        if CAUSES[number] in found:
+            raise ValueError(f"curtailments has cause {number} twice")
+        found[CAUSES[number]] = _integer("a curtailment's time", ms)
+    return tuple(found.items())
+
+
+def _field(name: str, value: object) -> object:
+    if name == "curtailments":
+        return _curtailments(value)
+    return _bytes32(name, value) if name in _HEX else _integer(name, value)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -108,7 +124,7 @@ def read(kind: str, text: str) -> Statement:
         raise ValueError(f"body has missing or unknown fields: {', '.join(sorted(fields.keys() ^ wanted))}")
     domain, site = _statement_head(fields)
     for name, value in fields.items():
-        fields[name] = _bytes32(name, value) if name in _HEX else _integer(name, value)
+        fields[name] = _field(name, value)
     if kind == "delivery":
         _delivery_fields(fields)
     elif kind == "interval":

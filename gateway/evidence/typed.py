@@ -24,8 +24,9 @@ INTERVAL_TYPE = (
 )
 DELIVERY_TYPE = (
     "Delivery(bytes32 site,uint64 sequence,bytes32 previous,bytes32 command,uint64 start,uint64 end,"
-    "int64 requested,int64 delivered,int32 powerMin,int32 powerMax,uint32 curtailed,uint32 causes,"
-    "uint8 outcome,uint32 count,bytes32 merkleRoot)"
+    "int64 requested,int64 delivered,int32 powerMin,int32 powerMax,int32 powerMean,uint32 response,"
+    "uint32 error,uint16 available,uint32 curtailed,bytes32 curtailments,uint32 causes,uint8 outcome,"
+    "uint32 count,bytes32 merkleRoot)"
 )
 GAP_TYPE = (
     "Gap(bytes32 site,uint64 sequence,bytes32 previous,uint64 start,uint64 end,uint64 lost,uint8 cause)"
@@ -101,8 +102,9 @@ def site_hash(site: str) -> bytes:
 
 
 _INTERVAL = struct.Struct(">32s32s24xQ32s24xQ24xQ28xI32s24xQ24xQ24xQ24xQ24xQ24xQ30xH30xH28xI28xI28xI31xB30xH")
-_DELIVERY = struct.Struct(">32s32s24xQ32s32s24xQ24xQ32s32s32s32s28xI28xI31xB28xI32s")
+_DELIVERY = struct.Struct(">32s32s24xQ32s32s24xQ24xQ32s32s32s32s32s28xI28xI30xH28xI32s28xI31xB28xI32s")
 _GAP = struct.Struct(">32s32s24xQ32s24xQ24xQ24xQ31xB")
+_CURTAILMENT = struct.Struct(">BI")
 _INTERVAL_HASH = keccak(INTERVAL_TYPE.encode())
 _DELIVERY_HASH = keccak(DELIVERY_TYPE.encode())
 _GAP_HASH = keccak(GAP_TYPE.encode())
@@ -118,6 +120,11 @@ def cause_bits(causes: tuple[Cause, ...]) -> int:
     return sum(1 << CAUSES.index(cause) for cause in set(causes))
 
 
+def curtailments_hash(curtailments: tuple[tuple[Cause, int], ...]) -> bytes:
+    """Each cause's number and its ms, in order; of none it is the hash of nothing."""
+    return keccak(b"".join(_CURTAILMENT.pack(CAUSES.index(cause), ms) for cause, ms in curtailments))
+
+
 def _pack_interval(site: bytes, sequence: int, previous: bytes, i: Interval) -> bytes:
     return _INTERVAL.pack(
         _INTERVAL_HASH, site, sequence, previous, i.start_ms, i.end_ms, i.count, i.merkle_root,
@@ -130,8 +137,9 @@ def _pack_delivery(site: bytes, sequence: int, previous: bytes, d: Delivery) -> 
     return _DELIVERY.pack(
         _DELIVERY_HASH, site, sequence, previous, command_bytes(d.command_id), d.start_ms, d.end_ms,
         _signed(d.requested_wh, 64), _signed(d.delivered_wh, 64), _signed(d.power_min_w, 32),
-        _signed(d.power_max_w, 32), d.curtailed_ms, cause_bits(d.causes), OUTCOMES[d.outcome], d.count,
-        d.merkle_root,
+        _signed(d.power_max_w, 32), _signed(d.power_mean_w, 32), d.response_ms, d.error_mean_w,
+        d.available_bp, d.curtailed_ms, curtailments_hash(d.curtailments), cause_bits(d.causes),
+        OUTCOMES[d.outcome], d.count, d.merkle_root,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.errors import StoreError
-from gateway.model import Command, CommandState, ServiceKind, Source, Stamp, Verdict
+from gateway.model import ClockTrust, Command, CommandState, ServiceKind, Source, Stamp, Verdict
 from gateway.store.table import Table
 
 TABLES = (
@@ -54,7 +54,8 @@ _FORWARD: Mapping[CommandState, frozenset[CommandState]] = {
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A command as stored. Times are Unix ms, 0 where it has not happened; `outcome` is JSON or empty."""
+    """A command as stored. Times are Unix ms, 0 where it has not happened (a begin's also where its date
+    is not known); `outcome` is JSON or empty."""
 
     command: Command
     state: CommandState
@@ -115,9 +116,10 @@ def set_state(
     if state not in _FORWARD.get(found.state, frozenset()):
         raise StoreError(f"command {command_id} is {found.state} and cannot become {state}")
     if state is CommandState.RUNNING:
+        began_ms = stamp.wall_ms if stamp.trust is not ClockTrust.UNTRUSTED else 0
         conn.execute(
             "UPDATE command SET state = ?, began_ms = ?, began_mono_ms = ? WHERE id = ?",
-            (state, stamp.wall_ms, stamp.mono_ms, command_id),
+            (state, began_ms, stamp.mono_ms, command_id),
         )
         return
     text = json.dumps(outcome, separators=(",", ":")) if outcome is not None else ""

@@ -15,7 +15,7 @@ from gateway.evidence import body as bodies
 from gateway.evidence import merkle, records
 from gateway.evidence.signer import KeySigner
 from gateway.evidence.typed import GENESIS, Body, Domain, Gap, GapCause, site_hash
-from gateway.model import ClockTrust, CommandState, Delivery, Interval, Record
+from gateway.model import Cause, ClockTrust, CommandState, Delivery, Interval, Record
 
 SITE = "meadow-lane-7"
 SPECS = (10**19, 5 * 10**18, 95, "Meadow Lane 7", "LITHIUM_ION")
@@ -109,8 +109,8 @@ class Scene:
 
     def delivery(self, command: bytes, delivered_wh: int, **changes: object) -> Delivery:
         body = Delivery(
-            command.hex(), self.not_before * 1000, self.not_after * 1000, 750, delivered_wh, -10, 3010, 0, (),
-            CommandState.DONE, TREE[0], len(LEAVES),
+            command.hex(), self.not_before * 1000, self.not_after * 1000, 750, delivered_wh, -10, 3010, 2980,
+            1500, 12, 10_000, 2000, ((Cause.RAMP, 2000),), CommandState.DONE, TREE[0], len(LEAVES),
         )  # fmt: skip
         return replace(body, **changes)
 

@@ -1,4 +1,4 @@
-"""The test vectors of docs/attestation.md: makes them, and writes them between the page's marks.
+"""The test vectors of docs/attestation.md, records and an order: made and written between the page's marks.
 
     python hardware-in-loop/contracts/vectors.py
 
@@ -13,17 +13,32 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "hardware-in-loop")]
 
+from gateway import signed_order  # noqa: E402
 from gateway.chain.platforms.storage import StoragePlatform  # noqa: E402
 from gateway.evidence import merkle, records  # noqa: E402
 from gateway.evidence.signer import KeySigner  # noqa: E402
 from gateway.evidence.typed import GENESIS, Domain, Gap, GapCause, site_hash  # noqa: E402
-from gateway.model import Cause, ClockTrust, CommandState, Delivery, Interval  # noqa: E402
+from gateway.model import (  # noqa: E402
+    Cause,
+    ClockTrust,
+    Command,
+    CommandState,
+    Delivery,
+    Interval,
+    ServiceKind,
+    Source,
+)
 
 PAGE = ROOT / "docs" / "attestation.md"
 BEGIN, END = "<!-- vectors begin -->", "<!-- vectors end -->"
 SECRET = bytes(range(1, 33))  # public, worthless, for this page only
 DOMAIN = Domain(10, "0x1111111111111111111111111111111111111111")
 SITE = "meadow-lane-7"
+ORDERER = bytes(range(33, 65))  # as worthless: another key orders than the one that attests
+ORDER = Command(
+    "a7" * 32, Source.REMOTE, ServiceKind.PEAK_SHAVING, 1_790_000_000_000, 1_790_003_600_000,
+    {"import_w": 5000, "power_w": 0}, shared=True,
+)  # fmt: skip
 READINGS = [
     ("bms/battery_soc_bp", 1_790_000_000_250, 5120, 0),
     ("inverter/battery_power_w", 1_790_000_000_250, -2950, 0),
@@ -62,8 +77,8 @@ def vectors() -> dict[str, Any]:
             5056, 50_012, 231_400, ClockTrust.TRUSTED, 8,
         ),
         Delivery(
-            "5a" * 32, 1_790_000_000_000, 1_790_000_900_000, -750, -738, -3000, 0, 41_000,
-            (Cause.BMS, Cause.RAMP), CommandState.DONE, nodes[0], count,
+            "5a" * 32, 1_790_000_000_000, 1_790_000_900_000, -750, -738, -3000, 0, -2952, 1500, 52,
+            9561, 41_000, ((Cause.RAMP, 1500), (Cause.BMS, 39_500)), CommandState.DONE, nodes[0], count,
         ),
         Gap(1_790_000_900_000, 1_790_003_600_000, 0, GapCause.RESTORED),
     ]  # fmt: skip
@@ -92,6 +107,18 @@ def vectors() -> dict[str, Any]:
         "siteHash": hexed(site_hash(SITE)),
         "tree": tree,
         "records": shown,
+        "order": order_vector(),
+    }
+
+
+def order_vector() -> dict[str, str]:
+    """A signed order: who signed it, its digest, and the text as it is sent."""
+    key, digest = KeySigner(ORDERER), signed_order.digest(DOMAIN, SITE, ORDER)
+    return {
+        "secret": hexed(ORDERER),
+        "address": key.address,
+        "digest": hexed(digest),
+        "text": signed_order.write(SITE, ORDER, key.sign(digest)),
     }
 
 

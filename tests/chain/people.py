@@ -19,8 +19,9 @@ def interval(number: int) -> Interval:
 
 def delivery(command: str, begin_ms: int, end_ms: int, energy_wh: int) -> Delivery:
     return Delivery(
-        command, begin_ms, end_ms, energy_wh, energy_wh, 0, 1500, 0, (), CommandState.DONE, bytes(32), 60
-    )
+        command, begin_ms, end_ms, energy_wh, energy_wh, 0, 1500, 1480, 700, 20, 10_000, 0, (),
+        CommandState.DONE, bytes(32), 60,
+    )  # fmt: skip
 
 
 class Attestor:

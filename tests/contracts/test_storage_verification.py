@@ -233,12 +233,25 @@ def test_a_revoked_key_is_refused_and_none_takes_its_place(scene: Scene) -> None
 def test_a_second_delivery_of_a_command_takes_its_place_but_changes_nothing(scene: Scene) -> None:
     scene.not_before, scene.not_after = 1_800_000_000, 1_800_000_900
     command = b"\x77" * 32
-    scene.submit(scene.delivery(command, 700, curtailed_ms=5))
+    scene.submit(scene.delivery(command, 700, available_bp=9987))
     scene.submit(scene.delivery(command, -9, outcome=CommandState.CUT_SHORT))
     assert scene.verification.call("deliveryOf", 1, command) == (
-        1, 1_800_000_000_000, 1_800_000_900_000, 700, 5, 2,
+        1, 1_800_000_000_000, 1_800_000_900_000, 700, 9987, 2,
     )  # fmt: skip
     assert scene.verification.call("deliveryOf", 2, command)[0] == 0
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(bit=st.integers(0, 10 * 256 - 1))
+def test_any_changed_bit_of_a_delivery_is_refused(bit: int) -> None:
+    scene = _SHARED
+    scene.not_before, scene.not_after = 1_800_000_000, 1_800_000_900
+    record = scene.sealed(scene.delivery(b"\x77" * 32, -9, power_mean_w=-3, available_bp=2**16 - 1))
+    data = bytearray(scene.adapter.record_call(record).data)
+    scene.chain.call(scene.verification.address, bytes(data))
+    data[4 + bit // 8] ^= 1 << bit % 8
+    with pytest.raises(Reverted):
+        scene.chain.call(scene.verification.address, bytes(data))
 
 
 def test_who_may_register_bind_verify_and_update(scene: Scene) -> None:

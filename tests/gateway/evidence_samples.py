@@ -21,10 +21,12 @@ INTERVALS = st.builds(
     Interval, uint(64), uint(64), uint(32), ROOTS, *[uint(64)] * 6, uint(16), uint(16), *[uint(32)] * 3,
     st.sampled_from(ClockTrust), uint(16),
 )  # fmt: skip
+CURTAILMENTS = st.lists(
+    st.tuples(st.sampled_from(Cause), uint(32)), unique_by=lambda pair: pair[0], max_size=len(Cause)
+).map(tuple)
 DELIVERIES = st.builds(
-    Delivery, ROOTS.map(bytes.hex), uint(64), uint(64), sint(64), sint(64), sint(32), sint(32), uint(32),
-    st.sets(st.sampled_from(Cause)).map(lambda found: tuple(c for c in Cause if c in found)),
-    st.sampled_from(sorted(OUTCOMES)), ROOTS, uint(32),
+    Delivery, ROOTS.map(bytes.hex), uint(64), uint(64), sint(64), sint(64), sint(32), sint(32), sint(32),
+    uint(32), uint(32), uint(16), uint(32), CURTAILMENTS, st.sampled_from(sorted(OUTCOMES)), ROOTS, uint(32),
 )  # fmt: skip
 GAPS = st.builds(Gap, uint(64), uint(64), uint(64), st.sampled_from(GapCause))
 BODIES = st.one_of(INTERVALS, DELIVERIES, GAPS)
@@ -42,8 +44,12 @@ DELIVERY = Delivery(
     -745,
     -3000,
     10,
+    -2900,
+    4000,
+    31,
+    9995,
     5,
-    (Cause.BMS, Cause.STOP),
+    ((Cause.STOP, 2), (Cause.BMS, 3)),
     CommandState.DONE,
     b"\x33" * 32,
     9,

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from gateway.evidence.aggregate import Aggregator
 from gateway.evidence.signer import KeySigner
 from gateway.evidence.typed import NO_CHAIN, Domain, GapCause
 from gateway.model import (
+    UNKNOWN,
     Cause,
     ClockTrust,
     Command,
@@ -28,6 +29,7 @@ from gateway.model import (
     Stamp,
     Verdict,
 )
+from gateway.orders import outcome_json
 from gateway.site import AttestSettings, Device, Site, SiteLimits, StoreSettings
 from gateway.store import Store, commands, gaps, records, samples
 from tests.sim.loop import run
@@ -339,13 +341,10 @@ def test_a_record_the_contract_has_no_room_for_is_passed_over_by_a_gap(tmp_path)
     in_virtual_time(tmp_path, scenario)
 
 
-DELIVERY = Delivery("ab" * 32, 600_000, 630_000, 30, 29, 100, 3600, 2000, (Cause.RAMP,), CommandState.DONE)
-
-
-def outcome_of(delivery):
-    fields = asdict(delivery)
-    fields.pop("merkle_root")
-    return fields
+DELIVERY = Delivery(
+    "ab" * 32, 600_000, 630_000, 30, 29, 100, 3600, 3480, 1500, 90, 9900, 2000, ((Cause.RAMP, 2000),),
+    CommandState.DONE,
+)  # fmt: skip
 
 
 def test_an_ended_command_becomes_one_delivery_record(tmp_path):
@@ -355,8 +354,9 @@ def test_an_ended_command_becomes_one_delivery_record(tmp_path):
         await bench.store.call(commands.insert, command, Verdict(True))
         now = bench.clock.now()
         await bench.store.call(commands.set_state, command.id, CommandState.RUNNING, now)
-        wild = replace(DELIVERY, power_max_w=2**40)  # a device may say so: a record can be made all the same
-        args = (command.id, CommandState.DONE, now, "", outcome_of(wild))
+        # A device may say so: a record can be made all the same.
+        wild = replace(DELIVERY, power_max_w=2**40, power_mean_w=-(2**63), error_mean_w=2**63)
+        args = (command.id, CommandState.DONE, now, "", outcome_json(wild))
         await bench.store.call(commands.set_state, *args)
         await bench.attestor.seal_due()
         assert await bench.entries() == [], "its last readings are not stored yet"
@@ -366,15 +366,41 @@ def test_an_ended_command_becomes_one_delivery_record(tmp_path):
         (entry,) = await bench.entries()
         found = body.read("delivery", entry.record.body).body
         assert (found.count, entry.first_seq, entry.last_seq) == (60, 1, 30)
-        expected = replace(DELIVERY, power_max_w=2**31 - 1)
+        ends = {"power_max_w": 2**31 - 1, "power_mean_w": -(2**31), "error_mean_w": UNKNOWN}
+        expected = replace(DELIVERY, **ends)
         assert replace(found, merkle_root=bytes(32), count=0) == expected
 
     in_virtual_time(tmp_path, scenario)
 
 
-def test_an_outcome_that_is_no_delivery_is_a_bug(tmp_path):
-    order = commands.Order(
-        None, CommandState.DONE, "", 0, 0, 0, 0, json.dumps(outcome_of(DELIVERY) | {"causes": ["?"]})
-    )
+def test_a_delivery_without_a_date_has_no_readings_and_says_so(tmp_path):
+    """Its clock was not trusted when it ended: its readings have no date then either."""
+
+    async def scenario(bench):
+        command = Command("ab" * 32, Source.OPERATOR, ServiceKind.FIXED_POWER, 1, 30_001, {"power_w": 1})
+        await bench.fill(0, 40_000, trust=ClockTrust.UNTRUSTED)
+        await bench.store.call(commands.insert, command, Verdict(True))
+        now = Stamp(30_000, 30_000, ClockTrust.UNTRUSTED)
+        told = replace(DELIVERY, start_ms=0, end_ms=30_000)
+        await bench.store.call(commands.set_state, command.id, CommandState.RUNNING, now)
+        await bench.store.call(commands.set_state, command.id, CommandState.DONE, now, "", outcome_json(told))
+        await bench.attestor.seal_due()
+        (entry,) = await bench.entries()
+        assert body.read("delivery", entry.record.body).body == told
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def stored(delivery, **changes):
+    text = json.dumps({**outcome_json(delivery), **changes})
+    return commands.Order(None, CommandState.DONE, "", 0, 0, 0, 0, text)
+
+
+def test_the_times_of_an_order_of_months_stand_at_their_ends():
+    found = delivery_of(stored(DELIVERY, curtailed_ms=2**33, curtailments=[["ramp", 2**33]]))
+    assert (found.curtailed_ms, found.curtailments) == (2**32 - 1, ((Cause.RAMP, 2**32 - 1),))
+
+
+def test_an_outcome_that_is_no_delivery_is_a_bug():
     with pytest.raises(ValueError, match="is not a valid Cause"):
-        delivery_of(order)
+        delivery_of(stored(DELIVERY, curtailments=[["?", 1]]))

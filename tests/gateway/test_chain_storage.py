@@ -26,8 +26,8 @@ INTERVAL = Interval(
     1, 2, 3, 4, 5, 6, 5000, 9900, 7500, 49_998, 230_100, ClockTrust.TRUSTED, 8,
 )  # fmt: skip
 DELIVERY = Delivery(
-    "ab" * 32, 1_790_000_000_000, 1_790_000_060_000, -50, -49, -3000, 12, 400,
-    (Cause.RAMP, Cause.SOC), CommandState.DONE, b"\x05" * 32, 60,
+    "ab" * 32, 1_790_000_000_000, 1_790_000_060_000, -50, -49, -3000, 12, -2940, 700, 31, 9876, 400,
+    ((Cause.RAMP, 300), (Cause.SOC, 100)), CommandState.DONE, b"\x05" * 32, 60,
 )  # fmt: skip
 
 
@@ -73,12 +73,15 @@ def fields(word, widths):
 
 def test_a_delivery_and_a_gap(adapter):
     call = adapter.record_call(made(DELIVERY))
-    *_, command, root, times, amounts, _, _ = arguments(call, "StorageVerification", "submitDelivery")
+    found = arguments(call, "StorageVerification", "submitDelivery")
+    *_, command, root, curtailments, times, amounts, tracking, _, _ = found
     assert (command, root) == (b"\xab" * 32, b"\x05" * 32)
+    assert curtailments == keccak(bytes.fromhex("080000012c0600000064"))
     assert fields(times, [64, 64, 64, 32, 32]) == [5, 1_790_000_000_000, 1_790_000_060_000, 60, 400]
-    causes = sum(1 << list(Cause).index(c) for c in DELIVERY.causes)
-    assert fields(amounts, [24, 64, 64, 32, 32, 32, 8]) == [
-        0, 2**64 - 50, 2**64 - 49, 2**32 - 3000, 12, causes, 2,
+    causes = sum(1 << list(Cause).index(c) for c, _ in DELIVERY.curtailments)
+    assert fields(tracking, [160, 32, 32, 32]) == [0, 2**32 - 2940, 700, 31]
+    assert fields(amounts, [8, 16, 64, 64, 32, 32, 32, 8]) == [
+        0, 9876, 2**64 - 50, 2**64 - 49, 2**32 - 3000, 12, causes, 2,
     ]  # fmt: skip
     call = adapter.record_call(made(Gap(0, 9, 4, GapCause.RESTORED), sequence=12))
     found = arguments(call, "StorageVerification", "submitGap")

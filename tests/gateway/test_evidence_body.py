@@ -38,8 +38,13 @@ def test_any_field_missing_added_or_of_another_type_is_refused(body) -> None:
 @pytest.mark.parametrize(
     ("kind", "change", "said"),
     [
-        ("delivery", {"causes": 1 << 31}, "bit beyond"),
-        ("delivery", {"causes": -1}, "bit beyond"),
+        ("delivery", {"curtailments": [[99, 1]]}, "cause 99, beyond"),
+        ("delivery", {"curtailments": [[-1, 1]]}, "cause -1, beyond"),
+        ("delivery", {"curtailments": [[1, 1], [1, 2]]}, "cause 1 twice"),
+        ("delivery", {"curtailments": [[1, 1.5]]}, "time is not an integer"),
+        ("delivery", {"curtailments": [[True, 1]]}, "cause is not an integer"),
+        ("delivery", {"curtailments": [[1]]}, "list of pairs"),
+        ("delivery", {"curtailments": {"1": 2}}, "list of pairs"),
         ("delivery", {"outcome": 9}, "outcome 9"),
         ("delivery", {"command_id": "0x12"}, "command_id is not"),
         ("interval", {"clock": 3}, "3"),

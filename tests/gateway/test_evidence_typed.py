@@ -5,12 +5,23 @@ from dataclasses import replace
 
 import pytest
 from eth_account.messages import _hash_eip191_message, encode_typed_data
+from eth_utils import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ConfigError
 from gateway.evidence import typed
-from gateway.evidence.typed import CAUSES, OUTCOMES, Domain, Gap, cause_bits, command_bytes, digest, site_hash
+from gateway.evidence.typed import (
+    CAUSES,
+    OUTCOMES,
+    Domain,
+    Gap,
+    cause_bits,
+    command_bytes,
+    curtailments_hash,
+    digest,
+    site_hash,
+)
 from gateway.model import Cause, CommandState, Delivery, Interval
 from tests.gateway.evidence_samples import BODIES, DELIVERY, DOMAIN, DOMAINS, GAP, INTERVAL, uint
 
@@ -27,8 +38,9 @@ def message(site: str, sequence: int, previous: bytes, body: typed.Body) -> dict
     values = [getattr(body, name) for name in type(body).__dataclass_fields__]
     if isinstance(body, Delivery):
         values[0] = command_bytes(body.command_id)
-        values[8:10] = cause_bits(body.causes), OUTCOMES[body.outcome]
-        values[10:] = values[11], values[10]  # count comes before the root in the type
+        listed = b"".join(bytes([CAUSES.index(c)]) + ms.to_bytes(4, "big") for c, ms in body.curtailments)
+        values[12:14] = keccak(listed), cause_bits(body.causes), OUTCOMES[body.outcome]
+        values[15:] = values[16], values[15]  # count comes before the root in the type
     names = [member["name"] for member in fields_of(TYPES[type(body)])]
     return dict(zip(names, [site_hash(site), sequence, previous, *values], strict=True))
 
@@ -72,7 +84,12 @@ def test_digest_is_that_of_another_encoder(domain, site, sequence, previous, bod
         replace(INTERVAL, available_wh=2**32),
         replace(DELIVERY, delivered_wh=2**63),
         replace(DELIVERY, power_min_w=-(2**31) - 1),
+        replace(DELIVERY, power_mean_w=2**31),
+        replace(DELIVERY, response_ms=2**32),
+        replace(DELIVERY, error_mean_w=-1),
+        replace(DELIVERY, available_bp=2**16),
         replace(DELIVERY, curtailed_ms=-1),
+        replace(DELIVERY, curtailments=((Cause.BMS, 2**32),)),
         replace(GAP, lost=2**64),
     ],
 )
@@ -104,9 +121,17 @@ def test_numbers_that_can_never_change() -> None:
     assert [c.value for c in CAUSES] == [
         "inverter limit", "bms limit", "limit unknown", "site limit", "grid limit", "contract limit",
         "state of charge", "temperature", "ramp", "direction dwell", "device resolution", "command ended",
-        "write budget", "latched fault", "stop", "higher source",
+        "write budget", "latched fault", "stop", "higher source", "device away",
+        "cell voltage", "limit recovering",
     ]  # fmt: skip
     assert OUTCOMES == {CommandState.REFUSED: 1, CommandState.DONE: 2, CommandState.CUT_SHORT: 3}
+
+
+def test_the_curtailments_are_hashed_in_their_order() -> None:
+    two = ((Cause.INVERTER, 1), (Cause.BMS, 0x01020304))
+    assert curtailments_hash(two) == keccak(bytes.fromhex("00000000010101020304"))
+    assert curtailments_hash(two) != curtailments_hash(two[::-1])
+    assert curtailments_hash(()) == keccak(b"")
 
 
 def test_bad_contract_addresses_and_command_ids_are_named() -> None:

@@ -16,7 +16,15 @@ from gateway.chain.platforms import Call, NotEncodable, Order, Unusable, artifac
 from gateway.chain.shapes import Block, Log
 from gateway.errors import ConfigError
 from gateway.evidence import body as bodies
-from gateway.evidence.typed import OUTCOMES, Gap, cause_bits, command_bytes, keccak, site_hash
+from gateway.evidence.typed import (
+    OUTCOMES,
+    Gap,
+    cause_bits,
+    command_bytes,
+    curtailments_hash,
+    keccak,
+    site_hash,
+)
 from gateway.model import Command, Delivery, Interval, Record, ServiceKind, Source
 from gateway.site import ChainSettings
 
@@ -238,18 +246,20 @@ def _delivery(record: Record, site: bytes, d: Delivery) -> bytes:
         | _fit("curtailed", d.curtailed_ms, 32)
     )
     amounts = (
-        (d.requested_wh & 2**64 - 1) << 168
+        d.available_bp << 232
+        | (d.requested_wh & 2**64 - 1) << 168
         | (d.delivered_wh & 2**64 - 1) << 104
         | (d.power_min_w & 2**32 - 1) << 72
         | (d.power_max_w & 2**32 - 1) << 40
         | cause_bits(d.causes) << 8
         | OUTCOMES[d.outcome]
     )
-    command = command_bytes(d.command_id)
+    tracking = (d.power_mean_w & 2**32 - 1) << 64 | d.response_ms << 32 | d.error_mean_w
+    command, curtailments = command_bytes(d.command_id), curtailments_hash(d.curtailments)
     r, vs = _signature(record)
     return _call(
         "StorageVerification", "submitDelivery",
-        site, record.previous, command, d.merkle_root, times, amounts, r, vs,
+        site, record.previous, command, d.merkle_root, curtailments, times, amounts, tracking, r, vs,
     )  # fmt: skip
 
 
