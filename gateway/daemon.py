@@ -354,7 +354,7 @@ class Daemon:
     async def _submit(self, request: Mapping[str, Any]) -> dict[str, Any]:
         now, kind = self.clock.now().wall_ms, ServiceKind(request["kind"])
         begin = now + int(request.get("delay_ms", 0))
-        given = {str(name): int(value) for name, value in request["parameters"].items()}
+        given = {str(name): int(value) for name, value in dict(request["parameters"]).items()}
         command = Command(
             id=str(request["id"]),
             source=Source.OPERATOR,

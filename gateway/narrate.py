@@ -2,7 +2,8 @@
 
 Pure: two scenes in, lines out. Levels are systemd's (`<3>` error, `<4>` warning, `<6>` information), so that
 `journalctl -p warning` shows what a technician must see. It refuses to repeat a state that lasts, so a
-device that is away for a week is two lines.
+device that is away for a week is two lines, and to pass on control characters: what a broker or an RPC says
+could else write lines of its own.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,15 @@ class Scene:
 
 def lines(before: Scene, after: Scene) -> Iterator[str]:
     """One line for each change from `before` to `after`."""
+    return map(plain, _changes(before, after))
+
+
+def plain(said: str) -> str:
+    """What somebody else said, as text that draws and starts no line."""
+    return "".join(c if c.isprintable() else " " for c in said)
+
+
+def _changes(before: Scene, after: Scene) -> Iterator[str]:
     for name, error in after.devices.items():
         was = before.devices.get(name)
         if error and not was:

@@ -25,7 +25,7 @@ _ORDER_HASH = keccak(ORDER_TYPE.encode())
 TEXT_MAX = 4096
 VALUES_MAX = 32
 _FIELDS = frozenset({"site", "id", "service", "not_before", "not_after", "shared", "values", "signature"})
-_INT64, _UINT64 = range(-(2**63), 2**63), range(2**64)
+_INT64, _MOMENT = range(-(2**63), 2**63), range(2**63)  # later ones are beyond what a database can hold
 
 
 def digest(domain: Domain, site: str, command: Command) -> bytes:
@@ -91,7 +91,7 @@ def _command(fields: Mapping[str, Any]) -> Command:
     values = fields["values"]
     if not isinstance(values, list) or len(values) > VALUES_MAX or not all(_whole(v, _INT64) for v in values):
         raise ValueError(f"values must be at most {VALUES_MAX} integers")
-    if not _whole(fields["not_before"], _UINT64) or not _whole(fields["not_after"], _UINT64):
+    if not _whole(fields["not_before"], _MOMENT) or not _whole(fields["not_after"], _MOMENT):
         raise ValueError("not_before and not_after must be Unix milliseconds")
     if type(fields["shared"]) is not bool:
         raise ValueError("shared must be true or false")

@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from gateway import units
+from gateway import narrate, units
 
 BAR = 24
 FULL_SCALE_W = 10_000
@@ -43,7 +43,7 @@ def words(name: str, power_w: int | None) -> str:
 
 
 def _plain(said: str, style: str = "") -> Text:
-    return Text("".join(c if c.isprintable() else " " for c in said), style=style)
+    return Text(narrate.plain(said), style=style)
 
 
 def _flows(status: Status) -> RenderableType:

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.clock import Clock
+from gateway.errors import StoreError
 from gateway.model import ClockTrust
 from gateway.site import StoreSettings
-from gateway.store import Store, gaps
+from gateway.store import Store, gaps, records
 from gateway.store.records import RecordState
 
 PASS_S = 10.0  # a site writes some tens of kB in this time: the bound is kept closely enough
@@ -50,8 +51,11 @@ class Sweep:
 
 
 def free_bytes(path: Path) -> int:
-    """What the file system of `path` has left for us."""
-    found = os.statvfs(path)
+    """What the file system of `path` has left for us. StoreError when the database is no longer there."""
+    try:
+        found = os.statvfs(path)
+    except OSError as error:
+        raise StoreError(f"{path} was taken away while it was in use: {error.strerror}") from error
     return found.f_bavail * found.f_frsize
 
 
@@ -137,8 +141,8 @@ def _attested_through(conn: sqlite3.Connection, reached: RecordState | None) -> 
     (waiting,) = conn.execute(query, short).fetchone()
     if waiting is not None:
         return int(waiting) - 1
-    (last,) = conn.execute("SELECT coalesce(max(last_seq), 0) FROM record").fetchone()
-    return int(last)
+    newest = records.last_entry(conn, "interval")  # a delivery reaches into the period that is still open
+    return newest.last_seq if newest else 0
 
 
 def _delete(conn: sqlite3.Connection, through: int, settled: int) -> Sweep:

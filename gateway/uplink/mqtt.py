@@ -72,7 +72,9 @@ def _plain(text: str) -> str:
 
 
 class MqttUplink:
-    """Publishes what the recorder commits. `published` counts acknowledged messages since the start."""
+    """Publishes what the recorder commits. `published` counts acknowledged messages since the start.
+
+    The password is read anew for each connection; ConfigError when it cannot be read at first."""
 
     def __init__(
         self,
@@ -91,6 +93,7 @@ class MqttUplink:
         self._on_order = on_order
         self._layouts: dict[int, Layout] = {}
         self._root = f"{settings.topic}/{site_id}"
+        self._password()  # a file that is not there is said before anything runs
 
     async def run(self) -> None:
         """One connection, for as long as it lasts. LinkError when there is none, or when it is lost."""
@@ -98,7 +101,11 @@ class MqttUplink:
             self.position = await self._store.call(cursors.get, CURSOR)
         failure = None
         try:
-            async with self._client() as client, asyncio.TaskGroup() as tasks:
+            made = self._client()
+        except ConfigError as error:  # it could be read before: no reason to stop a battery
+            raise LinkError(str(error)) from error
+        try:
+            async with made as client, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._hear(client))
                 tasks.create_task(self._publish_all(client))
         except* MqttError as group:
@@ -137,6 +144,8 @@ class MqttUplink:
             return path.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ConfigError(f"mqtt.password: {path} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"mqtt.password: {path} is not text") from error
 
     async def _hear(self, client: Client) -> None:
         """MqttError as soon as the connection ends; a pending publish alone would wait for its time to pass.

@@ -300,9 +300,17 @@ async def test_password_comes_from_a_file(broker: Broker, tmp_path: Path) -> Non
     broker.stop()
     broker.start(f"password_file {users}\n")
     known = settings(broker, username="ada", password=secret)
+    for content, says in ((None, "secret cannot be read: No such file"), (b"\xff", "secret is not text")):
+        if content is not None:
+            secret.write_bytes(content)
+        with pytest.raises(ConfigError, match=rf"mqtt\.password: .*{says}"):
+            async with publishing(tmp_path / "g.db", known):
+                pass
+    secret.write_text("sun\n")
     async with publishing(tmp_path / "g.db", known) as side:
-        with pytest.raises(ConfigError, match=r"mqtt\.password: .*secret cannot be read"):
-            await side.uplink.run()
+        secret.unlink()
+        with pytest.raises(LinkError, match=r"mqtt\.password: .*secret cannot be read"):
+            await side.uplink.run()  # for another try, not the end of the site
         secret.write_text("sun\n")
         with pytest.raises(LinkError, match=r"[Nn]ot authori"):
             await side.uplink.run()

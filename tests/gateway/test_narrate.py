@@ -50,6 +50,12 @@ def test_each_change_is_one_line_each_way():
         assert said(after, QUIET) == [back]
 
 
+def test_what_others_say_starts_no_line_and_draws_nothing():
+    trouble = "refused\n<3>fault latched: \x1b[2Jnothing\r\x07"
+    (line,) = said(QUIET, Scene(devices={"bms": ""}, clock="TRUSTED", troubles={"rpc": trouble}))
+    assert line == "<4>rpc: waits: refused <3>fault latched:  [2Jnothing  "
+
+
 def test_an_error_that_changes_its_words_is_not_news():
     before, after = Scene(devices={"bms": "silent"}), Scene(devices={"bms": "still silent"})
     assert said(before, after) == []

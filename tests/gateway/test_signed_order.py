@@ -112,6 +112,8 @@ def test_the_digest_is_the_one_that_wallets_make() -> None:
         (changed(written(order()), values="x"), "at most 32 integers"),
         (changed(written(order()), not_before=-1), "Unix milliseconds"),
         (changed(written(order()), not_before=1.5), "Unix milliseconds"),
+        (written(order(not_after_ms=2**63)), "Unix milliseconds"),
+        (written(order(not_after_ms=2**64 - 1)), "Unix milliseconds"),
         (changed(written(order()), service="self-destruction"), "not a valid ServiceKind"),
         (changed(written(order()), service=None), "not a valid ServiceKind"),
         (changed(written(order()), id="0xzz"), "not well formed"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.errors import StoreError
 from gateway.model import ClockTrust, Command, ServiceKind, Source, Verdict
 from gateway.site import StoreSettings
 from gateway.store import Store, commands, cursors, gaps, records, retention, samples
@@ -105,6 +106,28 @@ async def test_then_unsettled_ones_go_with_a_gap(store: Store, clock: HandClock)
     assert await store.call(records.last) is not None
     assert await store.call(commands.get, "ab") is not None
     assert await kept(store, clock, Policy(), size_bytes=1).once() == Sweep(0, 0)  # the newest stay
+
+
+async def test_a_delivery_settles_nothing_of_the_period_that_is_still_open(
+    store: Store, clock: HandClock
+) -> None:
+    """It covers samples of that period, but no interval does yet: dropped, they are missing there."""
+    await attest(store, 1000, RecordState.CONFIRMED)
+    delivery = replace(record(2, digest(1)), kind="delivery")
+    await store.call(records.append, delivery, 900, 2000)
+    await store.call(records.sign, 2, bytes(65))
+    await store.call(records.set_state, 2, RecordState.CONFIRMED)
+    policy = Policy(RecordState.CONFIRMED)
+    assert await store.call(retention.settled_through, policy) == 1000
+    assert (await kept(store, clock, policy, size_bytes=1).once()).unsettled == COUNT - 100 - 1000
+
+
+async def test_a_database_taken_away_is_a_store_error(store: Store, clock: HandClock, tmp_path: Path) -> None:
+    keeper = Retention(store, StoreSettings(store.path, keep_s=1, size_bytes=PLENTY), clock, Policy())
+    store.path.rename(tmp_path / "elsewhere.db")
+    with pytest.raises(StoreError, match="taken away while it was in use"):
+        await keeper.once()
+    (tmp_path / "elsewhere.db").rename(store.path)
 
 
 async def test_a_disk_filled_by_others_is_yielded_to(store: Store, clock: HandClock) -> None:

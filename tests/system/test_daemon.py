@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.errors import ServiceRefused
 from tests import processes
 from tests.processes import gridseal
 from tests.system import stage
@@ -145,6 +146,15 @@ def test_an_order_ends_by_itself(tmp_path, where):
     rig = Rig(tmp_path)
     with daemon(tmp_path) as site:
         site.ready()
+        strange = {
+            "id": "b" * 64,
+            "kind": "fixed-power",
+            "duration_ms": 1000,
+            "parameters": [7],
+            "who": "a test",
+        }
+        with pytest.raises(ServiceRefused, match="submit: bad request"):
+            site.asked("submit", **strange)
         assert order(site, 800, 6)["admitted"]
         until(lambda: commanded(rig, 800), "800 W at the rig")
         until(lambda: in_own_control(rig), "its end")
