@@ -54,6 +54,15 @@ def test_states_go_forward_and_carry_their_moments() -> None:
     assert [o.state for o in commands.recent(conn, 1)] == [CommandState.REFUSED]
 
 
+def test_a_begin_on_a_clock_that_is_not_trusted_has_no_date() -> None:
+    conn = memory()
+    commands.insert(conn, command(1), YES)
+    commands.set_state(conn, command(1).id, CommandState.RUNNING, Stamp(50, 5000, ClockTrust.UNTRUSTED))
+    found = commands.get(conn, command(1).id)
+    assert found is not None
+    assert (found.began_ms, found.began_mono_ms) == (0, 50)
+
+
 @pytest.mark.parametrize(
     ("path", "wrong"),
     [
