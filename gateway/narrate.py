@@ -44,7 +44,7 @@ def _changes(before: Scene, after: Scene) -> Iterator[str]:
     for name in after.troubles.keys() - before.troubles.keys():
         yield f"{WARNING}{name}: waits: {after.troubles[name]}"
     for name in before.troubles.keys() - after.troubles.keys():
-        yield f"{INFO}{name}: tries again"
+        yield f"{INFO}{name}: works again"
     if after.fault != before.fault:
         yield f"{ERROR}fault latched: {after.fault}" if after.fault else f"{INFO}fault cleared"
     if after.stop != before.stop:

@@ -14,6 +14,7 @@ from gateway.errors import ChainError, LinkError
 
 PAUSE_FIRST_S = 0.5
 PAUSE_MOST_S = 60.0  # a broker or RPC that is back is used again within a minute
+PROVEN_S = 15.0  # an attempt that lives so long has got through: links and chains give up sooner
 STEADY_S = 120.0  # after running this long, a part's next failure counts as its first
 
 
@@ -33,10 +34,15 @@ class Supervisor:
         self._clock = clock
         self._random = random
         self._troubles: dict[str, Trouble] = {}
+        self._tried_ms: dict[str, int] = {}  # parts in trouble that are being tried again: since when
 
     @property
     def troubles(self) -> Mapping[str, Trouble]:
-        """Parts that are not running now, by name."""
+        """Parts that failed and have not proven since that they run, by name. An attempt alone is no news: a
+        broker that swallows packets fails each of them after ten seconds, for as long as it is away."""
+        for name, since_ms in list(self._tried_ms.items()):
+            if self._clock.mono_ms() - since_ms >= PROVEN_S * 1000:
+                del self._troubles[name], self._tried_ms[name]
         return self._troubles
 
     async def keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -49,9 +55,10 @@ class Supervisor:
             except (LinkError, ChainError) as error:
                 steady = self._clock.mono_ms() - began > STEADY_S * 1000
                 failures = 1 if steady else failures + 1
+                self._tried_ms.pop(name, None)
                 self._troubles[name] = Trouble(str(error), self._clock.mono_ms(), failures)
                 await asyncio.sleep(self._pause_s(failures))
-                self._troubles.pop(name, None)
+                self._tried_ms[name] = self._clock.mono_ms()
             else:
                 return
 

@@ -26,7 +26,7 @@ def test_each_change_is_one_line_each_way():
         (
             Scene(devices={"bms": ""}, clock="TRUSTED", troubles={"mqtt": "refused"}),
             "<4>mqtt: waits: refused",
-            "<6>mqtt: tries again",
+            "<6>mqtt: works again",
         ),
         (
             Scene(devices={"bms": ""}, clock="TRUSTED", fault="does not follow"),

@@ -31,6 +31,7 @@ async def run_with(monkeypatch, failures, steady_ms=0):
 
     monkeypatch.setattr(supervisor.asyncio, "sleep", pause)
     await keeper.keep("mqtt", work)
+    clock.ms += 15_000
     assert keeper.troubles == {}
     return pauses, seen
 
@@ -40,6 +41,28 @@ async def test_expected_failures_wait_longer_each_time(monkeypatch):
     assert pauses == [0.25, 0.5, 1.0]
     assert [s["mqtt"].message for s in seen] == ["gone", "liar", "again"]
     assert seen[-1]["mqtt"].failures == 3
+
+
+async def test_a_trouble_lasts_until_an_attempt_has_proven_itself(monkeypatch):
+    """What the journal says once a change must not change with each attempt of a week without a broker."""
+    clock, seen = HandClock(), []
+    keeper = Supervisor(clock, lambda: 0.0)
+
+    async def pause(_):
+        clock.ms += 30_000
+
+    async def work():
+        seen.append("mqtt" in keeper.troubles)
+        clock.ms += 10_000  # until the connection is given up
+        seen.append("mqtt" in keeper.troubles)
+        if len(seen) < 6:
+            raise LinkError("timed out")
+        clock.ms += 5_000
+        seen.append("mqtt" in keeper.troubles)
+
+    monkeypatch.setattr(supervisor.asyncio, "sleep", pause)
+    await keeper.keep("mqtt", work)
+    assert seen == [False, False, True, True, True, True, False]
 
 
 async def test_the_pause_has_a_ceiling(monkeypatch):
