@@ -156,7 +156,7 @@ def outcome_json(delivery: Delivery) -> Mapping[str, object]:
     """The delivery as the command's row holds it; the proof of its readings is added by the attestor."""
     fields = asdict(delivery)
     del fields["merkle_root"], fields["count"]
-    fields["curtailments"] = [(cause.value, ms) for cause, ms in delivery.curtailments]
+    fields["curtailments"] = [[cause.value, ms] for cause, ms in delivery.curtailments]
     fields["outcome"] = delivery.outcome.value
     return fields
 

@@ -156,7 +156,8 @@ def test_the_account_covers_each_cycle_and_the_rest_of_the_last(desk):
     desk.written()
     told = json.loads(desk.stored(command).outcome)
     assert (told["requested_wh"], told["delivered_wh"]) == (3000, 2000)
-    assert (told["curtailed_ms"], told["causes"], told["outcome"]) == (1_800_000, ["bms limit"], "done")
+    assert (told["curtailed_ms"], told["outcome"]) == (1_800_000, "done")
+    assert told["curtailments"] == [["bms limit", 1_800_000]]
     assert told == outcome_json(desk.deliveries[0])
 
 
@@ -346,10 +347,13 @@ def test_reach_is_what_the_order_can_ask_at_this_site():
 
 
 def test_the_stored_account_is_json_without_the_proof_that_comes_later():
-    told = Delivery("ab" * 32, 1, 2, 3, -4, -5, 6, 7, (Cause.RAMP,), CommandState.DONE, b"\1" * 32, 9)
+    told = Delivery(
+        "ab" * 32, 1, 2, 3, -4, -5, 6, 5, 11, 12, 9999, 7, ((Cause.RAMP, 7),), CommandState.DONE,
+        b"\1" * 32, 9,
+    )  # fmt: skip
     found = outcome_json(told)
     assert json.loads(json.dumps(found)) == found
-    assert (found["delivered_wh"], found["causes"], found["outcome"]) == (-4, ["ramp"], "done")
+    assert (found["delivered_wh"], found["curtailments"], found["outcome"]) == (-4, [["ramp", 7]], "done")
     assert not {"merkle_root", "count"} & set(found)
 
 
