@@ -10,12 +10,14 @@ from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway import site, units, yamlfile
 from gateway.driver import Plugin, Profile, find_plugins
 from gateway.errors import ConfigError, Problem
-from gateway.model import SetpointSpec
-from gateway.sitefile import ChainModel, DeviceModel, LoadModel, MqttModel, SiteFile
+from gateway.model import ServiceKind, SetpointSpec
+from gateway.services import presets, words
+from gateway.sitefile import DAYS, ChainModel, DeviceModel, LoadModel, MqttModel, SiteFile, SlotModel
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
@@ -163,6 +165,26 @@ def _check_site(
             problems.append(document.problem(("site", "limits", word), message, "lower it to the nameplate"))
     _check_batteries(document, devices, tuple(commanded), problems)
     _check_loads(document, parsed, devices, problems)
+    _check_schedule(document, parsed, problems)
+
+
+def _check_schedule(document: yamlfile.Document, parsed: SiteFile, problems: list[Problem]) -> None:
+    try:
+        ZoneInfo(parsed.site.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        message = f"there is no time zone {parsed.site.timezone!r}: write it like Europe/Berlin"
+        problems.append(document.problem(("site", "timezone"), message))
+    for name, slot in parsed.schedule.items():
+        try:
+            _parameters(slot)
+        except ValueError as error:
+            problems.append(document.problem(("schedule", name), str(error)))
+
+
+def _parameters(slot: SlotModel) -> Mapping[str, int]:
+    if slot.service is ServiceKind.STOP:
+        raise ValueError("a stop cannot be scheduled: nothing but a person would end it")
+    return words.parameters(slot.service, slot.parameters, presets.of(slot.service, slot.preset))
 
 
 def _check_loads(
@@ -256,8 +278,23 @@ def _site(
         signers=frozenset(address.lower() for address in parsed.remote.signers)
         if parsed.remote
         else frozenset(),
+        schedule=tuple(_entry(name, slot) for name, slot in parsed.schedule.items()),
+        timezone=s.timezone,
         loads=tuple(_load(name, load) for name, load in parsed.loads.items()),
         batteries=_batteries(devices, commanded),
+    )
+
+
+def _entry(name: str, slot: SlotModel) -> site.Entry:
+    hours, minutes = slot.at.split(":")
+    return site.Entry(
+        name,
+        int(hours) * 60 + int(minutes),
+        slot.for_ // 1000,
+        slot.service,
+        dict(_parameters(slot)),
+        frozenset(DAYS.index(day) for day in slot.days),
+        slot.share,
     )
 
 

@@ -10,9 +10,10 @@ import os
 import random as randomness
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from gateway import narrate, report, services
 from gateway.clock import Clock, SystemClock
@@ -31,6 +32,7 @@ from gateway.store.records import RecordState
 from gateway.store.retention import Policy, Retention
 from gateway.store.summary import summary
 from gateway.supervisor import Supervisor
+from gateway.timetable import Timetable
 from gateway.uplink.local import LocalServer
 from gateway.wiring import Wiring
 
@@ -79,6 +81,7 @@ class Daemon:
         self.chain: Chain | None = None
         self.attestor: Attestor | None = None
         self.uplink: MqttUplink | None = None
+        self.timetable: Timetable | None = None
         self._began_ms = self.clock.mono_ms()
 
     def stop(self) -> None:
@@ -156,6 +159,11 @@ class Daemon:
             loads=Loads(self.site.loads, relays, self._random),
             on_cycle=self._cycled,
         )
+        if self.site.schedule:
+            zone = ZoneInfo(self.site.timezone)
+            self.timetable = Timetable(
+                self.site.id, self.site.schedule, zone, self.clock, self.control.submit
+            )
         self.attestor = self._make_attestor()
         if self.site.chain and self.platform and self.signer:
             from gateway.chain.assembly import Chain
@@ -230,9 +238,12 @@ class Daemon:
             kept["evidence"] = self._attest
         if self.chain:
             kept |= self.chain.parts
-            kept["orders"] = self._hear_orders
+            orders = self.chain.parts["orders"]
+            kept["orders"] = lambda: self._when_reached(orders)
         if self.uplink:
             kept["mqtt"] = self.uplink.run
+        if self.timetable:
+            running.append(group.create_task(self._when_reached(self.timetable.run), name="timetable"))
         kept["local"] = LocalServer(
             self.site.socket, {"status": self._status, "submit": self._submit, "release": self._release}
         ).run
@@ -271,13 +282,12 @@ class Daemon:
             await self.attestor.skip_past(await self.chain.last_sequence())
         await self.attestor.run()
 
-    async def _hear_orders(self) -> None:
+    async def _when_reached(self, work: Callable[[], Awaitable[None]]) -> None:
         """An order refused because the inverter is not reached yet would be refused for ever."""
-        assert self.chain is not None
         with suppress(TimeoutError):
             async with asyncio.timeout(REACH_S):
                 await self._reached.wait()
-        await self.chain.parts["orders"]()
+        await work()
 
     def _say_opened(self) -> None:
         if found := self._opened.set_aside:
@@ -309,6 +319,7 @@ class Daemon:
             command=f"{command.kind} of {command.origin or command.source.name.lower()}" if command else "",
             fault=status.fault,
             stop=status.stop,
+            doubts=status.doubts,
             clock=report.clock(self.clock.now().trust),
         )
 
@@ -337,8 +348,12 @@ class Daemon:
             "records": report.records(found, self.signer.address if self.signer else ""),
             "chain": report.chain(self.chain.status(), found) if self.chain else None,
             "devices": {name: report.device(task.health) for name, task in self.devices.items()},
-            "troubles": report.troubles(self.supervisor.troubles),
+            "troubles": {**report.troubles(self.supervisor.troubles), **self._schedule_trouble()},
         }
+
+    def _schedule_trouble(self) -> dict[str, str]:
+        refused = self.timetable.refused if self.timetable else ""
+        return {"schedule": refused} if refused else {}
 
     async def _remote_order(self, text: bytes) -> dict[str, Any]:
         """A signed order, whatever carried it."""

@@ -4,13 +4,14 @@ It owns the choice of sources: every provider of a battery's limit counts, and a
 never reached makes all its limits unknown. It refuses to fill gaps: what is not GOOD is None.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from gateway.derate import Share, share
-from gateway.envelope import Bms, Memory, Moment
+from gateway.envelope import NOTHING, Bms, Memory, Moment, Reported
 from gateway.lease import Hand, Hold, Phase
 from gateway.model import Cause, Limits, Quantity, SetpointSpec
+from gateway.plausible import Bound, Charge, Seen, rate_bp_per_h, voltage_bounds_mv
 from gateway.services import Inputs
 from gateway.site import Site, SiteLimits
 from gateway.state import View
@@ -28,6 +29,7 @@ def inputs(view: View, house_w: int | None) -> Inputs:
         grid_w=view.good(Quantity.GRID_POWER),
         soc_bp=view.good(Quantity.BATTERY_SOC),
         voltage_mv=view.good(Quantity.GRID_VOLTAGE),
+        inverter_w=view.good(Quantity.INVERTER_POWER),
     )
 
 
@@ -65,6 +67,62 @@ def derating(own: View, site: Site, devices: frozenset[str]) -> Iterator[Share]:
         if device.name in devices:
             alone = own.of(frozenset({device.name}))
             yield from (share(curve, alone.good(curve.over)) for curve in device.derating)
+
+
+def seen(own: View, site: Site, devices: frozenset[str], spec: SetpointSpec | None) -> Seen:
+    """What one battery's devices say that can be implausible."""
+    voltage_mv, plate = own.good(Quantity.BATTERY_VOLTAGE), nameplate(spec) or NOTHING
+    mine = {device.name: device for device in site.devices if device.name in devices}
+
+    def bounds(quantity: Quantity, power_w: int) -> Iterator[Bound]:
+        full = power_w if quantity.unit == "w" else power_w * 1_000_000 // voltage_mv if voltage_mv else 0
+        yield from (Bound(m.device, quantity, m.good, full or None) for m in own.all(quantity))
+
+    return Seen(
+        now_ms=own.now_ms,
+        charges=tuple(
+            Charge(m.device, mine[m.device].role == "battery", m.good) for m in own.all(Quantity.BATTERY_SOC)
+        ),
+        rate_bp_per_h=rate_bp_per_h(
+            max(plate.charge_w, plate.discharge_w), own.good(Quantity.BATTERY_CAPACITY)
+        ),
+        voltage_mv=voltage_mv,
+        voltage_bounds_mv=voltage_bounds_mv(
+            max((device.cells for device in mine.values()), default=0),
+            own.good(Quantity.BATTERY_CELL_MIN),
+            own.good(Quantity.BATTERY_CELL_MAX),
+            own.good(Quantity.CHARGE_VOLTAGE_LIMIT),
+        ),
+        limits=(
+            *bounds(Quantity.CHARGE_LIMIT_CURRENT, plate.charge_w),
+            *bounds(Quantity.DISCHARGE_LIMIT_CURRENT, plate.discharge_w),
+            *bounds(Quantity.CHARGE_LIMIT_POWER, plate.charge_w),
+            *bounds(Quantity.DISCHARGE_LIMIT_POWER, plate.discharge_w),
+        ),
+    )
+
+
+def believed(moment: Moment, doubts: Collection[Quantity]) -> Moment:
+    """2: what is in doubt counts as not known, whoever says it."""
+
+    def kept(quantity: Quantity, values: Reported) -> Reported:
+        return (None,) * len(values) if quantity in doubts else values
+
+    if not doubts:
+        return moment
+    bms = replace(
+        moment.bms,
+        charge_ma=kept(Quantity.CHARGE_LIMIT_CURRENT, moment.bms.charge_ma),
+        discharge_ma=kept(Quantity.DISCHARGE_LIMIT_CURRENT, moment.bms.discharge_ma),
+        charge_w=kept(Quantity.CHARGE_LIMIT_POWER, moment.bms.charge_w),
+        discharge_w=kept(Quantity.DISCHARGE_LIMIT_POWER, moment.bms.discharge_w),
+    )
+    return replace(
+        moment,
+        bms=bms,
+        soc_bp=None if Quantity.BATTERY_SOC in doubts else moment.soc_bp,
+        voltage_mv=None if Quantity.BATTERY_VOLTAGE in doubts else moment.voltage_mv,
+    )
 
 
 def moment(

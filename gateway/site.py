@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.model import Quantity
+from gateway.model import Quantity, ServiceKind
 
 # Whose word counts first, by the first part of a quantity's name.
 _ROLES: Mapping[str, tuple[str, ...]] = {
@@ -117,6 +117,19 @@ class MqttSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the site's schedule: what is ordered at a local time of day, on these days (Monday is 0)."""
+
+    name: str
+    at_min: int
+    duration_s: int
+    kind: ServiceKind
+    parameters: Mapping[str, int]
+    days: frozenset[int] = frozenset(range(7))
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """A load that may be switched off: a channel of a relay device. A higher `priority` goes off first."""
 
@@ -141,6 +154,8 @@ class Site:
     trust_host_clock: bool = False
     control_ms: int = 1000
     socket: Path = Path("/run/gridseal/control.sock")
+    schedule: tuple[Entry, ...] = ()
+    timezone: str = "UTC"  # of the schedule
     loads: tuple[Load, ...] = ()
     signers: frozenset[str] = frozenset()  # lower-case addresses whose signed orders count
     # Names of the devices of each battery (inverter and what measures it); empty where there is but one.

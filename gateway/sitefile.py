@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from gateway import units
+from gateway.model import ServiceKind
 
 DEFAULT_STATE = Path("/var/lib/gridseal")
 
@@ -44,6 +45,7 @@ Address = Annotated[str, BeforeValidator(_address, json_schema_input_type=str)]
 Moment = Annotated[int, _unit(units.DURATION_MS, 20, 60_000)]
 Period = Annotated[int, _unit(units.DURATION_MS, 50, 3_600_000)]
 Pause = Annotated[int, _unit(units.DURATION_MS, 0, 86_400_000)]
+Duration = Annotated[int, _unit(units.DURATION_MS, 1000, 86_400_000)]
 Long = Annotated[int, _unit(units.DURATION_MS, 2_000, 10 * 366 * 86_400_000)]
 
 
@@ -93,6 +95,7 @@ class SiteModel(Strict):
     temperature_min: Temperature = Field(default=0, alias="temperature min", description="no charging below")
     temperature_max: Temperature = Field(default=5000, alias="temperature max", description="no power above")
     control: Period = Field(default=1000, description="period of the control cycle")
+    timezone: str = Field(default="UTC", description="of the schedule: Europe/Berlin")
 
 
 class DeviceModel(Strict):
@@ -175,6 +178,22 @@ class MqttModel(Strict):
         return url
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class SlotModel(Strict):
+    """A service that the site orders from itself, again and again. Any other order goes before it."""
+
+    at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = Field(description='local time: "02:00"')
+    for_: Duration = Field(alias="for", description="how long")
+    service: ServiceKind = Field(description="what `gridseal order` takes")
+    parameters: dict[str, str] = Field(default_factory=dict, alias="with", description="{power: -3 kW}")
+    preset: str | None = Field(default=None, description="a known form of frequency response")
+    days: Annotated[tuple[Day, ...], Field(min_length=1)] = DAYS
+    share: bool = Field(default=False, description="leave the battery's rest to other shared orders")
+
+
 class LoadModel(Strict):
     """A load that may be switched off by a relay when an order says so."""
 
@@ -206,6 +225,7 @@ class SiteFile(Strict):
 
     site: SiteModel
     devices: Annotated[dict[str, DeviceModel], Field(min_length=1, max_length=64)]
+    schedule: Annotated[dict[str, SlotModel], Field(max_length=48)] = Field(default_factory=dict)
     loads: Annotated[dict[str, LoadModel], Field(max_length=64)] = Field(default_factory=dict)
     store: StoreModel = StoreModel()
     attest: AttestModel = AttestModel()

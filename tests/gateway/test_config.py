@@ -28,6 +28,9 @@ chain:
   fee cap: 50 gwei
 mqtt: {url: "mqtts://broker.example", password: secret}
 clock: {trust: host}
+remote: {signers: ["0x00000000000000000000000000000000000000A3"]}
+schedule:
+  night: {at: "02:30", for: 3 h, service: fixed-power, with: {power: -3 kW}, days: [mon, sun], share: true}
 """
 
 
@@ -74,6 +77,11 @@ def test_a_good_file_becomes_a_site_in_canonical_units(load, tmp_path):
     assert site.chain.fee_cap_wei == 50 * 10**9
     assert (site.mqtt.host, site.mqtt.port, site.mqtt.tls) == ("broker.example", 8883, True)
     assert site.trust_host_clock
+    assert site.signers == {"0x00000000000000000000000000000000000000a3"}
+    (night,) = site.schedule
+    assert (night.name, night.at_min, night.duration_s, night.shared) == ("night", 150, 10_800, True)
+    assert (night.kind, night.parameters, night.days) == ("fixed-power", {"power_w": -3000}, {0, 6})
+    assert (site.timezone, site.batteries, site.loads) == ("UTC", (), ())
 
 
 def test_all_errors_of_a_file_come_at_once_with_their_places(wrong):
@@ -110,6 +118,12 @@ def test_all_errors_of_a_file_come_at_once_with_their_places(wrong):
         (("0000a1", "0000zz"), "site.yaml:16:5: '0x000000000000000000000000000000000000"
          "00zz' is not an address (0x and 40 hex digits, in quotes)"),
         (("mock://a", "mock://["), "site.yaml:6:29: 'mock://[' is not a URL: Invalid IPv6 URL"),
+        (("power: -3 kW", "powr: -3 kW"), "site.yaml:23:3: fixed-power has no 'powr'; it takes: power"),
+        (("service: fixed-power", "service: stop"), "site.yaml:23:3: a stop cannot be scheduled: nothing but a"
+         " person would end it"),
+        (("for: 3 h", "for: 25 h"), "site.yaml:23:24: '25 h' is out of range: at least 1 s, at most 1 d"),
+        (("id: meadow-lane-7", "timezone: Mars/Base\n  id: meadow-lane-7"), "site.yaml:2:3: there is no time zone"
+         " 'Mars/Base': write it like Europe/Berlin"),
         (("mqtts://broker", "mqtts://me:pw@broker"), "site.yaml:19:8: 'mqtts://me:pw@broker.example' is not"
          " mqtt://host:port or mqtts://host:port (no user in it)"),
     ],
