@@ -138,6 +138,8 @@ def begun(run: Run, wall_ms: int, now_ms: int) -> Run:
 
 def account(run: Run, now_ms: int, cycle: Cycle) -> Run:
     """Add what happened since the last cycle, at this cycle's figures. Never past the order's end."""
+    if run.last_ms >= run.term.end_ms:
+        return run
     until_ms = min(now_ms, run.term.end_ms)
     elapsed_ms = max(0, until_ms - run.last_ms)
     curtailed = not UNCURTAILED.issuperset(cycle.causes)
@@ -163,7 +165,7 @@ def _timed(
 
 
 def _measured(run: Run, measured_w: int | None, elapsed_ms: int) -> Run:
-    if measured_w is None:
+    if measured_w is None or not elapsed_ms:
         return run
     return replace(
         run,

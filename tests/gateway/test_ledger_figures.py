@@ -65,6 +65,15 @@ def test_the_mean_power_is_over_the_measured_time_toward_zero() -> None:
     assert told(run(), (6000, Cycle(0, None))).power_mean_w == 0
 
 
+def test_what_is_measured_past_the_end_or_for_no_time_is_no_part_of_it() -> None:
+    found = told(run(), (5000, tracked(0, 900)), (105_000, tracked(7, 900)), (106_000, tracked(900, 0)))
+    assert (found.power_min_w, found.power_max_w, found.response_ms) == (7, 7, UNKNOWN)
+
+
+def test_what_is_within_its_tolerance_at_the_begin_has_arrived() -> None:
+    assert told(run(), (5000, tracked(0, 0)), (6000, tracked(0, 500))).response_ms == 0
+
+
 @pytest.mark.parametrize("cause", Cause)
 def test_what_was_agreed_or_moves_the_setpoint_leaves_the_battery_available(cause: Cause) -> None:
     found = told(run(), (55_000, Cycle(100, 0, 100, (cause,))))
