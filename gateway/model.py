@@ -71,6 +71,7 @@ class Quantity(StrEnum):
     GRID_IMPORTED = "grid_imported_wh"
     GRID_EXPORTED = "grid_exported_wh"
     LOAD_POWER = "load_power_w"
+    EMERGENCY_STOP = "emergency_stop_code"  # 1: the contact says stop
 
     @property
     def unit(self) -> str:
@@ -213,6 +214,12 @@ class ServiceKind(StrEnum):
     FIXED_POWER = "fixed-power"
     FREQUENCY = "frequency"
     PEAK_SHAVING = "peak-shaving"
+    GRID_LIMIT = "grid-limit"
+    SELF_CONSUMPTION = "self-consumption"
+    RESERVE = "reserve"
+    VOLTAGE = "voltage"
+    REACTIVE = "reactive"
+    DEMAND_RESPONSE = "demand-response"
     STOP = "stop"
 
 

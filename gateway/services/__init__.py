@@ -3,7 +3,17 @@
 from collections.abc import Mapping, Sequence
 
 from gateway.model import Command, ServiceKind
-from gateway.services import fixed_power, frequency, peak_shaving
+from gateway.services import (
+    demand_response,
+    fixed_power,
+    frequency,
+    grid_limit,
+    peak_shaving,
+    reactive,
+    reserve,
+    self_consumption,
+    voltage,
+)
 from gateway.services.law import Bounds, Inputs, Law, Parameters, Wish
 
 __all__ = ["LAWS", "Bounds", "Inputs", "Law", "Parameters", "Wish", "complete", "named", "names", "problem"]
@@ -13,6 +23,12 @@ LAWS: Mapping[ServiceKind, Law] = {
     ServiceKind.FIXED_POWER: fixed_power.LAW,
     ServiceKind.FREQUENCY: frequency.LAW,
     ServiceKind.PEAK_SHAVING: peak_shaving.LAW,
+    ServiceKind.GRID_LIMIT: grid_limit.LAW,
+    ServiceKind.SELF_CONSUMPTION: self_consumption.LAW,
+    ServiceKind.RESERVE: reserve.LAW,
+    ServiceKind.VOLTAGE: voltage.LAW,
+    ServiceKind.REACTIVE: reactive.LAW,
+    ServiceKind.DEMAND_RESPONSE: demand_response.LAW,
 }
 
 

@@ -1,9 +1,7 @@
 """A constant battery power: `power_w`, + discharges, - charges."""
 
 from gateway.model import Limits
-from gateway.services.law import Bounds, Inputs, Law, Parameters, Wish, battery_error_w
-
-POWER_MAX_W = 100_000_000
+from gateway.services.law import POWER_MAX_W, Bounds, Inputs, Law, Parameters, Wish, battery_error_w
 
 
 def wish(parameters: Parameters, inputs: Inputs) -> Wish | None:

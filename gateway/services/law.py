@@ -5,12 +5,16 @@ that only narrows can never widen anything. It refuses to guess: what it needs a
 it answer None, and nothing is done for it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from gateway.model import Limits
 
 Parameters = Mapping[str, int]
+
+POWER_MAX_W = 100_000_000  # also for var: no site of ours reaches 100 MW
+WHOLE_BP = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class Inputs:
     grid_w: int | None = None
     soc_bp: int | None = None
     voltage_mv: int | None = None  # of the grid
+    inverter_w: int | None = None  # active power at its AC terminals, + = out of it
     shed_w: int = 0  # nameplate power of the loads that are off
 
 
@@ -80,3 +85,23 @@ def battery_error_w(parameters: Parameters, inputs: Inputs, asked_w: int) -> int
     """For services defined at the battery: measured against asked."""
     del parameters
     return None if inputs.battery_w is None else abs(inputs.battery_w - asked_w)
+
+
+def no_error(parameters: Parameters, inputs: Inputs, asked_w: int) -> int | None:
+    """For services whose promise is not a power that is measured."""
+    del parameters, inputs, asked_w
+    return None
+
+
+def no_power(parameters: Parameters, most: Limits) -> Limits:
+    """The reach of a law that only narrows."""
+    del parameters, most
+    return Limits(0, 0)
+
+
+def on_line(points: Sequence[tuple[int, int]], value: int) -> int:
+    """The curve through `points` (by rising place) at `value`, rounded down; level beyond its ends."""
+    for (x0, y0), (x1, y1) in pairwise(points):
+        if x0 < value <= x1:
+            return y0 + (y1 - y0) * (value - x0) // (x1 - x0)
+    return points[0][1] if value <= points[0][0] else points[-1][1]

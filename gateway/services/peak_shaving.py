@@ -5,9 +5,7 @@ leave over: an order to charge is held back before the peak grows.
 """
 
 from gateway.model import Limits
-from gateway.services.law import Bounds, Inputs, Law, Parameters, Wish
-
-POWER_MAX_W = 100_000_000
+from gateway.services.law import POWER_MAX_W, Bounds, Inputs, Law, Parameters, Wish
 
 
 def wish(parameters: Parameters, inputs: Inputs) -> Wish | None:

@@ -5,21 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model import Limits, ServiceKind
-from gateway.services import LAWS
-from gateway.services.fixed_power import POWER_MAX_W
-from tests.gateway.services_bench import MOST, inside_reach, target
+from gateway.services import LAWS, Inputs
+from gateway.services.law import POWER_MAX_W
+from tests.gateway.services_bench import MOST, error, inputs, inside_reach
 
 KIND = ServiceKind.FIXED_POWER
-anything = st.one_of(st.none(), st.integers(-(10**9), 10**9))
 
 
-@given(st.integers(-POWER_MAX_W, POWER_MAX_W), anything, anything)
-def test_it_asks_for_what_was_ordered_and_needs_nothing_measured(
-    power: int, mhz: int | None, house: int | None
-) -> None:
-    wanted = target(KIND, {"power_w": power}, frequency_mhz=mhz, house_w=house)
-    assert wanted == power
-    assert inside_reach(KIND, {"power_w": power}, MOST, wanted)
+@given(st.integers(-POWER_MAX_W, POWER_MAX_W), inputs)
+def test_it_asks_for_what_was_ordered_and_needs_nothing_measured(power_w: int, measured: Inputs) -> None:
+    wished = LAWS[KIND].wish({"power_w": power_w}, measured)
+    assert wished.power_w == power_w
+    assert inside_reach(KIND, {"power_w": power_w}, MOST, power_w)
 
 
 @pytest.mark.parametrize(
@@ -29,3 +26,8 @@ def test_it_asks_for_what_was_ordered_and_needs_nothing_measured(
 def test_its_reach_is_one_direction_and_not_cut_to_the_site(power_w: int, reach: Limits) -> None:
     """An order above the nameplate must be refused at admission, so its reach says what it asks."""
     assert LAWS[KIND].reach({"power_w": power_w}, MOST) == reach
+
+
+def test_its_error_is_at_the_battery() -> None:
+    assert error(KIND, {"power_w": 500}, 500, battery_w=480) == 20
+    assert error(KIND, {"power_w": 500}, 500, grid_w=480) is None

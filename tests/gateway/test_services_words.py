@@ -9,9 +9,7 @@ from gateway.services import LAWS, problem, words
 def test_words_have_units_and_names_without_them() -> None:
     found = words.parameters(ServiceKind.FIXED_POWER, {"power": "-3 kW"})
     assert found == {"power_w": -3000}
-    found = words.parameters(
-        ServiceKind.FREQUENCY, {"power": "5 kW", "deadband": "10 mHz", "full": "0.2 Hz"}
-    )
+    found = words.parameters(ServiceKind.FREQUENCY, {"power": "5 kW", "deadband": "10 mHz", "full": "0.2 Hz"})
     assert (found["power_w"], found["deadband_mhz"], found["full_mhz"]) == (5000, 10, 200)
     assert problem(Command("00" * 32, Source.OPERATOR, ServiceKind.FREQUENCY, 0, 1, found)) == ""
 
@@ -53,3 +51,4 @@ def test_every_parameter_of_every_law_can_be_written(kind: ServiceKind) -> None:
         assert word, name
         assert unit in words.SCALES or unit in ("code", "count"), name
     assert len(words.usage(kind).split()) == len(LAWS[kind].parameters)
+    assert len({words.split(name)[0] for name in LAWS[kind].parameters}) == len(LAWS[kind].parameters)
