@@ -59,6 +59,7 @@ class Status:
     fault: str = ""
     stop: str = ""
     holds: tuple[Hold, ...] = ()
+    doubts: tuple[str, ...] = ()  # what is measured and not believed, in words
     shed: tuple[str, ...] = ()  # loads that are meant to be off
     open_orders: int = 0
     cycles: int = 0
@@ -97,9 +98,7 @@ class Control:
         self._on_cycle = on_cycle
         self._rates = Rates(site.limits.commands_per_minute)
         now_ms = clock.mono_ms()
-        self._members = [
-            Member(hand, site.battery_of(hand.hold.device), self._journal, now_ms) for hand in hands
-        ]
+        self._members = [Member(hand, site, self._journal, now_ms) for hand in hands]
         self._latch = Latch(site.id, [m.name for m in self._members], self._journal)
         self._kick = asyncio.Event()
         self._orders = Orders(clock, self._journal, self._kick.set, on_delivery)
@@ -411,6 +410,7 @@ class Control:
             fault=self._latch.fault,
             stop=self._latch.stopped,
             holds=tuple(member.hold for member in self._members),
+            doubts=tuple(text for member in self._members for text in member.doubts.values()),
             shed=self._loads.off,
             open_orders=len(self._orders),
         )

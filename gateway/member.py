@@ -1,20 +1,21 @@
 """One battery that can be commanded: its hand, the devices that speak for it, what control remembers of it.
 
-Invariants kept here: 7 (the battery that does not follow), 12 (the budget), and of 1 the part that concerns
-several batteries: what each may be doing, also one that was lost with a power in it. It refuses to decide
-powers: the envelope does.
+Invariants kept here: 2 (what it says and cannot be), 7 (the battery that does not follow), 12 (the budget),
+and of 1 the part that concerns several batteries: what each may be doing, also one that was lost with a
+power in it. It refuses to decide powers: the envelope does.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from gateway import envelope, sense
+from gateway import envelope, plausible, sense
 from gateway.envelope import NOTHING, Moment, Outcome
-from gateway.follow import Trace, follow
+from gateway.follow import Stray, Trace, follow
 from gateway.journal import Journal
 from gateway.lease import Hand, Hold, Phase
 from gateway.model import Cause, Limits, Quantity, Stamp
 from gateway.rates import Budget
-from gateway.site import SiteLimits
+from gateway.site import Site, SiteLimits
 from gateway.split import Member as Share
 from gateway.state import View
 
@@ -22,12 +23,14 @@ from gateway.state import View
 class Member:
     """`devices` are the names of the hand's device and of those that measure its battery."""
 
-    def __init__(self, hand: Hand, devices: frozenset[str], journal: Journal, now_ms: int) -> None:
+    def __init__(self, hand: Hand, site: Site, journal: Journal, now_ms: int) -> None:
         self.hand = hand
-        self.devices = devices
+        self.devices = site.battery_of(hand.hold.device)
+        self._site = site
         self._budget = Budget(journal, hand)
         self._memory = envelope.Memory(now_ms, now_ms)
         self._trace = Trace()
+        self._plausible = plausible.Memory()
         self._before_ms = now_ms
         self._left: tuple[int, int] = (0, now_ms)  # the power last known to be in it, and when
 
@@ -38,6 +41,11 @@ class Member:
     @property
     def name(self) -> str:
         return self.hold.device
+
+    @property
+    def doubts(self) -> Mapping[Quantity, str]:
+        """2: what its devices say and cannot be, and why, for a person."""
+        return plausible.doubts(self._plausible)
 
     def clear(self) -> None:
         """A person has dealt with its fault."""
@@ -51,23 +59,35 @@ class Member:
             self._left = (self.hold.power_w, view.now_ms)
         elif self.hold.phase is Phase.RELEASED:
             self._left = (0, view.now_ms)
-        return self.hold.fault or self._strays(view)
+        own = view.of(self.devices)
+        seen = sense.seen(own, self._site, self.devices, self.hold.spec)
+        self._plausible = plausible.judge(self._plausible, seen)
+        return self.hold.fault or self._strays(own)
 
-    def _strays(self, view: View) -> str:
+    def _strays(self, own: View) -> str:
         """7: it holds our value, but the measured power is another."""
-        hold, measured_w = self.hold, view.of(self.devices).good(Quantity.BATTERY_POWER)
+        hold, measured = self.hold, own.get(Quantity.BATTERY_POWER)
         if hold.phase not in sense.WRITTEN or hold.spec is None:
             self._trace = Trace()
             return ""
-        self._trace, lost = follow(
+        measured_w = measured.good if measured else None
+        self._trace, stray = follow(
             self._trace,
-            view.now_ms,
+            own.now_ms,
             hold.power_w,
             measured_w,
             nameplate_w=max(hold.spec.charge_max_w, hold.spec.discharge_max_w),
             settle_ms=hold.spec.settle_s * 1000,
+            age_ms=measured.age_ms if measured else 0,
         )
-        return f"{hold.device} holds {hold.power_w} W but the battery does {measured_w} W" if lost else ""
+        if stray is Stray.AGAINST:
+            return (
+                f"the sign is wrong: {hold.device} was told to {_way(hold.power_w)} and the battery does "
+                f"{_way(measured_w or 0)}: check the signs in the profile and the wiring"
+            )
+        if stray is Stray.APART:
+            return f"{hold.device} holds {hold.power_w} W but the battery does {measured_w} W"
+        return ""
 
     def away(self) -> Cause | None:
         """Why it can take no order now, whatever its limits."""
@@ -88,7 +108,7 @@ class Member:
     def share(self, moment: Moment, own: View) -> Share:
         """Its part in the division of a target: limits, and energy above and below the site's bounds."""
         capacity, soc = own.good(Quantity.BATTERY_CAPACITY), own.good(Quantity.BATTERY_SOC)
-        room = envelope.room(moment, self._memory)
+        room = envelope.room(sense.believed(moment, self.doubts), self._memory)
         if not capacity or soc is None:
             return Share(room)
         above, below = soc - moment.site.soc_min_bp, moment.site.soc_max_bp - soc
@@ -101,8 +121,13 @@ class Member:
 
     def decide(self, target_w: int, moment: Moment) -> Outcome:
         last_w = self.hold.power_w if self.hold.phase in sense.WRITTEN else 0
-        outcome, self._memory = envelope.limit(target_w, last_w, moment, self._memory)
+        believed = sense.believed(moment, self.doubts)
+        outcome, self._memory = envelope.limit(target_w, last_w, believed, self._memory)
         return outcome
+
+
+def _way(power_w: int) -> str:
+    return f"{'discharge' if power_w > 0 else 'charge'} with {abs(power_w)} W"
 
 
 def ramped(limits: SiteLimits, part_w: int, whole_w: int) -> SiteLimits:

@@ -21,6 +21,7 @@ class Scene:
     command: str = ""
     fault: str = ""
     stop: str = ""
+    doubts: tuple[str, ...] = ()  # what is measured and not believed
     clock: str = ""
 
 
@@ -49,6 +50,11 @@ def _changes(before: Scene, after: Scene) -> Iterator[str]:
         yield f"{ERROR}fault latched: {after.fault}" if after.fault else f"{INFO}fault cleared"
     if after.stop != before.stop:
         yield f"{WARNING}stopped: {after.stop}" if after.stop else f"{INFO}stop released"
+    for doubt in after.doubts:
+        if doubt not in before.doubts:
+            yield f"{WARNING}not believed: {doubt}"
+    if before.doubts and not after.doubts:
+        yield f"{INFO}everything measured is believed again"
     if after.command != before.command:
         yield f"{INFO}carrying out {after.command}" if after.command else f"{INFO}order ended"
     if after.clock != before.clock:

@@ -41,6 +41,7 @@ def control(status: Status, executed: int) -> dict[str, Any]:
         "measured_w": status.measured_w,
         "causes": [cause.value for cause in status.causes],
         "fault": status.fault or status.stop,
+        "doubts": list(status.doubts),
         "shed": list(status.shed),
         "executed": executed,
     }

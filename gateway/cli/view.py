@@ -80,6 +80,8 @@ def _service(status: Status) -> RenderableType:
     table.add_row("measured", _power(control["measured_w"]))
     causes = ", ".join(control["causes"]) or "nothing"
     table.add_row("curtailed by", Text(causes, style="yellow" if control["causes"] else "dim"))
+    for doubt in control["doubts"]:
+        table.add_row("not believed", _plain(doubt, "yellow"))
     if control["fault"]:
         table.add_row("FAULT", _plain(control["fault"], "bold red"))
     return Panel(table, title="service", title_align="left")

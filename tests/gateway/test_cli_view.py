@@ -33,6 +33,7 @@ STATUS = {
         "measured_w": 12_500,
         "causes": ["ramp", "bms limit"],
         "fault": "",
+        "doubts": [],
     },
     "store": {"readings": 12_345},
     "records": {"signed": 1234, "sequence": 1235},
@@ -58,6 +59,7 @@ statuses = st.fixed_dictionaries(
                 "measured_w": powers,
                 "causes": st.lists(st.sampled_from([cause.value for cause in Cause]), max_size=5),
                 "fault": texts,
+                "doubts": st.lists(texts, max_size=2),
             }
         ),
         "store": st.fixed_dictionaries({"readings": st.integers(0, 10**12)}),

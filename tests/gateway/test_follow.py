@@ -1,15 +1,25 @@
 """Following: the battery against what was written, cycle by cycle."""
 
-from gateway.follow import PATIENCE_MS, Trace, follow
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.follow import PATIENCE_MS, SIGN_PATIENCE_MS, Stray, Trace, follow
+
+
+def strays(pairs: list[tuple[int, int | None]], settle_ms: int = 5000) -> list[Stray]:
+    """One (written, measured) a second; what each cycle finds."""
+    trace, strays = Trace(), []
+    for second, (written, measured) in enumerate(pairs):
+        now_ms = second * 1000
+        trace, stray = follow(trace, now_ms, written, measured, nameplate_w=10_000, settle_ms=settle_ms)
+        strays.append(stray)
+    return strays
 
 
 def run(pairs: list[tuple[int, int | None]], settle_ms: int = 5000) -> list[bool]:
-    """One (written, measured) a second; whether each cycle finds it lost."""
-    trace, lost = Trace(), []
-    for second, (written, measured) in enumerate(pairs):
-        trace, bad = follow(trace, second * 1000, written, measured, nameplate_w=10_000, settle_ms=settle_ms)
-        lost.append(bad)
-    return lost
+    """Whether each cycle finds it lost, whatever the reason."""
+    return [stray is not Stray.NO for stray in strays(pairs, settle_ms)]
 
 
 def test_a_battery_that_follows_late_is_not_lost() -> None:
@@ -36,3 +46,53 @@ def test_without_measurement_nothing_is_judged_and_nothing_forgiven() -> None:
 
 def test_coming_back_in_time_forgives() -> None:
     assert not any(run([(5000, 0)] * 14 + [(5000, 5000)] + [(5000, 0)] * 14))
+
+
+@pytest.mark.parametrize("written", [3000, -3000, 1001])
+def test_the_wrong_sign_is_found_before_anything_else(written: int) -> None:
+    found = strays([(written, -written)] * 40)
+    assert found.index(Stray.AGAINST) == (5000 + SIGN_PATIENCE_MS) // 1000
+    assert Stray.APART not in found[: found.index(Stray.AGAINST)]
+    assert SIGN_PATIENCE_MS < PATIENCE_MS
+
+
+def test_a_battery_that_turns_within_its_settling_time_has_no_wrong_sign() -> None:
+    """It charged by its own control when the first power was written, and comes round late but in time."""
+    turning = [(3000, -4000)] * 6 + [(3000, 3000)] * 30
+    assert set(strays(turning)) == {Stray.NO}
+    # an order turns round: the power before it is still being left
+    turned = [(-4000, -4000)] * 20 + [(0, -4000)] * 3 + [(2000, -4000)] * 4 + [(2000, 2000)] * 20
+    assert set(strays(turned)) == {Stray.NO}
+
+
+def test_what_is_within_tolerance_has_no_direction() -> None:
+    """Standby, metering offset, a taper near zero: too small to be told from nothing."""
+    assert Stray.AGAINST not in strays([(900, -3000)] * 40)
+    assert Stray.AGAINST not in strays([(3000, -900)] * 40)
+    assert Stray.AGAINST not in strays([(0, -3000)] * 40)
+
+
+def test_a_measurement_from_before_proves_nothing() -> None:
+    """A device polled each 8 s: the old value stays good after the power was written and has turned."""
+    trace, found = Trace(), []
+    for second in range(30):
+        age_s = (second + 7) % 8
+        measured = 3000 if second - age_s > 1 else -4000
+        trace, stray = follow(
+            trace, second * 1000, 3000, measured, nameplate_w=10_000, settle_ms=3000, age_ms=age_s * 1000
+        )
+        found.append(stray)
+    assert set(found) == {Stray.NO}
+
+
+@given(st.lists(st.tuples(st.integers(-10_000, 10_000), st.integers(1, 20)), min_size=1, max_size=12))
+def test_a_battery_that_follows_late_never_has_a_wrong_sign(steps: list[tuple[int, int]]) -> None:
+    """Whatever is ordered and for how long: measured power is what was written 5 s ago."""
+    written = [w for w, seconds in steps for _ in range(seconds)]
+    late = [written[0]] * 5 + written
+    assert set(strays(list(zip(written, late, strict=False)))) == {Stray.NO}
+
+
+@given(st.lists(st.integers(1200, 10_000), min_size=30, max_size=60), st.sampled_from([1, -1]))
+def test_a_turned_sign_is_always_found(powers: list[int], sign: int) -> None:
+    assert Stray.AGAINST in strays([(sign * w, -sign * w) for w in powers])

@@ -39,6 +39,11 @@ def test_each_change_is_one_line_each_way():
             "<6>stop released",
         ),
         (
+            Scene(devices={"bms": ""}, clock="TRUSTED", doubts=("bms: the charge leaps",)),
+            "<4>not believed: bms: the charge leaps",
+            "<6>everything measured is believed again",
+        ),
+        (
             Scene(devices={"bms": ""}, clock="TRUSTED", command="fixed-power of chain"),
             "<6>carrying out fixed-power of chain",
             "<6>order ended",

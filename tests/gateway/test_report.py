@@ -44,7 +44,9 @@ def test_figures_are_the_best_good_values_and_null_otherwise():
 
 
 def test_control_says_the_order_its_powers_and_what_curtailed():
-    status = Status("running", COMMAND, 5000, -3000, -2500, -2400, (Cause.RAMP, Cause.BMS))
+    status = Status(
+        "running", COMMAND, 5000, -3000, -2500, -2400, (Cause.RAMP, Cause.BMS), doubts=("the charge leaps",)
+    )
     assert report.control(status, 4) == {
         "mode": "running",
         "command": {
@@ -60,6 +62,7 @@ def test_control_says_the_order_its_powers_and_what_curtailed():
         "measured_w": -2400,
         "causes": ["ramp", "bms limit"],
         "fault": "",
+        "doubts": ["the charge leaps"],
         "executed": 4,
     }
 
