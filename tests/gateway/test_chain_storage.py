@@ -129,7 +129,13 @@ def ordered(adapter, *, kind=2, storage=7, begin=100, end=200, values=(1500,), d
 
 @pytest.mark.parametrize(
     ("number", "kind"),
-    [(0, ServiceKind.FREQUENCY), (1, ServiceKind.PEAK_SHAVING), (2, ServiceKind.FIXED_POWER)],
+    [
+        (0, ServiceKind.FREQUENCY),
+        (1, ServiceKind.PEAK_SHAVING),
+        (2, ServiceKind.FIXED_POWER),
+        (3, ServiceKind.VOLTAGE),
+        (4, ServiceKind.RESERVE),
+    ],
 )
 def test_an_order_becomes_a_command(adapter, number, kind):
     names = tuple(LAWS[kind].parameters)
@@ -144,7 +150,7 @@ def test_an_order_becomes_a_command(adapter, number, kind):
 
 @pytest.mark.parametrize(
     "change",
-    [{"kind": 3}, {"kind": 4}, {"kind": 200}, {"values": ()}, {"values": (1, 2)}, {"values": (2**63,)},
+    [{"kind": 5}, {"kind": 200}, {"values": ()}, {"values": (1, 2)}, {"values": (2**63,)},
      {"end": 2**50}, {"data": b""}, {"data": b"\xff" * 192}, {"data": b"\x00" * 31}],
 )  # fmt: skip
 def test_orders_that_cannot_be_obeyed_say_why(adapter, change):

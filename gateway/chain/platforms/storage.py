@@ -30,11 +30,13 @@ from gateway.site import ChainSettings
 
 # Roles in `contracts:` of site.yaml -> shipped artifact.
 CONTRACTS: Mapping[str, str] = {"verification": "StorageVerification", "services": "GridServices"}
-# ServiceType of GridServices.sol -> the law that carries it out. The others are refused.
+# ServiceType of GridServices.sol -> the law that carries it out; its values are the law's parameters.
 SERVICES: Mapping[int, ServiceKind] = {
     0: ServiceKind.FREQUENCY,
     1: ServiceKind.PEAK_SHAVING,
     2: ServiceKind.FIXED_POWER,
+    3: ServiceKind.VOLTAGE,
+    4: ServiceKind.RESERVE,
 }
 STOP_MS = 3_600_000  # an emergency stop holds for an hour, and longer when it is repeated
 ORDER_BYTES_MAX = 32 * (7 + 16)  # of a ServiceOrdered event: its words, and as many parameters as it may have
