@@ -33,9 +33,10 @@ TABLES = (
             "began_mono_ms": int,
             "ended_ms": int,
             "outcome": str,
+            "record": int,  # the sequence of the record that tells of its delivery, 0 while none does
         },
         ("id",),
-        ("received_ms WHERE state = 'refused'", "state WHERE state IN ('admitted', 'running')"),
+        ("received_ms WHERE state = 'refused'", "state", "ended_ms WHERE record = 0 AND outcome <> ''"),
     ),
     Table("budget", {"device": str, "day": int, "writes": int}, ("device", "day")),
 )
@@ -72,7 +73,7 @@ def insert(conn: sqlite3.Connection, command: Command, verdict: Verdict, receive
     state = CommandState.ADMITTED if verdict.admitted else CommandState.REFUSED
     parameters = json.dumps(dict(command.parameters), separators=(",", ":"))
     cursor = conn.execute(
-        f"INSERT INTO command ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '')"
+        f"INSERT INTO command ({COLUMNS}, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '', 0)"
         " ON CONFLICT (id) DO NOTHING",
         (
             command.id,

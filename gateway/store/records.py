@@ -28,7 +28,7 @@ TABLES = (
             "state": str,
         },
         ("sequence",),
-        ("state, first_seq WHERE state <> 'confirmed'",),
+        ("state, first_seq WHERE state <> 'confirmed'", "kind, state"),
     ),
 )
 DIGEST_BYTES = 32
@@ -130,7 +130,8 @@ def last_signed(conn: sqlite3.Connection) -> Record | None:
 
 def last_entry(conn: sqlite3.Connection, kind: str) -> Entry | None:
     """The newest record of one kind: where the next interval begins."""
-    query = f"SELECT {_COLUMNS} FROM record WHERE kind = ? ORDER BY sequence DESC LIMIT 1"
+    # The plus: from the newest back, which ends soon; by kind it would sort all of them first.
+    query = f"SELECT {_COLUMNS} FROM record WHERE +kind = ? ORDER BY sequence DESC LIMIT 1"
     row = conn.execute(query, (kind,)).fetchone()
     return _entry(row) if row else None
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.errors import StoreError
-from gateway.store import commands, cursors, gaps, intents, meta, records, samples, unsealed
+from gateway.store import commands, cursors, gaps, intents, meta, records, samples
 from gateway.store.table import Table
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ TABLES: tuple[Table, ...] = (
     *commands.TABLES,
     *cursors.TABLES,
     *gaps.TABLES,
-    *unsealed.TABLES,
     *intents.TABLES,
 )
 

@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from gateway.model import CommandState
+from gateway.store import records
 from gateway.store.records import RecordState
 
 
@@ -21,11 +22,7 @@ class Summary:
     gas_per_interval: int
 
 
-_RECORDS = """
-SELECT coalesce(max(sequence), 0), coalesce(sum(state <> :pending), 0),
-       coalesce(sum(state <> :pending AND kind = 'interval'), 0), coalesce(sum(state = :confirmed), 0),
-       coalesce(sum(state = :confirmed AND kind = 'interval'), 0)
-FROM record"""
+_RECORDS = "SELECT kind, state, count(*) FROM record GROUP BY kind, state"
 _TRANSACTION = """
 SELECT mined_hash FROM intent WHERE state = 'confirmed' ORDER BY id DESC LIMIT 1"""
 _GAS = """
@@ -35,19 +32,24 @@ ORDER BY record.sequence DESC LIMIT 1"""
 
 
 def summary(conn: sqlite3.Connection) -> Summary:
-    states = {"pending": RecordState.PENDING, "confirmed": RecordState.CONFIRMED}
-    sequence, signed, intervals, confirmed, settled = conn.execute(_RECORDS, states).fetchone()
+    counts = conn.execute(_RECORDS).fetchall()
+    last = records.last(conn)
     (executed,) = conn.execute(
         "SELECT count(*) FROM command WHERE state = ?", (CommandState.DONE,)
     ).fetchone()
     transaction = conn.execute(_TRANSACTION).fetchone()
-    gas = conn.execute(_GAS, states).fetchone()
+    gas = conn.execute(_GAS, {"confirmed": RecordState.CONFIRMED}).fetchone()
+
+    def total(*states: RecordState, kind: str = "") -> int:
+        return sum(n for k, state, n in counts if state in states and kind in ("", k))
+
+    signed = (RecordState.SIGNED, RecordState.CONFIRMED, RecordState.PASSED)
     return Summary(
-        sequence=sequence,
-        signed=signed,
-        intervals=intervals,
-        confirmed=confirmed,
-        intervals_confirmed=settled,
+        sequence=last.sequence if last else 0,
+        signed=total(*signed),
+        intervals=total(*signed, kind="interval"),
+        confirmed=total(RecordState.CONFIRMED),
+        intervals_confirmed=total(RecordState.CONFIRMED, kind="interval"),
         executed=executed,
         last_transaction=transaction[0] if transaction else "",
         gas_per_interval=gas[0] if gas else 0,

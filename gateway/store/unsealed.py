@@ -1,16 +1,14 @@
 """What is stored and not yet under a signature: the next samples to attest, deliveries without a record.
 
-A delivery is sealed by a row of its own, written in the transaction that appends its record, so that a
-crash between the two cannot happen.
+A delivery is sealed in the transaction that appends its record, so that a crash between the two cannot
+happen. What is asked here is asked twice a second for years, so nothing here reads what was sealed long ago.
 """
 
 import sqlite3
 
+from gateway.errors import StoreError
 from gateway.model import ClockTrust, CommandState
 from gateway.store.commands import COLUMNS, Order, order_of
-from gateway.store.table import Table
-
-TABLES = (Table("sealed_command", {"id": str, "sequence": int}, ("id",)),)
 
 
 def next_dated(conn: sqlite3.Connection, from_ms: int) -> int | None:
@@ -31,8 +29,8 @@ def undated(conn: sqlite3.Connection, boot: int) -> bool:
 def deliveries(conn: sqlite3.Connection, limit: int = 20) -> list[Order]:
     """Ended commands whose delivery no record speaks of yet, oldest end first."""
     rows = conn.execute(
-        f"SELECT {COLUMNS} FROM command WHERE state IN (?, ?) AND outcome <> ''"
-        " AND id NOT IN (SELECT id FROM sealed_command) ORDER BY ended_ms LIMIT ?",
+        f"SELECT {COLUMNS} FROM command WHERE record = 0 AND outcome <> '' AND +state IN (?, ?)"
+        " ORDER BY ended_ms LIMIT ?",
         (CommandState.DONE, CommandState.CUT_SHORT, limit),
     )
     return [order_of(row) for row in rows]
@@ -40,4 +38,6 @@ def deliveries(conn: sqlite3.Connection, limit: int = 20) -> list[Order]:
 
 def seal(conn: sqlite3.Connection, command_id: str, sequence: int) -> None:
     """Record `sequence` speaks of this command's delivery."""
-    conn.execute("INSERT INTO sealed_command VALUES (?, ?)", (command_id, sequence))
+    query = "UPDATE command SET record = ? WHERE id = ? AND record = 0"
+    if not conn.execute(query, (sequence, command_id)).rowcount:
+        raise StoreError(f"command {command_id} is not stored, or its delivery is sealed already")

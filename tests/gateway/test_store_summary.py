@@ -66,3 +66,16 @@ def test_a_transaction_that_is_not_confirmed_is_not_told():
     key = record(conn, 1, "interval", "signed")
     intents.add(conn, intents.NewIntent(key, "0x00", b"", 1), 0)
     assert (summary(conn).last_transaction, summary(conn).gas_per_interval) == ("", 0)
+
+
+def test_counting_reads_no_record_and_no_command():
+    """Only their indexes: bodies are a kilobyte each, and `status --watch` counts twice a second."""
+    conn, asked = memory(), []
+    conn.set_trace_callback(asked.append)
+    summary(conn)
+    conn.set_trace_callback(None)
+    counts = [query for query in asked if "count(*)" in query]
+    assert len(counts) == 2
+    for query in counts:
+        ((*_, plan),) = conn.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+        assert "USING COVERING INDEX" in plan

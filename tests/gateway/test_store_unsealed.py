@@ -1,7 +1,5 @@
 """What waits for a signature: the next dated sample, ended commands, each sealed once."""
 
-import sqlite3
-
 import pytest
 
 from gateway.errors import StoreError
@@ -53,8 +51,23 @@ def test_ended_commands_wait_until_they_are_sealed(conn):
     assert {o.command.id for o in unsealed.deliveries(conn)} == {done, cut}
     unsealed.seal(conn, done, 7)
     assert [o.command.id for o in unsealed.deliveries(conn)] == [cut]
-    with pytest.raises((StoreError, sqlite3.IntegrityError)):
-        unsealed.seal(conn, done, 8)
+    for command_id in (done, "ff" * 32):
+        with pytest.raises(StoreError, match="not stored, or its delivery is sealed already"):
+            unsealed.seal(conn, command_id, 8)
+
+
+def test_what_was_sealed_long_ago_is_not_read_again(conn):
+    """Asked twice a second; a site has a hundred thousand sealed deliveries after some years."""
+    asked = []
+    for number in range(3):
+        unsealed.seal(conn, ended(conn, number, CommandState.DONE, {"x": 1}), number + 1)
+    conn.set_trace_callback(asked.append)
+    assert unsealed.deliveries(conn) == []
+    conn.set_trace_callback(None)
+    plan = " ".join(row[3] for row in conn.execute(f"EXPLAIN QUERY PLAN {asked[0]}"))
+    index = plan.split("USING INDEX ")[1].split()[0]
+    (condition,) = conn.execute("SELECT sql FROM sqlite_master WHERE name = ?", (index,)).fetchone()
+    assert "WHERE record = 0" in condition
 
 
 def test_samples_of_this_start_wait_for_their_date(conn):
