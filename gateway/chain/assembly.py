@@ -7,6 +7,7 @@ here is waited for by control.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from gateway.chain.alarm import Alarm
 from gateway.chain.inbox import Inbox, Submit
 from gateway.chain.outbox import Outbox, last_sequence
 from gateway.chain.platforms import Platform
@@ -61,6 +62,7 @@ class Chain:
             poll_ms=settings.poll_ms,
         )
         self._inbox = Inbox(store, self._quorum, platform, clock, submit, poll_ms=settings.poll_ms)
+        self._alarm = Alarm(self._quorum, platform, submit, poll_ms=settings.poll_ms)
         self._platform = platform
         self._address = signer.address
         self._confirmations = policy.confirmations
@@ -68,7 +70,12 @@ class Chain:
     @property
     def parts(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What to keep running, by name."""
-        return {"transactions": self._manager.run, "outbox": self._outbox.run, "orders": self._inbox.run}
+        return {
+            "transactions": self._manager.run,
+            "outbox": self._outbox.run,
+            "orders": self._inbox.run,
+            "stops": self._alarm.run,
+        }
 
     async def check(self) -> None:
         """Right chain, contracts there, our key. ConfigError when not; ChainError when nobody can say now."""

@@ -22,8 +22,8 @@ from gateway.store import Store, cursors, intents
 
 CURSOR = "inbox"
 BATCH = 64  # blocks between two looks at the finalised head; the cursor is stored at least as often
-# Further behind, blocks are skipped: half a day at 2 s a block, more than any command may last, and reading
-# them all would hold up the orders of the present for hours.
+# Further behind, blocks are skipped: a day at 2 s a block (the longest command), three hours at a quarter of
+# a second; reading them all would hold up the orders of the present for hours.
 BEHIND_MAX = 43_200
 UNUSABLE_KEPT = 32
 

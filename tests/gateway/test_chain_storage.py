@@ -187,7 +187,9 @@ def test_an_emergency_stop(adapter):
     assert found.command.kind is ServiceKind.STOP
     assert found.command.not_before_ms == BLOCK.timestamp_s * 1000
     assert found.command.id == adapter.read_event(log, BLOCK).command.id
-    other = Log(SERVICES, words, b"", BLOCK.hash, "0x" + "dd" * 32, 3)
+    moved = Log(SERVICES, words, b"", BLOCK.hash, "0x" + "dd" * 32, 3)  # by a reorg
+    assert found.command.id == adapter.read_event(moved, BLOCK).command.id
+    other = Log(SERVICES, words, b"", BLOCK.hash, "0x" + "de" * 32, 2)
     assert found.command.id != adapter.read_event(other, BLOCK).command.id
 
 

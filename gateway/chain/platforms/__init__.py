@@ -55,6 +55,7 @@ class Platform(Protocol):
     evidence_contract: str  # the verifyingContract of the site's records
     watched: Sequence[str]  # contracts whose events are followed
     topics: Sequence[str]  # first topics of those events, 0x hex
+    stop_topics: Sequence[str]  # of these, those of emergency stops: they are heard before finality too
 
     def record_call(self, record: Record) -> Call:
         """The call that carries a signed record. NotEncodable when the system has no room for it."""

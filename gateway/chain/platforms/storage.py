@@ -92,6 +92,7 @@ class StoragePlatform:
         self._storage_id = storage_id
         self._ordered, self._stop = keccak(_ORDERED.encode()), keccak(_STOP.encode())
         self.topics: Sequence[str] = tuple("0x" + t.hex() for t in (self._ordered, self._stop))
+        self.stop_topics: Sequence[str] = self.topics[1:]
 
     # ---- out --------------------------------------------------------------------------------------------
 
@@ -161,11 +162,12 @@ class StoragePlatform:
 
     def _read_stop(self, log: Log, block: Block) -> Order:
         at_ms = block.timestamp_s * 1000
-        place = bytes.fromhex(log.transaction[2:]) + log.index.to_bytes(8, "big")
+        # By its transaction alone: a reorg may move it to another block, and it stays the same stop.
+        transaction = bytes.fromhex(log.transaction[2:])
         operator = "0x" + log.topics[2][12:].hex()
         return Order(
             Command(
-                keccak(b"gridseal stop" + place).hex(),
+                keccak(b"gridseal stop" + transaction).hex(),
                 Source.CHAIN,
                 ServiceKind.STOP,
                 at_ms,
