@@ -32,7 +32,8 @@ class Hold:
     spec: SetpointSpec | None = None
     power_w: int = 0
     since_ms: int = 0  # monotonic: when power_w last changed
-    timer_s: int = 0  # the dead-man time to reckon with, as read back; 0: the device has none
+    timer_s: int = 0  # the dead-man time to refresh within, the least that is known; 0: the device has none
+    ends_s: int = 0  # the most that is known: by then it has surely ended a power by itself; 0: it never does
     read_back: ReadBack | None = None
     writes: int = 0  # since the start, releases too
     power_writes: int = 0  # of these, powers

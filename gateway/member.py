@@ -99,9 +99,9 @@ class Member:
         """1: what it may be doing by our order, each way. One that was lost keeps its last power until its
         own timer has surely ended it; without a timer, until it is reached again."""
         power_w, at_ms = self._left
-        timer_ms = self.hold.timer_s * 1000
+        ends_ms = self.hold.ends_s * 1000
         settle_ms = self.hold.spec.settle_s * 1000 if self.hold.spec else 0
-        if timer_ms and now_ms - at_ms > timer_ms + settle_ms:
+        if ends_ms and now_ms - at_ms > ends_ms + settle_ms:
             return NOTHING
         return Limits(max(0, -power_w), max(0, power_w))
 

@@ -181,7 +181,7 @@ class SetpointWriter:
             raise LinkError(f"{self._device.name} refused the fallback: {error}") from error
         now_ms = self._clock.mono_ms()
         self._release_checked, self._checked_ms = False, now_ms
-        self._change(phase=Phase.RELEASED, power_w=0, since_ms=now_ms, timer_s=0)
+        self._change(phase=Phase.RELEASED, power_w=0, since_ms=now_ms, timer_s=0, ends_s=0)
 
     # -- a power ----------------------------------------------------------------------------------
 
@@ -210,7 +210,7 @@ class SetpointWriter:
                 return False
             # A watchdog served by writing has nothing to read: its time is the profile's, or measured.
             known = [s for s in (read_s or self._spec.timeout_s, self._device.timer_s) if s > 0]
-            self._change(timer_s=min(known, default=0))
+            self._change(timer_s=min(known, default=0), ends_s=max(known, default=0))
             self._refreshed_ms = self._clock.mono_ms()
         self._armed = True
         return True

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.model import Cause, Quality, Quantity
+from gateway.model import Cause, Limits, Quality, Quantity
 from gateway.plausible import AGAIN_MS
 from gateway.site import Curve, Site
 from tests.gateway.control_bench import CYCLE_MS
-from tests.sim.mocks import SPEC, site
+from tests.sim.mocks import SPEC, link_lost, site
 from tests.sim.world import World, play
 
 WARM = Curve(Quantity.BATTERY_TEMPERATURE, discharge=((3000, 10_000), (4000, 2000)))
@@ -179,3 +179,26 @@ def test_invariant_07_a_wrong_sign_is_latched_and_said_in_its_own_words(power_w:
         await held(w, power_w)
 
     play(script)
+
+
+@pytest.mark.parametrize(("measured_s", "ends_s"), [(0, 30), (12, 30), (80, 80)])
+def test_invariant_01_a_lost_battery_keeps_its_power_until_its_timer_has_surely_ended_it(
+    measured_s: int, ends_s: int
+) -> None:
+    """The longest time that is known counts here, the shortest for the refresh."""
+
+    async def script(w: World) -> None:
+        (member,) = w.control._members
+        await w.give(-3000, 600)
+        await held(w, -3000)
+        w.inverter.failure = w.inverter.write_failure = w.inverter.connect_failure = link_lost()
+        await w.wait(3)
+        lost_ms = w.clock.mono_ms() - 3000
+        surely_ms = (ends_s + SPEC.settle_s) * 1000
+        while w.clock.mono_ms() < lost_ms + surely_ms - 1000:
+            assert member.may_do(w.clock.mono_ms()) == Limits(3000, 0)
+            await w.wait(1)
+        await w.wait(5)
+        assert member.may_do(w.clock.mono_ms()) == Limits(0, 0)
+
+    play(script, at=derated(device="inverter", timer_s=measured_s))

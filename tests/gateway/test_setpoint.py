@@ -206,6 +206,7 @@ def test_a_timer_that_did_not_start_is_a_fault_of_a_self_expiring_device() -> No
         await b.serve(60)
         assert b.hand.hold.fault == "the reversion timer of inverter did not start"
         assert (b.phase, b.hand.hold.timer_s, b.mock.writes) == (Phase.RELEASED, 0, [])
+        assert b.hand.hold.ends_s == 0
         assert b.mock.done() == ["release", "arm", "release"], "asked once, and then left alone"
 
     bench(script)
@@ -225,6 +226,7 @@ def test_a_watchdog_that_tells_no_timer_is_served_by_the_time_that_is_known(
         moments = [ms for ms, _ in b.mock.writes]
         gaps = [later - earlier for earlier, later in pairwise(moments)]
         assert len(gaps) >= 5 and max(gaps) <= timer_s * 1000 // 3, gaps
+        assert b.hand.hold.ends_s == max(30, measured_s)
 
     watchdog = replace(SPEC, command_class=CommandClass.WATCHDOG)
     bench(script, spec=watchdog, device=replace(DEVICE, timer_s=measured_s))
@@ -241,6 +243,7 @@ def test_a_watchdog_that_tells_its_timer_is_believed() -> None:
         b.hand.desire(1000, FOREVER)
         await b.serve(30)
         assert (b.phase, b.hand.hold.timer_s, b.hand.hold.fault) == (Phase.HELD, 9, "")
+        assert b.hand.hold.ends_s == 9
         moments = [ms for ms, _ in b.mock.writes]
         assert max(later - earlier for earlier, later in pairwise(moments)) <= 3000
 
