@@ -368,11 +368,12 @@ class Daemon:
 
     async def _submit(self, request: Mapping[str, Any]) -> dict[str, Any]:
         now, kind = self.clock.now().wall_ms, ServiceKind(request["kind"])
-        begin = now + int(request.get("delay_ms", 0))
+        begin = int(request.get("begin_ms", now + int(request.get("delay_ms", 0))))
+        scheduled = request.get("source") == "schedule"  # a person may stand back, never come forward
         given = {str(name): int(value) for name, value in dict(request["parameters"]).items()}
         command = Command(
             id=str(request["id"]),
-            source=Source.OPERATOR,
+            source=Source.SCHEDULE if scheduled else Source.OPERATOR,
             kind=kind,
             not_before_ms=begin,
             not_after_ms=begin + int(request["duration_ms"]),

@@ -14,7 +14,19 @@ from typing import Any
 
 from gateway.errors import GridsealError
 
-VERBS = ("run", "check", "read", "status", "setpoint", "order", "export", "verify", "keys", "schema")
+VERBS = (
+    "run",
+    "check",
+    "read",
+    "status",
+    "setpoint",
+    "order",
+    "prices",
+    "export",
+    "verify",
+    "keys",
+    "schema",
+)
 
 ABOUT = """\
 Gridseal runs a battery site: reads its devices, carries out setpoints inside a safety envelope,

@@ -2,12 +2,12 @@
 
 import argparse
 import asyncio
-import getpass
 import json
 import secrets
 from pathlib import Path
 
 from gateway import config, units
+from gateway.cli import person
 from gateway.model import ServiceKind
 from gateway.services import LAWS, presets, words
 from gateway.uplink.local import ask
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         "delay_ms": args.delay_ms,
         "shared": args.share,
         "parameters": dict(parameters),
-        "who": getpass.getuser(),
+        "who": person.name(),
     }
     answer = asyncio.run(ask(config.load(args.site).socket, request))
     print(json.dumps(answer) if args.json else answer["message"])
