@@ -137,7 +137,7 @@ class Attestor:
         if span is None:
             return False
         start_ms, end_ms = span
-        fold = Aggregator(start_ms, end_ms, self._rank, self._silence_ms)
+        fold = Aggregator(start_ms, end_ms, self._rank, self._silence_ms, self._site.batteries)
         leaves, first, last = await self._leaves(start_ms, end_ms, fold.add)
         flags = int(IntervalFlag.READINGS_DROPPED) if await self._store.call(_dropped) else 0
         root = await asyncio.to_thread(merkle.root, leaves) if leaves else bytes(32)

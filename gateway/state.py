@@ -30,7 +30,11 @@ LIMITS = frozenset(
 )
 # Of several batteries at a site, what is told of them together.
 WEIGHTED = frozenset({Quantity.BATTERY_SOC, Quantity.BATTERY_SOH})
-TOGETHER = WEIGHTED | {
+# What an inverter may have or not: those that have it are added up.
+OPTIONAL = frozenset(
+    {Quantity.PV_POWER, Quantity.PV_ENERGY, Quantity.INVERTER_POWER, Quantity.INVERTER_REACTIVE}
+)
+TOGETHER = (WEIGHTED | OPTIONAL) | {
     Quantity.BATTERY_POWER,
     Quantity.BATTERY_CAPACITY,
     Quantity.BATTERY_AVAILABLE,
@@ -92,8 +96,10 @@ class View:
     def get(self, quantity: Quantity) -> Measured | None:
         """The best source's value: by role, a GOOD one before any other; of several batteries together,
         what `combined` makes of theirs. None: no device has it."""
-        if self._batteries and quantity in TOGETHER:
-            parts = [self.of(devices) for devices in self._batteries]
+        parts = [self.of(devices) for devices in self._batteries] if quantity in TOGETHER else []
+        if quantity in OPTIONAL:
+            parts = [part for part in parts if part.get(quantity)]
+        if parts:
             return combined(quantity, [p.get(quantity) for p in parts], [p._weight() for p in parts])
         sources = self.all(quantity)
         if not sources and quantity is Quantity.LOAD_POWER:

@@ -7,7 +7,7 @@ refuses numbers that no site can have: what they would make does not fit the rec
 cannot be made would end the process, at every start anew.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.model import ClockTrust, Interval, IntervalFlag, Point, Quality, Quantity, Sample
@@ -26,7 +26,10 @@ ENERGIES: dict[str, tuple[Quantity | None, Quantity, int]] = {
 }
 LAST = (Quantity.BATTERY_SOC, Quantity.BATTERY_SOH, Quantity.BATTERY_AVAILABLE)
 MEAN = (Quantity.GRID_FREQUENCY, Quantity.GRID_VOLTAGE)
-WANTED = frozenset({*LAST, *MEAN, *(q for c, p, _ in ENERGIES.values() for q in (c, p) if q)})
+OF_EACH = ("battery_", "pv_")  # what each of several inverters has of its own
+WANTED = frozenset(
+    {Quantity.BATTERY_CAPACITY, *LAST, *MEAN, *(q for c, p, _ in ENERGIES.values() for q in (c, p) if q)}
+)
 
 
 @dataclass(slots=True)
@@ -81,7 +84,8 @@ class _Track:
 @dataclass(slots=True)
 class Aggregator:
     """Fold of one period [start_ms, end_ms). `rank(point)`: lower is the better source of its quantity.
-    `devices`: those that should have spoken, and how long each may be silent, ms.
+    `devices`: those that should have spoken, and how long each may be silent, ms. `batteries`: the devices of
+    each, where there are several: energies are added up, shares weighed by capacity.
 
     Samples from a little before the start may be given too: they only set where counters and powers begin.
     """
@@ -90,6 +94,7 @@ class Aggregator:
     end_ms: int
     rank: Callable[[Point], int]
     devices: Mapping[str, int] = field(default_factory=dict)
+    batteries: Sequence[frozenset[str]] = ()
     tracks: dict[Point, _Track] = field(default_factory=dict)
     clock: ClockTrust = ClockTrust.TRUSTED
     samples: int = 0
@@ -141,16 +146,30 @@ class Aggregator:
             track.total += value
             track.count += 1
 
-    def _best(self, quantity: Quantity | None) -> _Track | None:
-        seen = [t for p, t in self.tracks.items() if p.quantity is quantity and t.count]
+    def _best(self, quantity: Quantity | None, devices: frozenset[str] | None = None) -> _Track | None:
+        seen = [
+            t
+            for p, t in self.tracks.items()
+            if p.quantity is quantity and t.count and (devices is None or p.device in devices)
+        ]
         return min(seen, key=lambda t: t.rank, default=None)
+
+    def _parts(self, quantity: Quantity) -> Sequence[frozenset[str] | None]:
+        """Whose figures of a quantity make up the site's: each battery's, or simply the best of all."""
+        if quantity.value.startswith(OF_EACH) and any(self._best(quantity, b) for b in self.batteries):
+            return self.batteries
+        return (None,)
 
     def _energy(self, name: str) -> tuple[int, bool]:
         """Wh of the period, and whether it had to be integrated from power."""
+        found = [self._energy_of(name, devices) for devices in self._parts(ENERGIES[name][1])]
+        return sum(wh for wh, _ in found), any(integrated for _, integrated in found)
+
+    def _energy_of(self, name: str, devices: frozenset[str] | None) -> tuple[int, bool]:
         counter_of, power_of, sign = ENERGIES[name]
-        if (track := self._best(counter_of)) and track.counter:
+        if (track := self._best(counter_of, devices)) and track.counter:
             return track.counter.total, False
-        if (track := self._best(power_of)) and track.power:
+        if (track := self._best(power_of, devices)) and track.power:
             silence_ms = max(track.power.hole_ms, self.last_ms - track.power.at_ms)
             self.gap = self.gap or silence_ms > HOLD_MS
             track.power.advance(self.end_ms)
@@ -159,8 +178,21 @@ class Aggregator:
         return 0, False
 
     def _last(self, quantity: Quantity) -> int | None:
-        track = self._best(quantity)
-        return track.last if track else None
+        """The newest state; of several batteries the sum of what is energy, of what is a share the mean by
+        capacity (evenly where one is not known). Of one that is not known, nothing is known of all."""
+        parts = self._parts(quantity)
+        found = [track.last for track in (self._best(quantity, devices) for devices in parts) if track]
+        if len(found) < len(parts):
+            return None
+        if quantity is Quantity.BATTERY_AVAILABLE:
+            return sum(found)
+        weights = [self._capacity_wh(devices) for devices in parts]
+        each = weights if all(weights) else [1] * len(parts)
+        return sum(value * weight for value, weight in zip(found, each, strict=True)) // sum(each)
+
+    def _capacity_wh(self, devices: frozenset[str] | None) -> int:
+        track = self._best(Quantity.BATTERY_CAPACITY, devices)
+        return max(0, track.last) if track else 0
 
     def _mean(self, quantity: Quantity) -> int:
         track = self._best(quantity)

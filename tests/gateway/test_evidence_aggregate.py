@@ -34,6 +34,43 @@ def test_counters_are_used_where_there_are_any():
     assert not interval.flags & IntervalFlag.PARTIAL
 
 
+A, B = frozenset({"a", "bms_a"}), frozenset({"b", "bms_b"})
+
+
+def two(readings):
+    """The interval of a site with two batteries."""
+    fold = Aggregator(0, 60_000, lambda p: 0 if p.device.startswith("bms") else 1, {}, (A, B))
+    for one in readings:
+        fold.add(one)
+    return fold.close(ROOT, 7)
+
+
+def test_of_several_batteries_energies_add_up_each_from_its_best_source():
+    readings = []
+    for t in range(0, 60_000, 1000):
+        readings += [
+            sample(t, {"battery_discharged_wh": 100 + t // 20_000, "battery_power_w": 99_999}, "a"),
+            sample(t, {"battery_power_w": 3600, "pv_power_w": 1800}, "b"),
+            sample(t, {"battery_power_w": -1}, "bms_a"),
+            sample(t, {"grid_power_w": 1800}, "meter"),
+        ]
+    interval = two(readings)
+    assert (interval.discharged_wh, interval.charged_wh) == (2 + 60, 0)
+    assert (interval.produced_wh, interval.imported_wh) == (30, 30)
+    assert interval.consumed_wh == 30 + 62 + 30
+
+
+def test_of_several_batteries_shares_are_weighed_by_capacity_and_energies_added():
+    first = {"battery_soc_bp": 2000, "battery_capacity_wh": 30_000, "battery_available_wh": 6000}
+    second = {"battery_soc_bp": 8000, "battery_capacity_wh": 10_000, "battery_available_wh": 8000}
+    interval = two([sample(0, first, "bms_a"), sample(0, second, "bms_b")])
+    assert (interval.soc_bp, interval.available_wh) == (3500, 14_000)
+    interval = two([sample(0, first, "bms_a"), sample(0, {"battery_soc_bp": 8000}, "bms_b")])
+    assert (interval.soc_bp, interval.available_wh) == (5000, 0)  # one capacity, one energy not known
+    interval = two([sample(0, first, "bms_a")])
+    assert interval.flags & IntervalFlag.SOC_UNKNOWN
+
+
 def test_a_sample_before_the_start_sets_where_counters_begin():
     interval = fold([sample(-500, {"grid_imported_wh": 10}), sample(1000, {"grid_imported_wh": 12})])
     assert interval.imported_wh == 2
