@@ -19,6 +19,7 @@ from gateway.model import ServiceKind, SetpointSpec
 from gateway.services import presets, words
 from gateway.sitefile import DAYS, ChainModel, DeviceModel, LoadModel, MqttModel, SiteFile, SlotModel
 
+POLL_MAX_MS = 4000  # a reading counts for 5 s, and an exchange takes its time
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
@@ -164,6 +165,7 @@ def _check_site(
             message = f"{word} limit {units.show(limit, 'w')} is above the {units.show(own, 'w')} of {names}"
             problems.append(document.problem(("site", "limits", word), message, "lower it to the nameplate"))
     _check_batteries(document, devices, tuple(commanded), problems)
+    _check_polls(document, devices, tuple(commanded), problems)
     _check_loads(document, parsed, devices, problems)
     _check_schedule(document, parsed, problems)
 
@@ -210,6 +212,20 @@ def _commanded(devices: tuple[site.Device, ...], plugins: Mapping[str, Plugin]) 
     """The devices that will be given setpoints."""
     specs = {d.name: plugins[d.kind].plan(d, d.profile).setpoint for d in devices if d.control}
     return {name: spec for name, spec in specs.items() if spec is not None}
+
+
+def _check_polls(
+    document: yamlfile.Document,
+    devices: tuple[site.Device, ...],
+    commanded: tuple[str, ...],
+    problems: list[Problem],
+) -> None:
+    """What limits a battery must be heard often enough to be known at all times."""
+    for device in devices if commanded else ():
+        needed = device.name in commanded or device.role in ("battery", "meter")
+        if needed and device.poll_ms > POLL_MAX_MS:
+            message = f"what is older than 5 s is unknown: poll it each {POLL_MAX_MS // 1000} s or oftener"
+            problems.append(document.problem(("devices", device.name, "poll"), message))
 
 
 def _check_batteries(

@@ -319,6 +319,7 @@ class Control:
             for m in able
         }
         target_w, causes = envelope.clipped(pile.target_w or 0, moments[able[0].name])
+        blind = Cause.STALE_LIMIT in causes  # what all of them share is not known
         parts = split.split(target_w, [m.share(moments[m.name], views[m.name]) for m in able])
         decided: dict[str, int] = {}
         # 1: who gives way is decided first, so that nobody takes room that is not free yet.
@@ -334,7 +335,7 @@ class Control:
             outcome = member.decide(part_w, moment)
             causes += outcome.causes
             decided[member.name] = outcome.power_w
-            if Cause.STALE_LIMIT in outcome.causes:
+            if blind or Cause.STALE_LIMIT in outcome.causes:
                 # 2, 13: what is needed and not known leads to the fallback at once.
                 decided[member.name] = 0
                 member.hand.release()

@@ -14,7 +14,7 @@ from gateway.model import Cause, Limits, Quantity, SetpointSpec
 from gateway.plausible import Bound, Charge, Seen, rate_bp_per_h, voltage_bounds_mv
 from gateway.services import Inputs
 from gateway.site import Site, SiteLimits
-from gateway.state import View
+from gateway.state import STALE_MS, View
 
 WRITTEN = (Phase.WRITTEN, Phase.HELD)
 FLOW_W = 100  # less than this is a battery at rest: inverters idle at some tens of watts
@@ -35,11 +35,19 @@ def inputs(view: View, house_w: int | None) -> Inputs:
 
 def house_w(view: View, batteries: Iterable[frozenset[str]]) -> int | None:
     """What the grid would carry if these batteries rested: grid + battery = load - pv. A battery that is not
-    ours to command now belongs to the house, whatever it does."""
-    powers = [view.good(Quantity.GRID_POWER)]
-    powers += [view.of(devices).good(Quantity.BATTERY_POWER) for devices in batteries]
+    ours to command now belongs to the house, whatever it does.
+
+    1: the grid's limit rests on it, so that it is never older than 5 s, however seldom its meter is asked.
+    """
+    powers = [_prompt(view, Quantity.GRID_POWER)]
+    powers += [_prompt(view.of(devices), Quantity.BATTERY_POWER) for devices in batteries]
     known = [power for power in powers if power is not None]
     return sum(known) if len(known) == len(powers) else None
+
+
+def _prompt(view: View, quantity: Quantity) -> int | None:
+    found = view.get(quantity)
+    return found.good if found is not None and found.age_ms <= STALE_MS else None
 
 
 def nameplate(spec: SetpointSpec | None) -> Limits | None:

@@ -132,6 +132,19 @@ def test_each_mistake_says_what_to_do(wrong, change, said):
     assert wrong(GOOD.replace(*change, 1)) == [said]
 
 
+def test_what_limits_a_battery_is_heard_often_enough(load, wrong):
+    meter = '  meter: {profile: meter, link: "mock://c", control: false, poll: %s}'
+    profile = "driver: mock\nrole: %s\nvendor: V\nmodel: M\nsources: [s]\nproof: simulated\n"
+    slow = GOOD.replace("store:", meter % "10 s" + "\nstore:")
+    assert wrong(slow, meter=profile % "meter") == [
+        "site.yaml:8:61: what is older than 5 s is unknown: poll it each 4 s or oftener"
+    ]
+    assert load(GOOD.replace("store:", meter % "4 s" + "\nstore:"), meter=profile % "meter")
+    sun = GOOD.replace("control: false, timer: 60 s", "control: false, poll: 1 min")  # nothing hangs on it
+    assert load(sun)
+    assert load(slow.replace("poll: 500 ms", "control: false"), meter=profile % "meter")  # only watched
+
+
 def test_a_profile_beside_site_yaml_wins_and_its_errors_are_in_its_own_file(load, wrong):
     from tests.plugin import PROFILE
 

@@ -202,3 +202,25 @@ def test_invariant_01_a_lost_battery_keeps_its_power_until_its_timer_has_surely_
         assert member.may_do(w.clock.mono_ms()) == Limits(0, 0)
 
     play(script, at=derated(device="inverter", timer_s=measured_s))
+
+
+def test_invariant_02_the_grid_limit_needs_a_meter_of_the_last_seconds() -> None:
+    """A seldom-asked meter is good on screens for a while longer; for the grid's limit it is not."""
+
+    ages = []
+
+    async def script(w: World) -> None:
+        await w.give(3000, 600)
+        for _ in range(60):
+            await w.wait(1)
+            found = w.state.view().get(Quantity.GRID_POWER)
+            assert found.good is not None
+            ages.append(found.age_ms)
+            if w.inverter.power_now_w():
+                assert found.age_ms <= 5000 + 2 * CYCLE_MS
+
+    base = site()
+    devices = tuple(replace(d, poll_ms=15_000) if d.name == "meter" else d for d in base.devices)
+    w = play(script, at=replace(base, devices=devices))
+    assert max(ages) > 12_000
+    assert w.inverter.done().count("release") > 2  # the fallback, each time it grew old
