@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -29,8 +30,12 @@ def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
     parsed = yamlfile.validate(document, SiteFile)
     problems: list[Problem] = []
     found = find_plugins() if plugins is None else plugins
-    # Each is read once, however many devices share it.
-    profile_of = cache(lambda name: find_profile(name, path.parent, found))
+
+    @cache  # each is read once, and is one table, however many devices share it
+    def profile_of(name: str) -> tuple[Plugin, Profile, Any]:
+        plugin, profile = find_profile(name, path.parent, found)
+        return plugin, profile, profile.table()
+
     devices = tuple(
         device
         for name, entry in parsed.devices.items()
@@ -73,7 +78,7 @@ def find_profile(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> tupl
 
 def _device(
     document: yamlfile.Document,
-    profile_of: Callable[[str], tuple[Plugin, Profile]],
+    profile_of: Callable[[str], tuple[Plugin, Profile, Any]],
     name: str,
     entry: DeviceModel,
     problems: list[Problem],
@@ -82,7 +87,7 @@ def _device(
     if not NAME.fullmatch(name):
         problems.append(document.problem(here, f"{name!r}: a device name is a-z, 0-9, - and _, at most 32"))
     try:
-        plugin, profile = profile_of(entry.profile)
+        plugin, profile, table = profile_of(entry.profile)
     except ConfigError as error:
         problems.extend(error.problems or (document.problem((*here, "profile"), str(error)),))
         return None
@@ -101,7 +106,7 @@ def _device(
         kind=plugin.kind,
         role=profile.role,
         link=entry.link,
-        profile=profile,
+        profile=table,
         unit=entry.unit,
         poll_ms=entry.poll,
         timeout_ms=entry.timeout,

@@ -155,19 +155,16 @@ class Plan:
 class Profile(Protocol):
     """What the gateway may know of a profile; the rest belongs to the plugin that owns the model."""
 
-    driver: str
-    role: str  # inverter | battery | meter
-    vendor: str
-    model: str
+    role: str  # inverter | battery | meter | relay
     cells: int  # of a battery, in series; 0: not known
 
     def curves(self) -> tuple[Curve, ...]:
         """How the battery's power is derated; none if it is not."""
         ...
-    cells: int  # of a battery, in series; 0: not known
 
-    def curves(self) -> tuple[Curve, ...]:
-        """How the battery's power is derated; none if it is not."""
+    def table(self) -> Any:
+        """What the plugin's driver and plan take as `profile`: plain and picklable, because the daemon gets
+        it from the process that reads the files. The model itself is not kept."""
         ...
 
 
@@ -178,7 +175,11 @@ class Plugin(Protocol):
     schemes: frozenset[str]  # of the link URLs its devices may have
     link_schemes: frozenset[str]  # of the links it can open itself
     profiles: Traversable  # folder with <name>.yaml
-    profile_model: Any  # pydantic model of those files
+
+    @property
+    def profile_model(self) -> Any:
+        """The pydantic model of those files, a Profile; imported when it is asked for."""
+        ...
 
     def place(self, url: str) -> str:
         """Which wire a URL of `link_schemes` means: the same for all ways to write it, options left out.

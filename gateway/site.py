@@ -40,7 +40,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One device of the site. `options` are the link's and profile's own settings, already checked."""
+    """One device of the site. `profile` is the plugin's own plain table, already checked."""
 
     name: str
     profile_name: str

@@ -3,6 +3,7 @@
 It has one profile, `mock`, with a battery it can be told to charge; its link answers from a dictionary.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -20,9 +21,17 @@ proof: simulated
 """
 
 
+@dataclass(frozen=True)
+class MockTable:
+    nameplate_w: int
+
+
 class MockProfile(ProfileBase):
     driver: Literal["mock"]
     nameplate_w: int = 5000
+
+    def table(self):
+        return MockTable(self.nameplate_w)
 
 
 class MockPlugin:

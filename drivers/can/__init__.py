@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from drivers.can.bus import CanLink
     from drivers.can.driver import CanDriver
     from drivers.can.profile import CanProfile
+    from drivers.can.table import CanTable
 
 
 class CanPlugin:
@@ -54,12 +55,12 @@ class CanPlugin:
 
         return VbusLink(where, clock)
 
-    def driver(self, device: Device, profile: "CanProfile", link: "CanLink", clock: Clock) -> "CanDriver":
+    def driver(self, device: Device, profile: "CanTable", link: "CanLink", clock: Clock) -> "CanDriver":
         from drivers.can.driver import CanDriver
 
         return CanDriver(device, profile, link, clock)
 
-    def plan(self, device: Device, profile: "CanProfile") -> Plan:
+    def plan(self, device: Device, profile: "CanTable") -> Plan:
         from drivers.can.plan import make_plan
 
         return make_plan(device, profile, parse(device.link))

@@ -9,7 +9,7 @@ ABSENT, what is out of its plausible range is INVALID, and both never a number t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from struct import Struct
+from struct import calcsize, unpack_from
 
 from gateway.driver import CanFrame
 from gateway.errors import FrameError
@@ -102,7 +102,7 @@ class Field:
     """An integer in a frame. value = raw * numerator / denominator + offset, halves rounded up."""
 
     slot: int
-    struct: Struct
+    code: str  # of the struct module
     start: int
     numerator: int
     denominator: int
@@ -117,11 +117,11 @@ class Field:
 
     @property
     def end(self) -> int:
-        return self.start + self.struct.size
+        return self.start + calcsize(self.code)
 
     def read(self, data: bytes) -> tuple[int, Quality]:
-        raw: int = self.struct.unpack_from(data, self.start)[0]
-        if raw & ((1 << 8 * self.struct.size) - 1) in self.absent:
+        raw: int = unpack_from(self.code, data, self.start)[0]
+        if raw & ((1 << 8 * calcsize(self.code)) - 1) in self.absent:
             return 0, Quality.ABSENT
         value = (2 * raw * self.numerator + self.denominator) // (2 * self.denominator) + self.offset
         if self.turn is Turn.NEGATE:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from drivers.can.bus import CanLink, Listener
 from drivers.can.codec import Key
 from drivers.can.heard import Heard
-from drivers.can.profile import CanProfile, compile_table
+from drivers.can.table import CanTable
 from gateway.clock import Clock
 from gateway.driver import CanFrame
 from gateway.errors import FrameError, LinkError
@@ -34,9 +34,9 @@ class CanDriver:
 
     pushed = True
 
-    def __init__(self, device: Device, profile: CanProfile, link: CanLink, clock: Clock) -> None:
+    def __init__(self, device: Device, profile: CanTable, link: CanLink, clock: Clock) -> None:
         self._device, self._profile, self._link, self._clock = device, profile, link, clock
-        self._table = compile_table(profile)
+        self._table = profile.codec
         self._points: Points = tuple(Point(device.name, name) for name in self._table.points)
         self._heard = Heard(self._table)
         self._listener: Listener | None = None
@@ -57,7 +57,7 @@ class CanDriver:
     async def connect(self) -> Mapping[str, str]:
         """Listen until every anchor and one whole cycle was heard; who the device says it is."""
         self._drop()
-        ids = {frame.id for frame in self._profile.frames}
+        ids = {id for id, _ in self._table.frames}
         if self._profile.keep_alive:
             ids.add(self._profile.keep_alive.id)
         self._heard = Heard(self._table)
@@ -195,7 +195,7 @@ class CanDriver:
         self._alive_due_ms = next_ms if next_ms > now_ms else now_ms + keep_alive.every_ms
         try:
             async with asyncio.timeout(SEND_S):
-                await self._link.send(CanFrame(keep_alive.id, bytes.fromhex(keep_alive.data)))
+                await self._link.send(CanFrame(keep_alive.id, keep_alive.data))
             self._alive_misses = 0
         except TimeoutError:
             raise LinkError(f"{self._link.url}: keep-alive not sent within {SEND_S:g} s") from None

@@ -3,7 +3,8 @@
 Times are the worst case of classic CAN: longest accepted length, every possible stuff bit.
 """
 
-from drivers.can.profile import CanProfile, FrameModel, compile_table
+from drivers.can.codec import FrameSpec, Table
+from drivers.can.table import CanTable
 from drivers.can.url import CanUrl
 from gateway.driver import Plan, PlanLine
 from gateway.model import Point
@@ -16,28 +17,30 @@ def frame_bits(length: int, *, extended: bool) -> int:
     return fixed + 8 * length + (stuffable + 8 * length - 1) // 4
 
 
-def make_plan(device: Device, profile: CanProfile, where: CanUrl) -> Plan:
+def make_plan(device: Device, profile: CanTable, where: CanUrl) -> Plan:
     """The frames of one cycle with their points; `bus_ms` at the link's bit rate."""
     bitrate = where.bitrate or profile.bitrate
-    lines = [_line(frame, bitrate) for frame in profile.frames]
+    lines = [_line(frame, profile.codec, bitrate) for frame in profile.codec.frames.values()]
     if profile.keep_alive:
         alive = profile.keep_alive
-        bits = frame_bits(len(alive.data) // 2, extended=False)
+        bits = frame_bits(len(alive.data), extended=False)
         text = f"send {alive.id:#05x}: keep-alive each {alive.every_ms} ms, unless another node does"
         lines.append(PlanLine(text, bits * 1000 / bitrate, 0))
-    points = tuple(Point(device.name, name) for name in compile_table(profile).points)
+    points = tuple(Point(device.name, name) for name in profile.codec.points)
     notes = ["the device sends by itself; frames that it does not have stay absent"]
     if bitrate != profile.bitrate:
         notes.append(f"the link runs at {bitrate} bit/s, the profile says {profile.bitrate}")
     return Plan(tuple(lines), points, None, tuple(notes))
 
 
-def _line(frame: FrameModel, bitrate: int) -> PlanLine:
-    names = list(dict.fromkeys([i.point for i in frame.points] + [f.point for f in frame.flags]))
+def _line(frame: FrameSpec, table: Table, bitrate: int) -> PlanLine:
+    places = [field.slot for field in frame.fields] + [flags.slot for flags in frame.flags]
+    slots = [table.slots[place] for place in places]
+    names = list(dict.fromkeys(table.points[slot.point] for slot in slots))
     shown = names + [text.key for text in frame.texts]
     text = f"hear {frame.id:#05x}: {', '.join(shown)}"
-    if names:
-        text += f"; stale after {frame.stale_ms / 1000:g} s"
+    if slots:
+        text += f"; stale after {slots[0].stale_ms / 1000:g} s"
     return PlanLine(
         text, frame_bits(max(frame.lengths), extended=frame.extended) * 1000 / bitrate, len(names)
     )

@@ -6,13 +6,13 @@ cannot come, and a battery's current or power whose sign nobody has thought of.
 """
 
 from fractions import Fraction
-from struct import Struct
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from drivers.can import codec
 from drivers.can.heard import LIMITS
+from drivers.can.table import CanTable, KeepAlive
 from drivers.profile import ProfileBase, Strict
 from gateway.model import UNITS, Quantity
 
@@ -151,6 +151,9 @@ class KeepAliveModel(Strict):
     data: Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2}){0,8}$")] = "00" * 8
     every_ms: Annotated[int, Field(ge=100, le=60_000)] = 1000
 
+    def plain(self) -> KeepAlive:
+        return KeepAlive(self.id, bytes.fromhex(self.data), self.every_ms)
+
 
 class CanProfile(ProfileBase):
     """A device that speaks by itself on a CAN bus."""
@@ -177,6 +180,11 @@ class CanProfile(ProfileBase):
             raise ValueError(f"{self.keep_alive.id:#x} is sent as keep-alive and cannot be a frame too")
         self._check_points()
         return self
+
+    def table(self) -> CanTable:
+        """The plain form that the driver takes."""
+        alive = self.keep_alive.plain() if self.keep_alive else None
+        return CanTable(self.vendor, self.bitrate, compile_table(self), alive)
 
     def _check_points(self) -> None:
         """Each value has one home; a finer copy and an enable bit refer to one that exists."""
@@ -263,7 +271,7 @@ def _field(profile: CanProfile, frame: FrameModel, item: FieldModel, slot: int) 
     coarse = next((c for c in frame.points if c.point == item.point and not c.finer), item)
     return codec.Field(
         slot=slot,
-        struct=Struct(("<" if frame.order == "little" else ">") + letter),
+        code=("<" if frame.order == "little" else ">") + letter,
         start=item.at,
         numerator=item.ratio.numerator,
         denominator=item.ratio.denominator,

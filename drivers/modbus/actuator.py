@@ -8,11 +8,9 @@ never retries and never writes on its own account.
 from collections.abc import Mapping, Sequence
 
 from drivers.modbus.codec import Field
-from drivers.modbus.profile import ModbusProfile
 from drivers.modbus.reader import Reader
-from drivers.modbus.register import Register
 from drivers.modbus.sequence import Write, quantise, same, step_w, writes
-from drivers.modbus.setpoint import SetpointModel, Step
+from drivers.modbus.table import Setpoint, Step, Table
 from gateway.driver import Driver, RegisterLink
 from gateway.errors import LinkError
 from gateway.model import Points, Quality, ReadBack, Sample, SetpointSpec
@@ -25,7 +23,7 @@ class Commanded:
     pushed = False
 
     def __init__(
-        self, device: Device, profile: ModbusProfile, model: SetpointModel, link: RegisterLink, polls: Driver
+        self, device: Device, profile: Table, model: Setpoint, link: RegisterLink, polls: Driver
     ) -> None:
         self._device, self._model, self._link, self._polls = device, model, link, polls
         self._timeout_s = device.timeout_ms / 1000
@@ -33,11 +31,10 @@ class Commanded:
             model.timeout_s
         )  # what the sequence puts into the device's timer, not what was measured
         self.setpoint = spec(device, model)
-        limits = {"charge_max": model.charge_max, "discharge_max": model.discharge_max}
-        read = {n: r for n, r in limits.items() if isinstance(r, Register)}
-        self._limits = _reader(device, profile, read, down=True)
-        self._held = _reader(device, profile, _read_back_registers(model))
-        self._timer = _reader(device, profile, {"timer": model.arm.timer} if model.arm else {})
+        stated = (model.charge_max, model.discharge_max)
+        self._limits = _reader(device, profile, [f for f in stated if isinstance(f, Field)])
+        self._held = _reader(device, profile, _read_back_fields(model))
+        self._timer = _reader(device, profile, [model.arm.timer] if model.arm else [])
 
     @property
     def points(self) -> Points:
@@ -77,16 +74,16 @@ class Commanded:
 
     async def read_back(self) -> ReadBack:
         """What the device holds. LinkError when it does not tell: then nothing may be assumed."""
-        model = self._model.read_back
+        model = self._model
         values = await self._values(self._held)
-        missing = [name for name in ("mode", *_require_names(self._model)) if values[name] is None]
-        if missing:
+        needed = (model.mode.name, *(r.field.name for r in model.require))
+        if missing := [name for name in needed if values[name] is None]:
             raise LinkError(f"{self._device.name}: the device does not give back its {missing[0]} register")
         timer_s = await self._timer_s()
-        obeys = all(values[f"require{n}"] == r.equals for n, r in enumerate(model.require))
-        for n, held in enumerate(model.held):
-            if obeys and values["mode"] == held.mode:
-                power_w = values[f"power{n}"] if isinstance(held.power, Register) else 0
+        obeys = all(values[r.field.name] == r.equals for r in model.require)
+        for held in model.held:
+            if obeys and values[model.mode.name] == held.mode:
+                power_w = values[held.power.name] if held.power else 0
                 if power_w is None:
                     raise LinkError(f"{self._device.name}: the device does not give back its setpoint")
                 return ReadBack(power_w, True, timer_s)
@@ -118,14 +115,14 @@ class Commanded:
         return same(write, data)
 
 
-def spec(device: Device, model: SetpointModel, limits: Mapping[str, int] | None = None) -> SetpointSpec:
+def spec(device: Device, model: Setpoint, limits: Mapping[str, int] | None = None) -> SetpointSpec:
     """The setpoint as far as it is known; a nameplate that only the device knows is 0 until connected."""
     limits = limits or {}
     timeout_s = (device.timer_s or model.timeout_s) if model.timeout_s else 0
     return SetpointSpec(
         model.command_class,
-        limits.get("charge_max", 0) if isinstance(model.charge_max, Register) else model.charge_max,
-        limits.get("discharge_max", 0) if isinstance(model.discharge_max, Register) else model.discharge_max,
+        limits.get("charge_max", 0) if isinstance(model.charge_max, Field) else model.charge_max,
+        limits.get("discharge_max", 0) if isinstance(model.discharge_max, Field) else model.discharge_max,
         step_w(model.write),
         timeout_s,
         min(model.refresh_s, max(1, timeout_s // 3)) if timeout_s else model.refresh_s,
@@ -134,7 +131,7 @@ def spec(device: Device, model: SetpointModel, limits: Mapping[str, int] | None 
     )
 
 
-def describe(device: Device, profile: ModbusProfile) -> tuple[SetpointSpec | None, tuple[str, ...]]:
+def describe(device: Device, profile: Table) -> tuple[SetpointSpec | None, tuple[str, ...]]:
     """The setpoint and what a person should know, without the device."""
     notes = [f"{profile.vendor} {profile.model}: {profile.proof}"]
     if profile.enable:
@@ -142,27 +139,17 @@ def describe(device: Device, profile: ModbusProfile) -> tuple[SetpointSpec | Non
     model = profile.setpoint
     if model is None or not device.control:
         return None, tuple(notes)
-    if isinstance(model.charge_max, Register) or isinstance(model.discharge_max, Register):
+    if isinstance(model.charge_max, Field) or isinstance(model.discharge_max, Field):
         notes.append("the nameplate power is read from the device")
     if not model.timeout_s:
         notes.append("the device keeps a setpoint for ever: this gateway is the only dead-man")
     return spec(device, model), tuple(notes)
 
 
-def _read_back_registers(model: SetpointModel) -> dict[str, Register]:
-    back = model.read_back
-    wanted: dict[str, Register] = {"mode": back.mode}
-    wanted |= {f"require{n}": required for n, required in enumerate(back.require)}
-    wanted |= {f"power{n}": h.power for n, h in enumerate(back.held) if isinstance(h.power, Register)}
-    return wanted
+def _read_back_fields(model: Setpoint) -> list[Field]:
+    powers = [held.power for held in model.held if held.power]
+    return [model.mode, *(required.field for required in model.require), *powers]
 
 
-def _require_names(model: SetpointModel) -> tuple[str, ...]:
-    return tuple(f"require{n}" for n in range(len(model.read_back.require)))
-
-
-def _reader(
-    device: Device, profile: ModbusProfile, registers: Mapping[str, Register], *, down: bool = False
-) -> Reader:
-    fields: list[Field] = [r.field(name, device.unit, down=down) for name, r in registers.items()]
-    return Reader(fields, profile.forbidden_ranges(), profile.hole_max)
+def _reader(device: Device, profile: Table, fields: Sequence[Field]) -> Reader:
+    return Reader(device.unit, fields, profile.forbidden, profile.hole_max)

@@ -44,6 +44,7 @@ class Field:
 
     `absent` holds bit patterns (0x8000) or native numbers (-32768), equal to the codec. `mask` picks bits,
     shifted down to bit 0. `little`: the lowest 16 bits come first. `down`: a limit, never rounded up.
+    `unit` None: the device's own.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Field:
     mask: int = 0
     low: int | None = None
     high: int | None = None
-    unit: int = 1
+    unit: int | None = None
     table: str = "holding"
     down: bool = False
 

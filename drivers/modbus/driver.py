@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from drivers.modbus.actuator import describe
 from drivers.modbus.plan import Block
-from drivers.modbus.profile import ModbusProfile, Text
 from drivers.modbus.reader import Reader
+from drivers.modbus.table import Table, Text
 from drivers.modbus.url import LinkUrl, parse
 from gateway.clock import Clock
 from gateway.driver import Plan, PlanLine, RegisterLink
@@ -31,7 +31,7 @@ class ModbusDriver:
 
     pushed = False
 
-    def __init__(self, device: Device, profile: ModbusProfile, link: RegisterLink, clock: Clock) -> None:
+    def __init__(self, device: Device, profile: Table, link: RegisterLink, clock: Clock) -> None:
         self._device, self._profile, self._link, self._clock = device, profile, link, clock
         self._timeout_s = device.timeout_ms / 1000
         self._fast, self._slow = _readers(device, profile)
@@ -82,17 +82,16 @@ class ModbusDriver:
         return "".join(c for c in said if c.isprintable())
 
 
-def _readers(device: Device, profile: ModbusProfile) -> tuple[Reader, Reader]:
-    forbidden, hole_max = profile.forbidden_ranges(), profile.hole_max
-    fast = Reader(profile.fields(device.unit, "fast"), forbidden, hole_max)
-    return fast, Reader(profile.fields(device.unit, "slow"), forbidden, hole_max)
+def _readers(device: Device, profile: Table) -> tuple[Reader, Reader]:
+    fast = Reader(device.unit, profile.fast, profile.forbidden, profile.hole_max)
+    return fast, Reader(device.unit, profile.slow, profile.forbidden, profile.hole_max)
 
 
 def _points(device: Device, reader: Reader) -> Points:
     return tuple(Point(device.name, field.name) for field in reader.fields)
 
 
-def offline(device: Device, profile: ModbusProfile) -> Plan:
+def offline(device: Device, profile: Table) -> Plan:
     """What a poll asks and costs, slow points included, without the device."""
     fast, slow = _readers(device, profile)
     where = parse(device.link)

@@ -16,13 +16,11 @@ from typing import Protocol
 
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
+from drivers.modbus.plan import BLOCK_MAX, WRITE_MAX
 from gateway.errors import DeviceRefused, FrameError, LinkError
 
 READ_HOLDING, READ_INPUT, WRITE_SINGLE, WRITE_MULTIPLE = 3, 4, 6, 16
 TABLES: Mapping[str, int] = {"holding": READ_HOLDING, "input": READ_INPUT}
-
-READ_MAX = 125  # registers in one reply: 253 byte PDU limit
-WRITE_MAX = 123  # registers in one FC 16
 
 EXCEPTIONS: Mapping[int, str] = {
     1: "illegal function",
@@ -122,7 +120,7 @@ class Reply(Protocol):
 
 def ask_read(unit: int, table: str, address: int, count: int) -> Asked:
     """A checked read request. ValueError: the caller's bug, not the device's."""
-    _check_place(unit, address, count, READ_MAX)
+    _check_place(unit, address, count, BLOCK_MAX)
     return Asked(unit, TABLES[table], address, count)
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from drivers.modbus.codec import Field
 
-BLOCK_MAX = 125  # registers in one reply (Modbus PDU limit)
+BLOCK_MAX = 125  # registers in one reply: 253 byte PDU limit
+WRITE_MAX = 123  # registers in one FC 16
 # A register costs 2.3 ms at 9,600 baud, a request of its own about 25 ms: ten unread ones are cheaper.
 HOLE_MAX = 10
 
@@ -43,37 +44,42 @@ class Block:
 
 
 def plan(
-    fields: Iterable[Field], forbidden: Sequence[Forbidden] = (), hole_max: int = HOLE_MAX
+    unit: int, fields: Iterable[Field], forbidden: Sequence[Forbidden] = (), hole_max: int = HOLE_MAX
 ) -> tuple[Block, ...]:
-    """The fewest-request cover that a left-to-right walk finds; blocks and fields in address order."""
+    """The fewest-request cover that a left-to-right walk finds; blocks and fields in address order.
+
+    `unit` is the device's own, of all fields that name none.
+    """
     blocks: list[Block] = []
-    for field in sorted(fields, key=lambda f: (f.unit, f.table, f.address, f.end)):
-        if blocks and (merged := _merge(blocks[-1], field, forbidden, hole_max)):
+    alone = (_alone(unit, field) for field in fields)
+    for block in sorted(alone, key=lambda b: (b.unit, b.table, b.address, b.end)):
+        if blocks and (merged := _merge(blocks[-1], block, forbidden, hole_max)):
             blocks[-1] = merged
         else:
-            blocks.append(_alone(field))
+            blocks.append(block)
     return tuple(blocks)
 
 
 def split(block: Block) -> tuple[Block, ...]:
     """The parts of a refused block, in order; empty when it cannot be smaller."""
-    runs = plan(block.fields, hole_max=0)
+    runs = plan(block.unit, block.fields, hole_max=0)
     if len(runs) > 1:
         return runs
-    return tuple(_alone(field) for field in block.fields) if len(block.fields) > 1 else ()
+    return tuple(_alone(block.unit, field) for field in block.fields) if len(block.fields) > 1 else ()
 
 
-def _alone(field: Field) -> Block:
-    return Block(field.unit, field.table, field.address, field.count, (field,))
+def _alone(unit: int, field: Field) -> Block:
+    own = unit if field.unit is None else field.unit
+    return Block(own, field.table, field.address, field.count, (field,))
 
 
-def _merge(block: Block, field: Field, forbidden: Sequence[Forbidden], hole_max: int) -> Block | None:
-    if (block.unit, block.table) != (field.unit, field.table) or field.address - block.end > hole_max:
+def _merge(block: Block, more: Block, forbidden: Sequence[Forbidden], hole_max: int) -> Block | None:
+    if (block.unit, block.table) != (more.unit, more.table) or more.address - block.end > hole_max:
         return None
-    end = max(block.end, field.end)
+    end = max(block.end, more.end)
     if end - block.address > BLOCK_MAX or _touches(forbidden, block.table, block.address, end):
         return None
-    return Block(block.unit, block.table, block.address, end - block.address, (*block.fields, field))
+    return Block(block.unit, block.table, block.address, end - block.address, block.fields + more.fields)
 
 
 def _touches(forbidden: Sequence[Forbidden], table: str, address: int, end: int) -> bool:

@@ -1,6 +1,7 @@
 """What the gateway finds of this package: link schemes, profiles, and how to make a link and a driver.
 
-It owns no state; everything it makes is given its clock and its randomness here.
+It owns no state; everything it makes is given its clock and its randomness here. What reads a profile, what
+drives a device and what opens a link are imported when they are asked for: no process needs all three.
 """
 
 import logging
@@ -9,16 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import TYPE_CHECKING
 
-from drivers.modbus.actuator import Commanded
-from drivers.modbus.driver import ModbusDriver, offline
-from drivers.modbus.link import ModbusLink
-from drivers.modbus.profile import ModbusProfile
 from drivers.modbus.url import SCHEMES, parse
 from gateway.clock import Clock
 from gateway.driver import Driver, Plan, RegisterLink
 from gateway.site import Device
+
+if TYPE_CHECKING:
+    from drivers.modbus.link import ModbusLink
+    from drivers.modbus.profile import ModbusProfile
+    from drivers.modbus.table import Table
 
 
 def _quiet_library() -> None:
@@ -36,28 +38,40 @@ class ModbusPlugin:
     schemes: frozenset[str] = SCHEMES
     link_schemes: frozenset[str] = SCHEMES
     profiles: Traversable = field(default_factory=lambda: files("drivers.profiles"))
-    profile_model: Any = ModbusProfile
     jitter: Callable[[], float] = random.random
+
+    @property
+    def profile_model(self) -> "type[ModbusProfile]":
+        from drivers.modbus.profile import ModbusProfile
+
+        return ModbusProfile
 
     def place(self, url: str) -> str:
         where = parse(url)
         return f"{where.scheme}:{where.host}:{where.port}"
 
-    def open_link(self, url: str, clock: Clock) -> ModbusLink:
+    def open_link(self, url: str, clock: Clock) -> "ModbusLink":
         """Make a link; it connects on first use. ConfigError when the URL is not usable."""
+        from drivers.modbus.link import ModbusLink
+
         where = parse(url)
         _quiet_library()
         return ModbusLink(where, clock, self.jitter)
 
-    def driver(self, device: Device, profile: ModbusProfile, link: RegisterLink, clock: Clock) -> Driver:
+    def driver(self, device: Device, profile: "Table", link: RegisterLink, clock: Clock) -> Driver:
         """An Actuator too, when the profile has a setpoint and the site lets the device be controlled."""
+        from drivers.modbus.actuator import Commanded
+        from drivers.modbus.driver import ModbusDriver
+
         polls = ModbusDriver(device, profile, link, clock)
         if profile.setpoint is None or not device.control:
             return polls
         return Commanded(device, profile, profile.setpoint, link, polls)
 
-    def plan(self, device: Device, profile: ModbusProfile) -> Plan:
+    def plan(self, device: Device, profile: "Table") -> Plan:
         """Requests and bus time of one poll. ConfigError when the device's link URL is not usable."""
+        from drivers.modbus.driver import offline
+
         return offline(device, profile)
 
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import InitErrorDetails
 
 from drivers.modbus import codec
+from drivers.modbus import table as tables
 from drivers.modbus.plan import HOLE_MAX, Forbidden
 from drivers.modbus.register import Address, Register, Unit, raise_all, wrong
 from drivers.modbus.setpoint import SetpointModel
@@ -71,6 +72,9 @@ class Text(Strict):
             raise_all("Text", [wrong(("count",), f"text at {self.address} ends past 65535", self.count)])
         return self
 
+    def plain(self) -> tables.Text:
+        return tables.Text(self.address, self.count, self.table, self.unit)
+
 
 class ModbusProfile(ProfileBase):
     """A device as a table of registers."""
@@ -109,13 +113,24 @@ class ModbusProfile(ProfileBase):
             if bad.table == place.table and bad.first < place.address + count and bad.last >= place.address:
                 yield wrong(at, f"lies in the forbidden range {bad.first}..{bad.last}", place.address)
 
-    def fields(self, unit: int, poll: str) -> tuple[codec.Field, ...]:
-        """The points of one poll class, for a device with this unit id."""
-        chosen = ((n, p) for n, p in self.points.items() if p.poll == poll)
-        return tuple(p.field(n, unit, p.min, p.max, down=_is_limit(n)) for n, p in chosen)
+    def table(self) -> tables.Table:
+        """The plain form that the driver takes."""
+        return tables.Table(
+            self.vendor,
+            self.model,
+            self.proof,
+            self.enable,
+            self._fields("fast"),
+            self._fields("slow"),
+            tuple(Forbidden(f.table, f.first, f.last) for f in self.forbidden),
+            self.hole_max,
+            {name: text.plain() for name, text in self.identity.items()},
+            self.setpoint.plain() if self.setpoint else None,
+        )
 
-    def forbidden_ranges(self) -> tuple[Forbidden, ...]:
-        return tuple(Forbidden(f.table, f.first, f.last) for f in self.forbidden)
+    def _fields(self, poll: str) -> tuple[codec.Field, ...]:
+        chosen = ((n, p) for n, p in self.points.items() if p.poll == poll)
+        return tuple(p.field(n, p.min, p.max, down=_is_limit(n)) for n, p in chosen)
 
 
 def _is_limit(name: str) -> bool:

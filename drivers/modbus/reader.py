@@ -59,12 +59,16 @@ async def _read_all(
 
 
 class Reader:
-    """`fields` in the order of its results, by unit, table and address."""
+    """`fields` in the order of its results, by unit, table and address. `unit` is the device's own."""
 
     def __init__(
-        self, fields: Sequence[Field], forbidden: Sequence[Forbidden] = (), hole_max: int = HOLE_MAX
+        self,
+        unit: int,
+        fields: Sequence[Field],
+        forbidden: Sequence[Forbidden] = (),
+        hole_max: int = HOLE_MAX,
     ) -> None:
-        self.blocks = plan(fields, forbidden, hole_max)
+        self.blocks = plan(unit, fields, forbidden, hole_max)
         self.fields = tuple(field for block in self.blocks for field in block.fields)
         self._chunks = tuple(map(_Chunk, self.blocks))
 

@@ -78,9 +78,9 @@ class Register(Value):
         return self
 
     def field(
-        self, name: str, unit: int, low: int | None = None, high: int | None = None, *, down: bool = False
+        self, name: str, low: int | None = None, high: int | None = None, *, down: bool = False
     ) -> codec.Field:
-        """The codec's view; `unit` is the device's, `low` and `high` what is plausible, `down` for limits."""
+        """The codec's view; `low` and `high` are what is plausible, `down` is for limits."""
         return codec.Field(
             name,
             self.address,
@@ -91,7 +91,7 @@ class Register(Value):
             self.mask,
             low,
             high,
-            unit if self.unit is None else self.unit,
+            self.unit,
             self.table,
             down,
         )

@@ -10,7 +10,7 @@ from math import ceil
 from struct import Struct
 
 from drivers.modbus import codec
-from drivers.modbus.setpoint import POWERS, Step, Written
+from drivers.modbus.table import POWERS, Step, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,9 @@ def quantise(steps: Sequence[Step], power_w: int) -> int:
 
 def step_w(steps: Iterable[Step]) -> int:
     """One least significant bit of the coarsest power register, at least 1 W."""
-    whole = (v for s in steps for v in s.values if v.value in POWERS and v.type not in codec.FLOATS)
-    return max([1, *(ceil(v.scale) for v in whole)])  # a float's own steps are finer than a watt
+    powers = (v.field for s in steps for v in s.values if v.value in POWERS)
+    whole = (ceil(abs(f.scale)) for f in powers if f.type not in codec.FLOATS)
+    return max([1, *whole])  # a float's own steps are finer than a watt
 
 
 def _held(steps: Iterable[Step], power_w: int) -> int:
@@ -52,8 +53,8 @@ def _held(steps: Iterable[Step], power_w: int) -> int:
             continue
         for value in step.values:
             if value.value in POWERS and (wanted := _canonical(value, power_w, 0)):
-                field = _field(value, step.address, 0)
-                magnitude = min(magnitude, abs(codec.hold(field, _fitting(field, wanted))))
+                held = codec.hold(value.field, _fitting(value.field, wanted))
+                magnitude = min(magnitude, abs(held))
     return -magnitude if power_w < 0 else magnitude
 
 
@@ -83,26 +84,13 @@ def _canonical(value: Written, power_w: int, timeout_s: int) -> int:
 def _write(step: Step, power_w: int, timeout_s: int, unit: int) -> Write:
     registers: list[int] = []
     for value in step.values:
-        field = _field(value, step.address + len(registers), unit)
-        if isinstance(value.value, int):
-            registers += _as_is(field, value.value)
-        else:
-            canonical = _canonical(value, power_w, timeout_s)
+        canonical = _canonical(value, power_w, timeout_s)
+        if value.value in ("timeout_s", "timeout_min"):
             # a time longer than its register is cut: the device then ends a command earlier, never later
-            registers += codec.encode(
-                field, canonical if value.value in POWERS else _fitting(field, canonical)
-            )
+            canonical = _fitting(value.field, canonical)
+        registers += codec.encode(value.field, canonical)
     whose = unit if step.unit is None else step.unit
     return Write(whose, step.address, tuple(registers), step.single, step.if_changed)
-
-
-def _as_is(field: codec.Field, native: int) -> tuple[int, ...]:
-    """A constant goes into the register as the profile writes it, unscaled."""
-    return codec.encode(codec.Field(field.name, field.address, field.type, field.little), native)
-
-
-def _field(value: Written, address: int, unit: int) -> codec.Field:
-    return codec.Field(str(value.value), address, value.type, value.little, value.signed_scale, unit=unit)
 
 
 def same(write: Write, data: bytes) -> bool:

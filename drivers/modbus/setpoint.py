@@ -1,10 +1,12 @@
 """The setpoint block of a profile: class, nameplate, ordered writes, timer, read-back and revert.
 
 It owns what can be found wrong in a sequence without a device: a direction that writes no power, a write
-that does not fit, a refresh that comes too late. Sequences are data; drivers.modbus.sequence turns them
-into requests.
+that does not fit, a refresh that comes too late. Sequences are data: what is sound becomes the plain types
+of drivers.modbus.table, which drivers.modbus.sequence turns into requests.
 """
 
+from fractions import Fraction
+from itertools import accumulate
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -18,14 +20,15 @@ from pydantic import (
 )
 
 from drivers.modbus import codec
-from drivers.modbus.exchange import WRITE_MAX
+from drivers.modbus import table as tables
+from drivers.modbus.plan import WRITE_MAX
 from drivers.modbus.register import Address, Register, Unit, Value, raise_all, wrong
+from drivers.modbus.table import POWERS
 from drivers.profile import Strict
 from gateway.model import CommandClass
 
 Watts = Annotated[int, Field(gt=0, le=10_000_000)]
 Direction = Literal["charge", "zero", "discharge"]
-POWERS: frozenset[str] = frozenset({"power", "charge_power", "discharge_power"})
 PLACEHOLDERS = POWERS | {"timeout_s", "timeout_min"}
 
 
@@ -61,6 +64,11 @@ class Written(Value):
         WithJsonSchema({"anyOf": [{"type": "integer"}, {"enum": sorted(PLACEHOLDERS)}]}),
     ]
 
+    def plain(self, address: int) -> tables.Written:
+        scale = Fraction(1) if isinstance(self.value, int) else self.signed_scale
+        field = codec.Field(str(self.value), address, self.type, self.little, scale)
+        return tables.Written(self.value, field)
+
 
 class Step(Strict):
     """One write request. Its values lie one after the other from `address` and go out together."""
@@ -95,12 +103,20 @@ class Step(Strict):
         raise_all("Step", problems)
         return self
 
+    def plain(self) -> tables.Step:
+        ends = accumulate((codec.TYPES[v.type][1] for v in self.values), initial=self.address)
+        values = tuple(v.plain(at) for v, at in zip(self.values, ends, strict=False))
+        return tables.Step(self.address, values, self.when, self.unit, self.single, self.if_changed)
+
 
 class Arm(Strict):
     """How the device's own reversion timer is set, and the register that tells it, in seconds."""
 
     write: Annotated[tuple[Step, ...], NONEMPTY]
     timer: Register
+
+    def plain(self) -> tables.Arm:
+        return tables.Arm(_steps(self.write), self.timer.field("timer"))
 
 
 class Held(Strict):
@@ -111,11 +127,17 @@ class Held(Strict):
         Annotated[Register, Tag("register")] | Annotated[Literal[0], Tag("number")], Discriminator(_kind)
     ]
 
+    def plain(self, name: str) -> tables.Held:
+        return tables.Held(self.mode, self.power.field(name) if isinstance(self.power, Register) else None)
+
 
 class Required(Register):
     """A register that must hold `equals`, or the device does not obey."""
 
     equals: int
+
+    def plain(self, name: str) -> tables.Required:
+        return tables.Required(self.field(name), self.equals)
 
 
 class ReadBackModel(Strict):
@@ -169,3 +191,28 @@ class SetpointModel(Strict):
                 problems.append(wrong(("release", n), "handing back writes constants only", None))
         raise_all("Setpoint", problems)
         return self
+
+    def plain(self) -> tables.Setpoint:
+        return tables.Setpoint(
+            self.command_class,
+            _nameplate("charge_max", self.charge_max),
+            _nameplate("discharge_max", self.discharge_max),
+            self.timeout_s,
+            self.refresh_s,
+            self.settle_s,
+            self.writes_per_day,
+            self.arm.plain() if self.arm else None,
+            _steps(self.write),
+            self.read_back.mode.field("mode"),
+            tuple(held.plain(f"power{n}") for n, held in enumerate(self.read_back.held)),
+            tuple(one.plain(f"require{n}") for n, one in enumerate(self.read_back.require)),
+            _steps(self.release),
+        )
+
+
+def _steps(steps: tuple[Step, ...]) -> tuple[tables.Step, ...]:
+    return tuple(step.plain() for step in steps)
+
+
+def _nameplate(name: str, stated: Register | int) -> codec.Field | int:
+    return stated.field(name, down=True) if isinstance(stated, Register) else stated

@@ -17,6 +17,7 @@ from gateway.site import Device
 
 if TYPE_CHECKING:
     from drivers.sunspec.profile import SunSpecProfile
+    from drivers.sunspec.settings import Settings
 
 PROFILES: Traversable = files("drivers.profiles")
 
@@ -42,7 +43,7 @@ class SunSpecPlugin:
     def open_link(self, url: str, clock: Clock) -> Link:
         raise ConfigError(f"sunspec opens no links, so not {url!r}: Modbus links come from drivers.modbus")
 
-    def driver(self, device: Device, profile: "SunSpecProfile", link: RegisterLink, clock: Clock) -> Driver:
+    def driver(self, device: Device, profile: "Settings", link: RegisterLink, clock: Clock) -> Driver:
         """A Commanded device where profile and site allow writing, else a plain reader."""
         from drivers.sunspec.commanded import Commanded
         from drivers.sunspec.driver import SunSpec
@@ -52,7 +53,7 @@ class SunSpecPlugin:
             return Commanded(reader, profile, device)
         return reader
 
-    def plan(self, device: Device, profile: "SunSpecProfile") -> Plan:
+    def plan(self, device: Device, profile: "Settings") -> Plan:
         from drivers.sunspec.offline import plan
 
         return plan(device, profile)

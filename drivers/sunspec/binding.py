@@ -21,8 +21,8 @@ from drivers.sunspec.mapping import (
     Source,
 )
 from drivers.sunspec.models import Field, Layout, layout
-from drivers.sunspec.profile import SunSpecProfile
 from drivers.sunspec.scan import Found
+from drivers.sunspec.settings import Settings
 from drivers.sunspec.values import PLACES, SF_ABSENT, decode
 from gateway.errors import LinkError
 from gateway.model import Quality, Quantity
@@ -111,7 +111,7 @@ def _first(points: Sequence[tuple[int, str]], models: Mapping[int, Present], con
     return 0
 
 
-def bind(models: Mapping[int, Present], contents: Contents, profile: SunSpecProfile) -> tuple[Bound, ...]:
+def bind(models: Mapping[int, Present], contents: Contents, profile: Settings) -> tuple[Bound, ...]:
     """A Bound for each row that the device can serve; rows for people only where a value is implemented."""
     bounds = []
     for row in ROWS:
@@ -135,7 +135,7 @@ def _bound(row: Row, terms: tuple[Term, ...], every: bool) -> Bound:
 
 
 def _resolve(
-    source: Source, models: Mapping[int, Present], contents: Contents, profile: SunSpecProfile
+    source: Source, models: Mapping[int, Present], contents: Contents, profile: Settings
 ) -> list[_Candidate]:
     sign = _sign(source.sign, profile)
     if sign is None or (source.battery_dc and source.battery_dc != _battery_dc(models, contents, profile)):
@@ -156,7 +156,7 @@ def _term(model: Present, name: str, sign: int) -> Term:
     return Term(model, field, model.layout.by_name[field.scale] if field.scale else None, sign)
 
 
-def _sign(sign: Sign, profile: SunSpecProfile) -> int | None:
+def _sign(sign: Sign, profile: Settings) -> int | None:
     """+1, -1, or None where the profile would have to say and does not."""
     stated = None if sign is Sign.OURS else getattr(profile, sign.value)
     if sign is not Sign.OURS and stated is None:
@@ -164,7 +164,7 @@ def _sign(sign: Sign, profile: SunSpecProfile) -> int | None:
     return -1 if stated in ("charge", "export") else 1
 
 
-def _battery_dc(models: Mapping[int, Present], contents: Contents, profile: SunSpecProfile) -> str:
+def _battery_dc(models: Mapping[int, Present], contents: Contents, profile: Settings) -> str:
     """The model that tells the battery's power: 714, 160, 802 or none."""
     if profile.battery_dc != "auto":
         return profile.battery_dc.partition("-")[0]
@@ -175,9 +175,7 @@ def _battery_dc(models: Mapping[int, Present], contents: Contents, profile: SunS
     return "160" if modules and _battery_modules(modules.layout, raw, profile) else "802"
 
 
-def _battery_modules(
-    known: Layout, raw: Mapping[str, Any], profile: SunSpecProfile
-) -> tuple[int, int] | None:
+def _battery_modules(known: Layout, raw: Mapping[str, Any], profile: Settings) -> tuple[int, int] | None:
     """Charge and discharge module of a 160, as the profile says or as the device names them."""
     if profile.battery_dc == "160-34":
         return BATTERY_MODULES
@@ -186,9 +184,7 @@ def _battery_modules(
     return (charge, discharge) if charge and discharge else None
 
 
-def _names(
-    source: Source, known: Layout, raw: Mapping[str, Any], profile: SunSpecProfile
-) -> list[tuple[str, int]]:
+def _names(source: Source, known: Layout, raw: Mapping[str, Any], profile: Settings) -> list[tuple[str, int]]:
     """The fields of a source and the sign each has within it."""
     if source.pick is Pick.MODEL:
         return [(source.point, 1)]
@@ -198,7 +194,7 @@ def _names(
 
 
 def _instances(
-    pick: Pick, group: str, known: Layout, raw: Mapping[str, Any], profile: SunSpecProfile
+    pick: Pick, group: str, known: Layout, raw: Mapping[str, Any], profile: Settings
 ) -> Sequence[tuple[int, int]]:
     if group == "module":
         battery = _battery_modules(known, raw, profile)

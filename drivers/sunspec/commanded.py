@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from drivers.sunspec.binding import understood
 from drivers.sunspec.driver import SunSpec
-from drivers.sunspec.profile import SunSpecProfile
 from drivers.sunspec.scan import Moved
 from drivers.sunspec.setpoint import Raw, Way, Writes, choose
+from drivers.sunspec.settings import Settings
 from gateway.errors import LinkError
 from gateway.model import CommandClass, Points, ReadBack, Sample, SetpointSpec
 from gateway.site import Device
@@ -23,7 +23,7 @@ TIMER_READS, TIMER_PAUSE_S = 5, 0.5
 REFRESH_PARTS = 3  # a setpoint is renewed at a third of the time after which it would end
 
 
-def spec(profile: SunSpecProfile, device: Device) -> SetpointSpec:
+def spec(profile: Settings, device: Device) -> SetpointSpec:
     """What is known of the setpoint before the device is reached: a timer as wanted, ratings as stated."""
     timeout_s = device.timer_s or profile.timeout_s
     return SetpointSpec(
@@ -38,7 +38,7 @@ def spec(profile: SunSpecProfile, device: Device) -> SetpointSpec:
 class Commanded:
     """gateway.driver.Driver and Actuator. Positive power discharges."""
 
-    def __init__(self, reader: SunSpec, profile: SunSpecProfile, device: Device) -> None:
+    def __init__(self, reader: SunSpec, profile: Settings, device: Device) -> None:
         self._reader = reader
         self._profile = profile
         self._device = device

@@ -10,8 +10,8 @@ from typing import Any
 
 from drivers.sunspec.binding import Bound, Present, bind, for_role, nameplate_w, own_pv, understood
 from drivers.sunspec.blocks import READ_MAX, Block, Program, program
-from drivers.sunspec.profile import SunSpecProfile
 from drivers.sunspec.scan import BASES, COMMON_MODEL, Found, Moved, scan
+from drivers.sunspec.settings import Settings
 from drivers.sunspec.values import text
 from gateway.clock import Clock
 from gateway.driver import RegisterLink
@@ -38,7 +38,7 @@ class Polls:
 class SunSpec:
     """Driver of any SunSpec device; reads only. commanded.Commanded adds setpoints."""
 
-    def __init__(self, device: Device, profile: SunSpecProfile, link: RegisterLink, clock: Clock) -> None:
+    def __init__(self, device: Device, profile: Settings, link: RegisterLink, clock: Clock) -> None:
         self._device = device
         self._profile = profile
         self._link = link

@@ -10,8 +10,8 @@ from drivers.sunspec.binding import bind, for_role
 from drivers.sunspec.blocks import Block, program
 from drivers.sunspec.commanded import spec
 from drivers.sunspec.driver import SLOW_MS
-from drivers.sunspec.profile import SunSpecProfile
 from drivers.sunspec.scan import Found
+from drivers.sunspec.settings import Settings
 from gateway.driver import Plan, PlanLine
 from gateway.model import Point
 from gateway.site import Device
@@ -31,7 +31,7 @@ SILENCE_CHARACTERS, SILENCE_MS_MIN = 3.5, 1.75  # what ends a frame; the standar
 TURNROUND_MS = 2.0  # an RS-485 transceiver and a slave's interrupt
 
 
-def plan(device: Device, profile: SunSpecProfile) -> Plan:
+def plan(device: Device, profile: Settings) -> Plan:
     """What a poll of such a device costs on its link, with a note that the models are not known yet."""
     address, found = FIRST_ADDRESS, []
     for model, length in TYPICAL[profile.role]:

@@ -4,11 +4,13 @@ A SunSpec device describes itself, so a profile holds no addresses; only which b
 signs that SunSpec does not define, and how to command it.
 """
 
+from dataclasses import fields
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from drivers.profile import ProfileBase
+from drivers.sunspec.settings import Settings
 
 Direction = Literal["charge", "discharge"]
 
@@ -51,3 +53,7 @@ class SunSpecProfile(ProfileBase):
     )
     charge_max_w: int = Field(default=0, ge=0, description="0: what the device states as its rating")
     discharge_max_w: int = Field(default=0, ge=0, description="0: what the device states as its rating")
+
+    def table(self) -> Settings:
+        """The plain form that the driver takes."""
+        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})

@@ -16,6 +16,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from bench.common import Result, compare, cost_us, main, modbus_servers, ratio
 from drivers.modbus import PLUGIN
 from drivers.modbus.profile import ModbusProfile
+from drivers.modbus.table import Table
 from gateway.clock import SystemClock
 from gateway.site import AttestSettings, Device, Site, SiteLimits, StoreSettings
 from gateway.state import SiteState
@@ -25,7 +26,7 @@ _WORDS = struct.Struct(f">{COUNT}H")
 Work = Callable[[], Awaitable[None]]
 
 
-def profile() -> ModbusProfile:
+def profile() -> Table:
     points = {f"u{n:03}_count": {"address": n, "type": "u16"} for n in range(COUNT)}
     return ModbusProfile.model_validate(
         {
@@ -37,7 +38,7 @@ def profile() -> ModbusProfile:
             "proof": "simulated",
             "points": points,
         }
-    )
+    ).table()
 
 
 @asynccontextmanager

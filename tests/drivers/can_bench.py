@@ -43,7 +43,7 @@ def frames(name: str) -> list[CanFrame]:
 
 
 def device(link: str = "vbus://bench", poll_ms: int = 1000, own: CanProfile | None = None) -> Device:
-    return Device("bms", "pylontech_can", "can", "battery", link, own or profile(), poll_ms=poll_ms)
+    return Device("bms", "pylontech_can", "can", "battery", link, (own or profile()).table(), poll_ms=poll_ms)
 
 
 def as_dict(points, values, qualities) -> dict[str, tuple[int, str]]:
@@ -87,7 +87,8 @@ async def site(clock, burst, **options):
     poll_ms = options.pop("poll_ms", 1000)
     battery = Battery(clock, burst, **options)
     link = PLUGIN.open_link("vbus://bench", clock)
-    driver = PLUGIN.driver(device(poll_ms=poll_ms, own=own), own or profile(), link, clock)
+    bms = device(poll_ms=poll_ms, own=own)
+    driver = PLUGIN.driver(bms, bms.profile, link, clock)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(battery.speak()), group.create_task(battery.hear())]
         yield battery, driver

@@ -11,6 +11,7 @@ import yaml
 
 from drivers.modbus import PLUGIN
 from drivers.modbus.profile import ModbusProfile
+from drivers.modbus.table import Table
 from gateway.driver import Driver
 from gateway.errors import DeviceRefused, LinkError
 from gateway.model import ClockTrust, Stamp
@@ -64,10 +65,11 @@ class Memory:
         return [entry[2] for entry in self.log if entry[0] == "write"]
 
 
-def shipped(name: str) -> ModbusProfile:
-    return ModbusProfile.model_validate(yaml.safe_load((PLUGIN.profiles / f"{name}.yaml").read_text("utf-8")))
+def shipped(name: str) -> Table:
+    text = (PLUGIN.profiles / f"{name}.yaml").read_text("utf-8")
+    return ModbusProfile.model_validate(yaml.safe_load(text)).table()
 
 
-def made(profile: ModbusProfile, link: Memory, clock: HandClock | None = None, **more: Any) -> Driver:
-    device = Device("inv", "small", "modbus", profile.role, "tcp://memory", profile, **more)
+def made(profile: Table, link: Memory, clock: HandClock | None = None, **more: Any) -> Driver:
+    device = Device("inv", "small", "modbus", "inverter", "tcp://memory", profile, **more)
     return PLUGIN.driver(device, profile, link, clock or HandClock())

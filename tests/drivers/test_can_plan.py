@@ -16,7 +16,7 @@ def test_frame_bits(length, extended, bits):
 
 
 def test_plan_lists_every_frame_and_all_points():
-    plan = PLUGIN.plan(device("can://can0"), profile())
+    plan = PLUGIN.plan(device("can://can0"), profile().table())
     assert len(plan.lines) == len(profile().frames) + 1
     assert plan.lines[0].text.startswith("hear 0x351: charge_voltage_limit_mv, charge_limit_ma")
     assert plan.lines[0].bus_ms == pytest.approx(0.27)
@@ -27,16 +27,16 @@ def test_plan_lists_every_frame_and_all_points():
 
 
 def test_the_adapters_bit_rate_counts():
-    half = PLUGIN.plan(device("slcan:///dev/x?bitrate=250000"), profile())
+    half = PLUGIN.plan(device("slcan:///dev/x?bitrate=250000"), profile().table())
     assert half.lines[0].bus_ms == pytest.approx(0.54)
     assert half.notes[-1] == "the link runs at 250000 bit/s, the profile says 500000"
 
 
 def test_without_keep_alive_nothing_is_sent():
     silent = profile().model_copy(update={"keep_alive": None})
-    assert not [x for x in PLUGIN.plan(device(own=silent), silent).lines if x.text.startswith("send")]
+    assert not [x for x in PLUGIN.plan(device(own=silent), silent.table()).lines if x.text.startswith("send")]
 
 
 def test_a_bad_link_is_found_offline():
     with pytest.raises(ConfigError):
-        PLUGIN.plan(device("can://"), profile())
+        PLUGIN.plan(device("can://"), profile().table())

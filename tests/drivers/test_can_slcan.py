@@ -133,7 +133,7 @@ async def test_frames_from_and_to_python_can():
 
 async def test_a_battery_simulated_by_python_can_end_to_end():
     async with asyncio.timeout(20), cable() as (bus, link):
-        driver = PLUGIN.driver(device(link.url), profile(), link, SystemClock())
+        driver = PLUGIN.driver(device(link.url), profile().table(), link, SystemClock())
         stop = False
 
         def battery():

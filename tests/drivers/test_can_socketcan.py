@@ -266,7 +266,7 @@ def test_a_battery_over_the_whole_path():
     from drivers.can import PLUGIN
 
     async def main(wire, clock):
-        driver = PLUGIN.driver(device("can://can0"), profile(), wire.link, clock)
+        driver = PLUGIN.driver(device("can://can0"), profile().table(), wire.link, clock)
         async with asyncio.TaskGroup() as group:
 
             async def battery():

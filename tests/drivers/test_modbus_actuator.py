@@ -1,5 +1,6 @@
 """Setpoints of register-map devices: sequences in their order, what reads back, and what is not assumed."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from drivers.modbus import PLUGIN
 from drivers.modbus.actuator import Commanded, describe, spec
 from drivers.modbus.profile import ModbusProfile
+from drivers.modbus.table import Table
 from gateway.driver import Actuator
 from gateway.errors import LinkError
 from gateway.model import CommandClass, ReadBack
@@ -46,7 +48,7 @@ SETPOINT = {
 }
 
 
-def profile(**setpoint: object) -> ModbusProfile:
+def profile(**setpoint: object) -> Table:
     return ModbusProfile.model_validate(
         {
             "driver": "modbus",
@@ -58,7 +60,7 @@ def profile(**setpoint: object) -> ModbusProfile:
             "points": {"battery_power_w": {"address": 10, "type": "s16"}},
             "setpoint": SETPOINT | setpoint,
         }
-    )
+    ).table()
 
 
 def small(link: Memory, **setpoint: object) -> Commanded:
@@ -67,8 +69,8 @@ def small(link: Memory, **setpoint: object) -> Commanded:
     return driver
 
 
-def device(of: ModbusProfile, **more: Any) -> Device:
-    return Device("inv", "small", "modbus", of.role, "tcp://memory", of, **more)
+def device(of: Table, **more: Any) -> Device:
+    return Device("inv", "small", "modbus", "inverter", "tcp://memory", of, **more)
 
 
 # -- sequences ------------------------------------------------------------------------------------
@@ -276,6 +278,6 @@ def test_what_a_person_should_know_without_the_device() -> None:
     assert known is not None and known.discharge_max_w == 0
     assert notes == ("V M: simulated", "the nameplate power is read from the device")
     assert describe(device(of, control=False), of) == (None, ("V M: simulated",))
-    told = of.model_copy(update={"enable": "menu 5", "setpoint": None})
+    told = replace(of, enable="menu 5", setpoint=None)
     assert describe(device(told), told) == (None, ("V M: simulated", "before: menu 5"))
     assert PLUGIN.plan(device(of), of).setpoint == known

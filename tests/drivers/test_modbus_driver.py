@@ -5,6 +5,7 @@ import pytest
 from drivers.modbus import PLUGIN
 from drivers.modbus.driver import SLOW_MS, request_ms
 from drivers.modbus.profile import ModbusProfile
+from drivers.modbus.table import Table
 from drivers.modbus.url import parse
 from gateway.driver import Actuator
 from gateway.errors import DeviceRefused, LinkError
@@ -29,8 +30,8 @@ SMALL = {
 }
 
 
-def small(**more: object) -> ModbusProfile:
-    return ModbusProfile.model_validate(SMALL | more)
+def small(**more: object) -> Table:
+    return ModbusProfile.model_validate(SMALL | more).table()
 
 
 def values(sample) -> dict[str, tuple[int, Quality]]:

@@ -135,8 +135,8 @@ async def test_a_profile_against_it(peer: Path, scheme: str) -> None:
         }
     )
     async with linked(peer, scheme) as link:
-        device = Device("meter", "p", "modbus", "meter", link.url, profile)
-        driver = PLUGIN.driver(device, profile, link, SystemClock())
+        device = Device("meter", "p", "modbus", "meter", link.url, profile.table())
+        driver = PLUGIN.driver(device, device.profile, link, SystemClock())
         await driver.connect()
         sample = await driver.read()
     assert {r.point.name: (r.value, int(r.quality)) for r in sample.readings()} == {

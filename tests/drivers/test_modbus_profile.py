@@ -8,7 +8,11 @@ import yaml
 from pydantic import ValidationError
 
 from drivers.modbus import PLUGIN
+from drivers.modbus import table as tables
+from drivers.modbus.codec import Field
+from drivers.modbus.plan import Forbidden
 from drivers.modbus.profile import ModbusProfile
+from drivers.modbus.table import Table
 from gateway.model import QUANTITIES, CommandClass
 
 SHIPPED = {
@@ -98,8 +102,67 @@ def test_a_text_in_a_forbidden_range_is_found() -> None:
 
 def test_the_small_profile_is_sound() -> None:
     profile = ModbusProfile.model_validate(SMALL)
-    assert [f.name for f in profile.fields(1, "fast")] == ["a_w", "b_w"]
+    assert [f.name for f in profile.table().fast] == ["a_w", "b_w"]
     assert profile.points["a_w"].scale == Fraction(1)
+
+
+def test_the_driver_gets_all_that_was_said_as_a_plain_table() -> None:
+    said = copy.deepcopy(SMALL)
+    said |= {"enable": "a switch", "hole_max": 3, "forbidden": [{"table": "input", "first": 5, "last": 6}]}
+    said["identity"] = {"serial": {"address": 90, "count": 3, "table": "input", "unit": 9}}
+    said["points"] = {
+        "charge_limit_w": {"address": 10, "type": "u16", "min": 0, "max": 9, "unit": 100},
+        "b_w": {"address": 12, "type": "s32", "negate": True, "poll": "slow"},
+    }
+    assert ModbusProfile.model_validate(said).table() == Table(
+        "V",
+        "M",
+        "simulated",
+        "a switch",
+        fast=(Field("charge_limit_w", 10, "u16", low=0, high=9, unit=100, down=True),),
+        slow=(Field("b_w", 12, "s32", scale=Fraction(-1)),),
+        forbidden=(Forbidden("input", 5, 6),),
+        hole_max=3,
+        identity={"serial": tables.Text(90, 3, "input", 9)},
+        setpoint=ModbusProfile.model_validate(SMALL).table().setpoint,
+    )
+
+
+def test_a_setpoint_becomes_plain_with_its_values_laid_out() -> None:
+    said = copy.deepcopy(SMALL)
+    values = [
+        {"type": "s32", "value": "power", "scale": 10, "negate": True, "words": "little"},
+        {"type": "u16", "value": 7, "scale": 10, "negate": True},
+        {"type": "u16", "value": "timeout_s"},
+    ]
+    step = {"address": 40, "values": values, "when": ["charge", "discharge"], "unit": 9, "if_changed": True}
+    limit = {"address": 50, "type": "u16"}
+    said["setpoint"] |= {"write": [step], "charge_max": limit, "arm": {"write": [step], "timer": limit}}
+    said["setpoint"]["read_back"]["held"].append({"mode": 2, "power": 0})
+    said["setpoint"]["read_back"]["require"] = [{**limit, "equals": 3}]
+    setpoint = ModbusProfile.model_validate(said).table().setpoint
+    written = (
+        tables.Written("power", Field("power", 40, "s32", True, Fraction(-10))),
+        tables.Written(7, Field("7", 42, "u16")),  # a constant is written as it is
+        tables.Written("timeout_s", Field("timeout_s", 43, "u16")),
+    )
+    laid = (tables.Step(40, written, ("charge", "discharge"), 9, False, True),)
+    released = (tables.Written(0, Field("0", 40, "s16")),)
+    assert setpoint == tables.Setpoint(
+        CommandClass.WATCHDOG,
+        Field("charge_max", 50, "u16", down=True),
+        1000,
+        timeout_s=60,
+        refresh_s=20,
+        settle_s=5,
+        writes_per_day=0,
+        arm=tables.Arm(laid, Field("timer", 50, "u16")),
+        write=laid,
+        mode=Field("mode", 41, "u16"),
+        held=(tables.Held(1, Field("power0", 40, "s16")), tables.Held(2, None)),
+        require=(tables.Required(Field("require0", 50, "u16"), 3),),
+        release=(tables.Step(40, released, ("charge", "zero", "discharge")),),
+    )
 
 
 U16 = {"address": 12, "type": "u16"}

@@ -26,7 +26,7 @@ def asked(link: Memory) -> list[tuple[int, int]]:
 
 async def test_one_request_a_block_and_results_in_the_order_of_the_fields() -> None:
     link = Memory({(1, 10): 1, (1, 11): 2, (1, 16): 3, (2, 5): 4})
-    reader = Reader([Field("d_w", 5, "u16", unit=2), *reversed(THREE)])
+    reader = Reader(1, [Field("d_w", 5, "u16", unit=2), *reversed(THREE)])
     assert [field.name for field in reader.fields] == ["a_w", "b_w", "c_w", "d_w"]
     assert await reader.read(link, 0.5) == ([1, 2, 3, 4], bytes(4))
     assert link.log == [("read", 1, 10, 7), ("read", 2, 5, 1)]
@@ -34,21 +34,21 @@ async def test_one_request_a_block_and_results_in_the_order_of_the_fields() -> N
 
 async def test_no_fields_are_no_request() -> None:
     link = Memory({})
-    reader = Reader([])
+    reader = Reader(1, [])
     assert (await reader.read(link, 0.5), reader.blocks, link.log) == (([], b""), (), [])
 
 
 async def test_holes_and_forbidden_registers_part_the_requests() -> None:
     link = Memory({})
-    await Reader(THREE, hole_max=0).read(link, 0.5)
+    await Reader(1, THREE, hole_max=0).read(link, 0.5)
     assert asked(link) == [(10, 2), (15, 2)]
-    await Reader(THREE, [Forbidden("holding", 13, 13)]).read(link, 0.5)
+    await Reader(1, THREE, [Forbidden("holding", 13, 13)]).read(link, 0.5)
     assert asked(link) == [(10, 2), (15, 2)]
 
 
 async def test_a_refused_block_is_read_in_its_parts_and_stays_so() -> None:
     link = Memory({(1, 10): 1, (1, 11): 2, (1, 15): 0, (1, 16): 3}, sparse=True)
-    reader = Reader(THREE)
+    reader = Reader(1, THREE)
     assert await reader.read(link, 0.5) == ([1, 2, 3], bytes(3))
     assert asked(link) == [(10, 7), (10, 2), (15, 2)]
     assert await reader.read(link, 0.5) == ([1, 2, 3], bytes(3))
@@ -70,7 +70,7 @@ async def test_a_failure_of_the_device_parts_a_block_this_time_only(code: int, s
             return data
 
     link = Ill({(1, 10): 1, (1, 11): 2, (1, 16): 3})
-    reader = Reader(THREE)
+    reader = Reader(1, THREE)
     assert await reader.read(link, 0.5) == ([1, 2, 3], bytes(3))
     assert asked(link) == [(10, 7), (10, 2), (15, 2)]
     link.log.append("healthy from here")
@@ -87,7 +87,7 @@ async def test_a_block_that_always_fails_is_not_asked_for_ever() -> None:
             return data
 
     link = Ill({(1, 10): 1, (1, 11): 2, (1, 16): 3})
-    reader = Reader(THREE)
+    reader = Reader(1, THREE)
     for _ in range(5):
         assert await reader.read(link, 0.5) == ([1, 2, 3], bytes(3))
     assert [a for a in asked(link) if a == (10, 7)] == 3 * [(10, 7)]
@@ -95,7 +95,7 @@ async def test_a_block_that_always_fails_is_not_asked_for_ever() -> None:
 
 async def test_parts_that_are_refused_part_further_down_to_a_single_absent_value() -> None:
     link = Memory({(1, 11): 2, (1, 15): 0, (1, 16): 3}, sparse=True)
-    reader = Reader(THREE)
+    reader = Reader(1, THREE)
     expected = ([0, 2, 3], bytes([ABSENT, GOOD, GOOD]))
     assert await reader.read(link, 0.5) == expected
     assert asked(link) == [(10, 7), (10, 2), (10, 1), (11, 1), (15, 2)]
@@ -105,7 +105,7 @@ async def test_parts_that_are_refused_part_further_down_to_a_single_absent_value
 
 async def test_a_single_refused_value_comes_back_when_the_device_gives_it() -> None:
     link = Memory({}, sparse=True)
-    reader = Reader(THREE[:1])
+    reader = Reader(1, THREE[:1])
     assert await reader.read(link, 0.5) == ([0], bytes([ABSENT]))
     link.put(1, 10, 77)
     assert await reader.read(link, 0.5) == ([77], bytes([GOOD]))
@@ -121,7 +121,7 @@ async def test_any_other_failure_ends_the_read_and_changes_nothing(failure: Link
             return data
 
     link = Once({(1, 10): 1, (1, 11): 2, (1, 16): 3})
-    reader = Reader(THREE)
+    reader = Reader(1, THREE)
     with pytest.raises(LinkError) as said:
         await reader.read(link, 0.5)
     assert said.value is failure and not isinstance(failure, DeviceRefused)
@@ -136,7 +136,7 @@ async def test_table_and_time_out_reach_the_link() -> None:
             return bytes(2 * count)
 
     link = Told({})
-    await Reader([Field("a_w", 3, "u16", unit=8, table="input")]).read(link, 0.25)
+    await Reader(1, [Field("a_w", 3, "u16", unit=8, table="input")]).read(link, 0.25)
     assert link.log == [(8, "input", 3, 1, 0.25)]
 
 
@@ -149,7 +149,7 @@ async def test_whatever_is_refused_every_other_value_arrives(
     addresses: set[int], refused: set[int], hole_max: int
 ) -> None:
     link = Memory({(1, a): a + 1 for a in range(301) if a not in refused}, sparse=True)
-    reader = Reader([Field(f"p{a}_w", a, "u16") for a in addresses], hole_max=hole_max)
+    reader = Reader(1, [Field(f"p{a}_w", a, "u16") for a in addresses], hole_max=hole_max)
     order = sorted(addresses)
     expected = (
         [0 if a in refused else a + 1 for a in order],

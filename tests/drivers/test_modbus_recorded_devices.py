@@ -59,8 +59,9 @@ class Log:
 async def test_a_real_reply_means_what_was_decoded_by_hand(kind: str, case: dict) -> None:
     text = (PLUGIN.profiles / f"{kind}.yaml").read_text("utf-8")
     profile = ModbusProfile.model_validate(yaml.safe_load(text))
-    device = Device("inverter", kind, "modbus", profile.role, Log.url, profile, unit=1)
-    driver = PLUGIN.driver(device, profile, Log(case["reads"]), SystemClock(assume_synchronised=True))
+    table = profile.table()
+    device = Device("inverter", kind, "modbus", profile.role, Log.url, table, unit=1)
+    driver = PLUGIN.driver(device, table, Log(case["reads"]), SystemClock(assume_synchronised=True))
     readings = (await driver.read()).readings()
     assert {r.point.name for r in readings} == set(profile.points)
     good = {r.point.name: r.value for r in readings if r.quality is Quality.GOOD}
@@ -72,7 +73,7 @@ async def test_a_forced_charge_ends_in_the_recorded_request() -> None:
     recorded = yaml.safe_load((RECORDED / "modbus_huawei_luna2000.yaml").read_text("utf-8"))[-1]
     request, reply = bytes.fromhex(recorded["request"]), bytes.fromhex(recorded["reply"])
     text = (PLUGIN.profiles / "huawei_luna2000.yaml").read_text("utf-8")
-    setpoint = ModbusProfile.model_validate(yaml.safe_load(text)).setpoint
+    setpoint = ModbusProfile.model_validate(yaml.safe_load(text)).table().setpoint
     assert setpoint is not None
     *_, last = writes(setpoint.write, -2_000, 120, unit=1)
     async with tcp_wire(lambda asked: [asked[:2] + reply[2:]]) as wire:

@@ -26,7 +26,7 @@ def mistakes(**said: object) -> dict[str, str]:
 
 def test_what_is_not_said_has_the_plainest_meaning() -> None:
     plain = register()
-    assert plain.field("a_w", 7) == Field("a_w", 10, "u16", unit=7)
+    assert plain.field("a_w") == Field("a_w", 10, "u16", unit=None)
     assert (plain.table, plain.little, plain.signed_scale, plain.mask) == ("holding", False, Fraction(1), 0)
 
 
@@ -39,15 +39,11 @@ def test_the_codec_s_view_has_everything_that_was_said() -> None:
         table="input",
         absent=[0x80000000, -1],
         mask=0xFF00,
+        unit=7,
     )
-    assert said.field("a_w", 7, -5, 5) == Field(
+    assert said.field("a_w", -5, 5) == Field(
         "a_w", 10, "s32", True, Fraction(-1, 10), (0x80000000, -1), 0xFF00, -5, 5, 7, "input"
     )
-
-
-@pytest.mark.parametrize(("own", "unit"), [(None, 7), (0, 0), (100, 100)])
-def test_a_register_may_have_a_unit_of_its_own(own: int | None, unit: int) -> None:
-    assert register(unit=own).field("a_w", 7).unit == unit
 
 
 @pytest.mark.parametrize(
@@ -91,7 +87,7 @@ def test_what_is_missing_is_named() -> None:
 
 @pytest.mark.parametrize(("type_", "last"), [("u16", 65535), ("s32", 65534), ("f64", 65532)])
 def test_the_last_registers_there_are_may_be_used(type_: str, last: int) -> None:
-    assert register(address=last, type=type_).field("a_w", 1).end == 65536
+    assert register(address=last, type=type_).field("a_w").end == 65536
 
 
 def test_a_register_is_frozen() -> None:
@@ -133,7 +129,7 @@ def test_whatever_is_accepted_decodes_and_nothing_else_is_accepted(said: dict, d
     if not sound:
         assert mistakes(**said)
         return
-    field = register(**said).field("a_w", 1)
+    field = register(**said).field("a_w")
     values, qualities = Decoder([field], field.address, field.count).decode(data[: 2 * field.count])
     assert len(values) == 1 and Quality(qualities[0]) in Quality
 
@@ -143,5 +139,5 @@ def test_negate_turns_the_device_s_sign_round(native: int, scale: Fraction) -> N
     both = [register(type="s16", scale=str(scale), negate=turned) for turned in (False, True)]
     assert both[1].signed_scale == -both[0].signed_scale == -scale
     data = struct.pack(">h", native)
-    ours, theirs = (Decoder([r.field("a_w", 1)], 10, 1).decode(data)[0][0] for r in both)
+    ours, theirs = (Decoder([r.field("a_w")], 10, 1).decode(data)[0][0] for r in both)
     assert abs(ours + theirs) <= 1  # ties go up, either way

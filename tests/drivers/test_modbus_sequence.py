@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from drivers.modbus import PLUGIN
 from drivers.modbus.profile import ModbusProfile
 from drivers.modbus.sequence import Write, quantise, same, step_w, writes
-from drivers.modbus.setpoint import Step
+from drivers.modbus.setpoint import Step as StepModel
+from drivers.modbus.table import Step
 
 
 def steps_of(name: str) -> tuple[Step, ...]:
     text = (PLUGIN.profiles / f"{name}.yaml").read_text("utf-8")
-    setpoint = ModbusProfile.model_validate(yaml.safe_load(text)).setpoint
+    setpoint = ModbusProfile.model_validate(yaml.safe_load(text)).table().setpoint
     assert setpoint is not None
     return setpoint.write
 
@@ -57,7 +58,7 @@ def test_solaredge_puts_the_low_word_first_and_the_command_last() -> None:
 
 
 def step(*values: dict, **more: object) -> Step:
-    return Step.model_validate({"address": 1, "values": list(values), **more})
+    return StepModel.model_validate({"address": 1, "values": list(values), **more}).plain()
 
 
 def test_quantise_goes_toward_zero_and_into_range() -> None:

@@ -8,6 +8,7 @@ from drivers.sunspec.binding import bind, for_role, nameplate_w, own_pv, underst
 from drivers.sunspec.models import SUPPORTED, layout
 from drivers.sunspec.profile import SunSpecProfile
 from drivers.sunspec.scan import Found
+from drivers.sunspec.settings import Settings
 from gateway.errors import LinkError
 from tests.drivers.sunspec_image import (
     BANK_802,
@@ -34,10 +35,11 @@ MODULES_160 = model_bytes(
 )  # fmt: skip
 
 
-def profile(role: str = "inverter", **options: Any) -> SunSpecProfile:
-    return SunSpecProfile(
-        driver="sunspec", role=role, vendor="v", model="m", sources=["test"], proof="simulated", **options
-    )
+BASE = {"driver": "sunspec", "vendor": "v", "model": "m", "sources": ["test"], "proof": "simulated"}
+
+
+def profile(role: str = "inverter", **options: Any) -> Settings:
+    return SunSpecProfile(**BASE, role=role, **options).table()
 
 
 def chain(*models: bytes) -> tuple[tuple[Found, ...], dict[int, dict[str, Any]]]:

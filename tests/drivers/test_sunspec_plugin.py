@@ -1,22 +1,26 @@
 """The entry point and the profiles that are shipped."""
 
+import pickle
 from collections.abc import Iterator
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
+from drivers.profile import ProfileBase
 from drivers.sunspec import PLUGIN
 from drivers.sunspec.commanded import Commanded
 from drivers.sunspec.driver import SunSpec
 from drivers.sunspec.offline import TCP_MS
 from drivers.sunspec.profile import SunSpecProfile
+from drivers.sunspec.settings import Settings
 from gateway.config import find_profile
 from gateway.driver import Actuator, Driver
 from gateway.errors import ConfigError
 from tests.drivers.sunspec_image import Image, StepClock, device
-from tests.drivers.test_sunspec_binding import profile
+from tests.drivers.test_sunspec_binding import BASE, profile
 
 
 def shipped() -> Iterator[str]:
@@ -29,7 +33,8 @@ def shipped() -> Iterator[str]:
 def test_every_shipped_profile_loads_and_plans(name: str) -> None:
     plugin, loaded = find_profile(name, Path("nowhere"), {"sunspec": PLUGIN})
     assert plugin is PLUGIN and isinstance(loaded, SunSpecProfile) and len(loaded.sources) >= 2
-    plan = PLUGIN.plan(device(loaded), loaded)
+    settings = loaded.table()
+    plan = PLUGIN.plan(device(settings), settings)
     assert plan.lines and plan.points and "found at connect" in plan.notes[0]
     assert (plan.setpoint is not None) == (loaded.role == "inverter")
     assert plan.bus_ms == TCP_MS * len(plan.lines)
@@ -38,7 +43,8 @@ def test_every_shipped_profile_loads_and_plans(name: str) -> None:
 def test_the_profiles_are_those_meant() -> None:
     assert {"sunspec", "sunspec_meter", "sunspec_battery", "fronius_gen24"} <= set(shipped())
     _, gen24 = find_profile("fronius_gen24", Path("nowhere"), {"sunspec": PLUGIN})
-    names = {point.name for point in PLUGIN.plan(device(gen24), gen24).points}
+    settings = gen24.table()
+    names = {point.name for point in PLUGIN.plan(device(settings), settings).points}
     assert {"battery_power_w", "pv_power_w", "battery_soc_bp", "battery_charged_wh"} <= names
 
 
@@ -52,9 +58,21 @@ def test_a_wrong_option_is_refused(wrong: dict[str, object]) -> None:
 
 
 def test_a_profile_of_another_driver_is_refused() -> None:
-    good = profile().model_dump()
+    good = {**BASE, "role": "meter"}
+    assert SunSpecProfile.model_validate(good)
     with pytest.raises(ValidationError):
         SunSpecProfile.model_validate({**good, "driver": "modbus"})
+
+
+def test_the_driver_gets_all_that_was_said_as_a_plain_object_that_travels() -> None:
+    said = {"base": 0, "battery_dc": "802", "ess_port_positive": "charge", "bank_positive": "discharge"}
+    said |= {"meter_positive": "export", "setpoint": "124", "timeout_s": 90, "charge_grid": True}
+    said |= {"role": "inverter", "charge_max_w": 1, "discharge_max_w": 2}
+    settings = SunSpecProfile.model_validate(BASE | said).table()
+    assert asdict(settings) == said
+    assert pickle.loads(pickle.dumps(settings)) == settings
+    own = set(SunSpecProfile.model_fields) - set(ProfileBase.model_fields) | {"role"}
+    assert {field.name for field in fields(Settings)} == own
 
 
 @pytest.mark.parametrize(

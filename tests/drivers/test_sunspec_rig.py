@@ -24,8 +24,9 @@ def good(sample: Sample) -> dict[str, int]:
 
 def driver(rig: Rig, link: Any, profile: str, **changes: Any) -> Driver:
     _, loaded = find_profile(profile, Path("nowhere"), {"sunspec": PLUGIN})
-    device = Device(profile, profile, "sunspec", loaded.role, link.url, loaded, **changes)
-    return PLUGIN.driver(device, loaded, link, CLOCK)
+    settings = loaded.table()
+    device = Device(profile, profile, "sunspec", loaded.role, link.url, settings, **changes)
+    return PLUGIN.driver(device, settings, link, CLOCK)
 
 
 @pytest.mark.parametrize("kind", ["sunspec", "sunspec_124"])

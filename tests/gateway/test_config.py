@@ -1,6 +1,8 @@
 # ruff: noqa: E501 - messages are compared whole
 """site.yaml as a technician writes it, right and wrong: what comes out, and where messages point."""
 
+import pickle
+
 import pytest
 
 from gateway import config
@@ -171,6 +173,8 @@ def test_installed_drivers_and_profiles_load():
     for name in names:
         plugin, profile = config.find_profile(name, Path("/nonexistent"), plugins)
         assert profile.driver == plugin.kind
+        sent = pickle.dumps(table := profile.table())
+        assert pickle.loads(sent) == table and b"pydantic" not in sent
 
 
 @pytest.mark.parametrize(

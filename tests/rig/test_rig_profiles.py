@@ -31,8 +31,8 @@ async def test_the_profile_and_the_device_understand_each_other(kind, unit, time
     _, profile = find_profile(kind, Path("nowhere"), {"modbus": PLUGIN})
     async with running(device=kind, soc_bp=6_000) as rig:
         link = PLUGIN.open_link(f"tcp://127.0.0.1:{rig.where()['tcp']}", CLOCK)
-        device = Device("inverter", kind, "modbus", profile.role, link.url, profile, unit=unit)
-        driver = PLUGIN.driver(device, profile, link, CLOCK)
+        device = Device("inverter", kind, "modbus", profile.role, link.url, profile.table(), unit=unit)
+        driver = PLUGIN.driver(device, device.profile, link, CLOCK)
         try:
             await driver.connect()
             readings = (await driver.read()).readings()
