@@ -42,7 +42,8 @@ STATUS = {
     "troubles": {"mqtt": "refused"},
 }
 
-powers = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1))
+watts = st.integers(-(2**63), 2**63 - 1)
+powers = st.one_of(st.none(), watts)
 texts = st.text(max_size=60)
 statuses = st.fixed_dictionaries(
     {
@@ -54,8 +55,8 @@ statuses = st.fixed_dictionaries(
                 "command": st.none()
                 | st.fixed_dictionaries({"kind": texts, "origin": texts, "source": texts}),
                 "remaining_ms": st.integers(-(10**6), 10**9),
-                "target_w": powers.filter(lambda w: w is not None),
-                "commanded_w": powers.filter(lambda w: w is not None),
+                "target_w": watts,
+                "commanded_w": watts,
                 "measured_w": powers,
                 "causes": st.lists(st.sampled_from([cause.value for cause in Cause]), max_size=5),
                 "fault": texts,
