@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from gateway import envelope, ledger, sense, services, split, stack
+from gateway import envelope, ledger, outage, sense, services, split, stack
 from gateway.clock import Clock
 from gateway.errors import ServiceRefused, StoreError
 from gateway.journal import Journal, Store
@@ -32,12 +32,14 @@ from gateway.model import (
     Verdict,
 )
 from gateway.orders import OPEN_MAX, Orders, reach
+from gateway.outage import Outage
 from gateway.rates import Rates
 from gateway.services import Inputs
 from gateway.site import Site
 from gateway.stack import Pile
 from gateway.state import SiteState, View
 from gateway.store import commands
+from gateway.support import Support
 
 LEASE_CYCLES = 3  # a hand whose lease is not renewed for so long goes to the fallback by itself
 LEASE_MS_MIN = 2000  # of fast cycles: the exchange with a slow device must fit
@@ -61,6 +63,8 @@ class Status:
     holds: tuple[Hold, ...] = ()
     doubts: tuple[str, ...] = ()  # what is measured and not believed, in words
     shed: tuple[str, ...] = ()  # loads that are meant to be off
+    reactive_var: int = 0  # told to the inverters together, + injected
+    grid: str = ""  # "lost" | "returning": services for it wait
     open_orders: int = 0
     cycles: int = 0
     late_cycles: int = 0
@@ -86,6 +90,7 @@ class Control:
         store: Store,
         *,
         loads: Loads | None = None,
+        support: Support | None = None,
         on_delivery: Callable[[Delivery], None] = _ignore,
         on_cycle: Callable[[bool], None] = _ignore,
     ) -> None:
@@ -94,6 +99,8 @@ class Control:
         self._clock = clock
         self._store = store
         self._loads = loads or Loads((), {}, lambda: 0.0)
+        self._support = support or Support({})
+        self._outage = Outage()
         self._journal = Journal(store)
         self._on_cycle = on_cycle
         self._rates = Rates(site.limits.commands_per_minute)
@@ -148,6 +155,7 @@ class Control:
             raise ServiceRefused("nothing is latched: there is no stop and no fault to clear")
         for member in self._members:
             member.clear()
+        self._support.clear()
         self._kick.set()
         return ended
 
@@ -163,7 +171,8 @@ class Control:
             self._kick.set()
 
     def _judge(self, command: Command, now: Stamp, *, recent: int = 0) -> Verdict:
-        reason = services.problem(command) or self._no_room(command) or self._no_loads(command)
+        reason = services.problem(command) or self._no_room(command)
+        reason = reason or self._no_loads(command) or self._no_var(command)
         if reason:
             return Verdict(False, reason)
         static, known = self._static(), command.id in self._orders
@@ -184,6 +193,14 @@ class Control:
         return (
             f"{wanted_w} W to shed is more than the {able_w} W of this site's loads"
             if wanted_w > able_w
+            else ""
+        )
+
+    def _no_var(self, command: Command) -> str:
+        wanted_var, able_var = services.reach_var(command), self._support.able_var
+        return (
+            f"{wanted_var} var is more than the {able_var} var of the inverters reached that take them"
+            if wanted_var > able_var
             else ""
         )
 
@@ -215,7 +232,9 @@ class Control:
         self._closing = True
         self._orders.cut((), "the gateway was stopped")
         ends = [member.hand.fallback(timeout_s) for member in self._members]
-        taken = await asyncio.gather(*ends, self._loads.fallback(timeout_s))
+        taken = await asyncio.gather(
+            *ends, self._support.fallback(timeout_s), self._loads.fallback(timeout_s)
+        )
         await self._journal.drain(timeout_s)
         return all(taken)
 
@@ -257,8 +276,11 @@ class Control:
         """One decision, synchronous from the process image to the leases."""
         view, now = self._state.view(), self._clock.now()
         self._watch_contact(view, now)
+        self._outage = outage.step(
+            self._outage, (said.good for said in view.all(Quantity.GRID_CONNECTED)), view.now_ms
+        )
         for member in self._members:
-            if trouble := member.watch(view, now):
+            if trouble := member.watch(view, now) or self._support.fault(member.name):
                 self._latch.trip(member.name, trouble, now)
         self._orders.expire(view.now_ms)
         halt = self._halt()
@@ -289,14 +311,18 @@ class Control:
             shed_w = self._loads.step(0 if halt else pile.shed_w, view.now_ms, self._until_ms(view, runs))
             inputs = replace(inputs, shed_w=shed_w)
         causes = self._causes(halt)
+        if self._outage:  # the batteries serve the house as their inverters will; no order has them
+            pile, able, causes = replace(pile, unknown=True), [], (*causes, Cause.GRID_LOST)
         commanded_w = 0
-        if pile.target_w is None or pile.unknown or self._blind or halt is not None or not able:
-            causes += (Cause.STALE_LIMIT,) if pile.unknown or self._blind else ()
+        usable = not pile.unknown and not self._blind and halt is None and able
+        if pile.target_w is None or not usable:
+            causes += (Cause.STALE_LIMIT,) if self._blind or (pile.unknown and not self._outage) else ()
             self._release(self._members, view)
         else:
             commanded_w, why = self._command(pile, runs, view, inputs, able)
             causes = why if able == self._members else tuple(dict.fromkeys(causes + why))
-        cycles = stack.shares(pile, commanded_w, inputs.battery_w, inputs, causes)
+        lacking = self._react(pile, runs, view, able if usable else [])
+        cycles = stack.shares(pile, commanded_w, inputs.battery_w, inputs, causes, lacking)
         acting = {part.run.command.id: cycle for part, cycle in zip(pile.parts, cycles, strict=True)}
         self._orders.book(view.now_ms, acting)
         self._show(view, runs, pile.target_w or 0, commanded_w, causes)
@@ -343,6 +369,18 @@ class Control:
                 member.hand.desire(outcome.power_w, self._until_ms(view, runs))
         return sum(decided.values()), tuple(dict.fromkeys(causes))
 
+    def _react(
+        self, pile: Pile, runs: Sequence[ledger.Run], view: View, able: Sequence[Member]
+    ) -> tuple[Cause, ...]:
+        """Reactive power, after the powers it gives way to; why it is not what is asked."""
+        if not self._support:
+            return ()
+        if pile.reactive_var is None or not able:
+            self._support.release()
+            return ()
+        holds = {member.name: member.hold for member in able}
+        return self._support.step(pile.reactive_var, holds, view, self._until_ms(view, runs))
+
     def _bound(self, pile: Pile, runs: Sequence[ledger.Run]) -> Limits:
         """What the acting orders were admitted with, inside what the narrowing ones leave."""
         asking = [run.reach for run in runs if not run.narrows]
@@ -361,6 +399,7 @@ class Control:
     def _rest(self, view: View) -> None:
         """No order acts: the devices' own control, and all loads on."""
         self._release(self._members, view)
+        self._support.release()
         if self._loads:
             self._loads.step(0, view.now_ms, view.now_ms + self._lease_ms)
         self._show(view, (), 0, 0, ())
@@ -413,6 +452,8 @@ class Control:
             holds=tuple(member.hold for member in self._members),
             doubts=tuple(text for member in self._members for text in member.doubts.values()),
             shed=self._loads.off,
+            reactive_var=self._support.var,
+            grid=self._outage.text,
             open_orders=len(self._orders),
         )
 

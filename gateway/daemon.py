@@ -32,6 +32,7 @@ from gateway.store.records import RecordState
 from gateway.store.retention import Policy, Retention
 from gateway.store.summary import summary
 from gateway.supervisor import Supervisor
+from gateway.support import Support
 from gateway.timetable import Timetable
 from gateway.uplink.local import LocalServer
 from gateway.wiring import Wiring
@@ -157,6 +158,7 @@ class Daemon:
             self._hands,
             self.store,
             loads=Loads(self.site.loads, relays, self._random),
+            support=Support({name: task.reactive for name, task in self.devices.items() if task.reactive}),
             on_cycle=self._cycled,
         )
         if self.site.schedule:
@@ -320,6 +322,7 @@ class Daemon:
             fault=status.fault,
             stop=status.stop,
             doubts=status.doubts,
+            grid=status.grid,
             clock=report.clock(self.clock.now().trust),
         )
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.clock import Clock
-from gateway.driver import Actuator, Driver, Switches
+from gateway.driver import Actuator, Driver, ReactiveActuator, Switches
 from gateway.errors import LinkError
 from gateway.model import Points, Sample
+from gateway.reactive import ReactiveWriter
 from gateway.relay import RelayWriter
 from gateway.setpoint import SetpointWriter
 from gateway.site import Device
@@ -63,6 +64,8 @@ class DeviceTask:
         self.health = Health(device.name, since_ms=clock.mono_ms())
         commanded = device.control and isinstance(driver, Actuator)
         self.hand = SetpointWriter(device, driver, clock) if commanded else None  # type: ignore[arg-type]
+        reacts = commanded and isinstance(driver, ReactiveActuator)
+        self.reactive = ReactiveWriter(device, driver, clock) if reacts else None  # type: ignore[arg-type]
         self.relays = RelayWriter(device, driver, clock) if isinstance(driver, Switches) else None
 
     async def run(self) -> None:
@@ -91,8 +94,8 @@ class DeviceTask:
         works += [self._serve(hand) for hand in self._writers()]
         await _together(works)
 
-    def _writers(self) -> list[SetpointWriter | RelayWriter]:
-        return [hand for hand in (self.hand, self.relays) if hand is not None]
+    def _writers(self) -> list[SetpointWriter | ReactiveWriter | RelayWriter]:
+        return [hand for hand in (self.hand, self.reactive, self.relays) if hand is not None]
 
     async def _listen(self) -> None:
         """A device that speaks by itself: the end of its bus is the end of the session."""
@@ -116,11 +119,11 @@ class DeviceTask:
         self._note(skipped=self.health.skipped + passed)
         return slot_ms + (passed + 1) * self._device.poll_ms
 
-    async def _serve(self, hand: SetpointWriter | RelayWriter) -> None:
+    async def _serve(self, hand: SetpointWriter | ReactiveWriter | RelayWriter) -> None:
         while True:
             try:
                 await hand.serve()
-                return  # closed, with the fallback written
+                return  # closed, with the fallback written; or this device has nothing of the kind
             except LinkError as error:
                 self._missed(error)
                 await asyncio.sleep(self._device.poll_ms / 1000)

@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from gateway.clock import Clock
 from gateway.errors import ConfigError
-from gateway.model import Points, ReadBack, Sample, SetpointSpec
+from gateway.model import Points, ReactiveBack, ReactiveSpec, ReadBack, Sample, SetpointSpec
 from gateway.site import Curve, Device
 
 GROUP = "gridseal.drivers"
@@ -115,6 +115,33 @@ class Actuator(Protocol):
 
     async def release(self) -> None:
         """The fallback: hand the battery back to the device's own control (its revert sequence)."""
+        ...
+
+
+@runtime_checkable
+class ReactiveActuator(Protocol):
+    """A driver that can also be given reactive power (var, + = injected into the grid: over-excited), beside
+    battery power and apart from it. Only devices that end it by themselves are."""
+
+    @property
+    def reactive(self) -> ReactiveSpec | None:
+        """Known after connect; None before, and of a device that cannot."""
+        ...
+
+    async def arm_reactive(self, timeout_s: int) -> int:
+        """Hold 0 var under the device's own timer; returns what that reads back (0: it does not run)."""
+        ...
+
+    async def write_reactive(self, var: int) -> None:
+        """Command these var (a multiple of `step_var`) and refresh the timer."""
+        ...
+
+    async def read_reactive(self) -> ReactiveBack:
+        """What the device holds now, read from it, not remembered."""
+        ...
+
+    async def release_reactive(self) -> None:
+        """The fallback: reactive power is the device's own affair again."""
         ...
 
 

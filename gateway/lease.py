@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from gateway.model import ReadBack, SetpointSpec
+from gateway.model import ReactiveSpec, ReadBack, SetpointSpec
 
 
 class Phase(StrEnum):
@@ -71,3 +71,34 @@ class Hand(Protocol):
     async def fallback(self, timeout_s: float) -> bool:
         """Write the fallback now; whether the device took it in time."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReactiveHold:
+    """The reactive power at the device now, + = injected. `var` is what was last written."""
+
+    device: str
+    phase: Phase
+    online: bool
+    spec: ReactiveSpec | None = None
+    var: int = 0
+    fault: str = ""
+
+
+class ReactiveHand(Protocol):
+    """The device's side of reactive power: the same kind of lease beside that of power."""
+
+    @property
+    def hold(self) -> ReactiveHold: ...
+
+    def desire_reactive(self, var: int, until_ms: int) -> None:
+        """Have these var (a multiple of the device's step) written and held until then unless renewed."""
+        ...
+
+    def release(self) -> None:
+        """Have the fallback written, if anything was ever asked and it is not in force already."""
+        ...
+
+    def clear(self) -> None: ...
+
+    async def fallback(self, timeout_s: float) -> bool: ...

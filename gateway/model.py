@@ -72,6 +72,7 @@ class Quantity(StrEnum):
     GRID_EXPORTED = "grid_exported_wh"
     LOAD_POWER = "load_power_w"
     EMERGENCY_STOP = "emergency_stop_code"  # 1: the contact says stop
+    GRID_CONNECTED = "grid_connected_code"  # 1: connected, 0: not, whether islanded or off
 
     @property
     def unit(self) -> str:
@@ -199,6 +200,30 @@ class ReadBack:
     timer_s: int = 0  # 0: the device has no timer, or it is off
 
 
+@dataclass(frozen=True, slots=True)
+class ReactiveSpec:
+    """How a device takes a reactive power setpoint. + = injected (over-excited), - = absorbed.
+
+    `var_max` is what it can do each way, `apparent_max_va` what active and reactive power may make together
+    (0: it does not say). `timeout_s` is its own reversion time: a device without one is given none.
+    """
+
+    var_max: int
+    apparent_max_va: int
+    timeout_s: int
+    step_var: int = 1
+    settle_s: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ReactiveBack:
+    """What the device itself holds of reactive power, like ReadBack."""
+
+    var: int
+    active: bool
+    timer_s: int = 0
+
+
 class Source(IntEnum):
     """Who orders. A lower number wins; a higher one only narrows."""
 
@@ -282,6 +307,7 @@ class Cause(StrEnum):
     OFFLINE = "device away"
     CELL = "cell voltage"
     RECOVERY = "limit recovering"  # it was lower lately and is relaxed slowly
+    GRID_LOST = "grid lost"  # or not back for long enough
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 ERROR, WARNING, INFO = "<3>", "<4>", "<6>"
+GRID = {
+    "lost": f"{WARNING}the grid is gone: services for it wait, the battery is its inverter's",
+    "returning": f"{INFO}the grid is back: services go on when it has been stable for a while",
+    "": f"{INFO}the grid is stable: services go on",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,7 @@ class Scene:
     fault: str = ""
     stop: str = ""
     doubts: tuple[str, ...] = ()  # what is measured and not believed
+    grid: str = ""  # lost | returning
     clock: str = ""
 
 
@@ -50,6 +56,8 @@ def _changes(before: Scene, after: Scene) -> Iterator[str]:
         yield f"{ERROR}fault latched: {after.fault}" if after.fault else f"{INFO}fault cleared"
     if after.stop != before.stop:
         yield f"{WARNING}stopped: {after.stop}" if after.stop else f"{INFO}stop released"
+    if after.grid != before.grid:
+        yield GRID[after.grid]
     for doubt in after.doubts:
         if doubt not in before.doubts:
             yield f"{WARNING}not believed: {doubt}"

@@ -43,6 +43,8 @@ def control(status: Status, executed: int) -> dict[str, Any]:
         "fault": status.fault or status.stop,
         "doubts": list(status.doubts),
         "shed": list(status.shed),
+        "reactive_var": status.reactive_var,
+        "grid": status.grid,
         "executed": executed,
     }
 

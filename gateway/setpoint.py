@@ -23,10 +23,11 @@ OWN_TIMER = frozenset({CommandClass.SELF_EXPIRING, CommandClass.WATCHDOG})
 
 
 class SetpointWriter:
-    """A gateway.lease.Hand. `serve` runs while the device is connected; one at a time."""
+    """A gateway.lease.Hand. `serve` runs while the device is connected; `unit` is for words."""
 
-    def __init__(self, device: Device, actuator: Actuator, clock: Clock) -> None:
+    def __init__(self, device: Device, actuator: Actuator, clock: Clock, unit: str = "W") -> None:
         self._device = device
+        self._unit = unit
         self._actuator = actuator
         self._clock = clock
         self._hold = Hold(device.name, Phase.UNKNOWN, online=False)
@@ -246,7 +247,8 @@ class SetpointWriter:
         elif self._doubt_ms is None or now_ms - self._doubt_ms < self._spec.settle_s * 1000:
             return True
         else:
-            text = f"{self._device.name} holds {_held(held)} though {self._hold.power_w} W was written"
+            told = f"{self._hold.power_w} {self._unit}"
+            text = f"{self._device.name} holds {self._held(held)} though {told} was written"
             self._fault(text)
         return False
 
@@ -269,7 +271,7 @@ class SetpointWriter:
 
     def _foreign(self, held: ReadBack) -> None:
         """14: another master. Two of them fighting over a register is worse than either."""
-        text = f"somebody else controls {self._device.name}: it holds {_held(held)}, not ours"
+        text = f"somebody else controls {self._device.name}: it holds {self._held(held)}, not ours"
         self._lease = None
         self._change(phase=Phase.YIELDED, fault=text, foreign=True)
 
@@ -304,6 +306,5 @@ class SetpointWriter:
         else:
             self._released.clear()
 
-
-def _held(held: ReadBack) -> str:
-    return f"{held.power_w} W" + ("" if held.active else " and does not obey it")
+    def _held(self, held: ReadBack) -> str:
+        return f"{held.power_w} {self._unit}" + ("" if held.active else " and does not obey it")

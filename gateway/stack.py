@@ -16,11 +16,13 @@ from gateway.services import LAWS, Inputs, Wish
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One order of the pile and the power it asks for; `known` is False when its law lacks a measurement."""
+    """One order of the pile and the power it asks for; `known` is False when its law lacks a measurement,
+    `reactive` when it has no say in reactive power."""
 
     run: Run
     asked_w: int = 0
     known: bool = True
+    reactive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,11 @@ def pile(runs: Sequence[Run], inputs: Inputs) -> Pile:
     if not parts and bounded:
         # A limit holds although nobody orders power: the battery serves the house, inside it.
         target_w, lacking = inputs.house_w, lacking or inputs.house_w is None
-    quiet = tuple(Part(run, known=wish is not None) for run, wish in wishes if run.narrows)
+    quiet = tuple(
+        Part(run, known=wish is not None, reactive=wish is not None and wish.reactive_var is not None)
+        for run, wish in wishes
+        if run.narrows
+    )
     return replace(narrow, parts=(*parts, *quiet), target_w=target_w, unknown=lacking)
 
 
@@ -79,9 +85,15 @@ def _narrow(wishes: Sequence[Wish]) -> Pile:
 
 
 def shares(
-    asked: Pile, commanded_w: int, measured_w: int | None, inputs: Inputs, causes: tuple[Cause, ...]
+    asked: Pile,
+    commanded_w: int,
+    measured_w: int | None,
+    inputs: Inputs,
+    causes: tuple[Cause, ...],
+    lacking: tuple[Cause, ...] = (),
 ) -> tuple[Cycle, ...]:
-    """Each part's account of one cycle, in the order of `asked.parts`."""
+    """Each part's account of one cycle, in the order of `asked.parts`. `causes` are why power falls short,
+    `lacking` why reactive power does."""
     asks = [part.asked_w for part in asked.parts]
     given = _given(asks, commanded_w - sum(asks))
     measured = _measured(given, measured_w)
@@ -90,7 +102,8 @@ def shares(
             part.asked_w,
             done_w,
             _error_w(part, inputs),
-            _causes(part, part.asked_w != part_w or asked.unknown, causes),
+            _causes(part, part.asked_w != part_w or asked.unknown, causes)
+            + (lacking if part.reactive else ()),
         )
         for part, part_w, done_w in zip(asked.parts, given, measured, strict=True)
     )

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from drivers.sunspec.mapping import (
+    APPARENT,
     CHARGE_RATING,
     DC_MODELS,
     DISCHARGE_RATING,
     ROLE_MODELS,
     ROLE_NEEDS,
     ROWS,
+    VAR_ABSORB,
+    VAR_INJECT,
     Pick,
     Row,
     Sign,
@@ -87,6 +90,14 @@ def nameplate_w(models: Mapping[int, Present], contents: Contents) -> tuple[int,
     """Highest charge and discharge power that the device states, W; 0 where it states none."""
     charge, discharge = (_first(points, models, contents) for points in (CHARGE_RATING, DISCHARGE_RATING))
     return charge, discharge
+
+
+def nameplate_var(models: Mapping[int, Present], contents: Contents) -> tuple[int, int]:
+    """The reactive power it can both inject and absorb, var, and its apparent power, VA; 0: not stated."""
+    inject, absorb, apparent = (
+        _first(points, models, contents) for points in (VAR_INJECT, VAR_ABSORB, APPARENT)
+    )
+    return min(inject, absorb), apparent
 
 
 def own_pv(bounds: Iterable[Bound], contents: Contents) -> bool:

@@ -7,13 +7,14 @@ command a device that states no rating or offers no way, and believes only what 
 import asyncio
 from collections.abc import Mapping
 
-from drivers.sunspec.binding import understood
+from drivers.sunspec.binding import Present, understood
 from drivers.sunspec.driver import SunSpec
+from drivers.sunspec.reactive import LAST, Var704
 from drivers.sunspec.scan import Moved
 from drivers.sunspec.setpoint import Raw, Way, Writes, choose
 from drivers.sunspec.settings import Settings
 from gateway.errors import LinkError
-from gateway.model import CommandClass, Points, ReadBack, Sample, SetpointSpec
+from gateway.model import CommandClass, Points, ReactiveBack, ReactiveSpec, ReadBack, Sample, SetpointSpec
 from gateway.site import Device
 
 COMMAND_MODELS = (704, 124)
@@ -36,7 +37,7 @@ def spec(profile: Settings, device: Device) -> SetpointSpec:
 
 
 class Commanded:
-    """gateway.driver.Driver and Actuator. Positive power discharges."""
+    """gateway.driver.Driver, Actuator and, where the device has what it takes, ReactiveActuator."""
 
     def __init__(self, reader: SunSpec, profile: Settings, device: Device) -> None:
         self._reader = reader
@@ -46,6 +47,10 @@ class Commanded:
         self._raw: Raw = {}
         self._spec = spec(profile, device)
         self._timeout_s = self._spec.timeout_s
+        self._var: Var704 | None = None
+        self._var_raw: Raw = {}
+        self._var_timeout_s = self._timeout_s
+        self._reactive: ReactiveSpec | None = None
 
     @property
     def points(self) -> Points:
@@ -63,6 +68,7 @@ class Commanded:
         self._way = None  # what was known of the registers ends here, whatever this attempt finds
         identity = await self._reader.connect()
         models = understood(self._reader.found, COMMAND_MODELS)
+        await self._find_reactive(models.get(704))
         if self._reader.own_pv and self._profile.setpoint == "auto":
             models.pop(704, None)  # it sets the AC power, which there is PV and battery together
         for way in choose(self._profile.setpoint, models, charge_grid=self._profile.charge_grid):
@@ -93,7 +99,7 @@ class Commanded:
         self._timeout_s = timeout_s
         for way in self._known().variants(self._raw):
             self._way = way
-            await self._write(way.arm(self._raw, timeout_s))
+            await self._write(way, way.arm(self._raw, timeout_s))
             if timer_s := await self._started(way):
                 return timer_s
         return 0
@@ -108,7 +114,8 @@ class Commanded:
         return 0
 
     async def write_power(self, power_w: int) -> None:
-        await self._write(self._known().power(self._raw, power_w, self._timeout_s))
+        way = self._known()
+        await self._write(way, way.power(self._raw, power_w, self._timeout_s))
 
     async def read_back(self) -> ReadBack:
         way = self._known()
@@ -120,23 +127,84 @@ class Commanded:
         return way.held(raw)
 
     async def release(self) -> None:
-        await self._write(self._known().release(self._raw))
+        way = self._known()
+        await self._write(way, way.release(self._raw))
+
+    # -- reactive power ---------------------------------------------------------------------------
+
+    @property
+    def reactive(self) -> ReactiveSpec | None:
+        return self._reactive
+
+    async def arm_reactive(self, timeout_s: int) -> int:
+        self._var_timeout_s = timeout_s
+        for way in self._known_var().variants(self._var_raw):
+            self._var = way
+            await self._write(way, way.arm(self._var_raw, timeout_s))
+            if timer_s := await self._var_started():
+                return timer_s
+        return 0
+
+    async def _var_started(self) -> int:
+        for again in range(TIMER_READS):
+            if again:
+                await asyncio.sleep(TIMER_PAUSE_S)
+            if timer_s := (await self.read_reactive()).timer_s:
+                return timer_s
+        return 0
+
+    async def write_reactive(self, var: int) -> None:
+        way = self._known_var()
+        await self._write(way, way.write(self._var_raw, var, self._var_timeout_s))
+
+    async def read_reactive(self) -> ReactiveBack:
+        way = self._known_var()
+        raw = await self._fetch(way)
+        if not way.usable(raw):
+            raise LinkError(f"{self._device.name}: model 704 no longer states what reactive power needs")
+        self._var_raw = raw
+        return way.held(raw)
+
+    async def release_reactive(self) -> None:
+        way = self._known_var()
+        await self._write(way, way.release(self._var_raw))
+
+    async def _find_reactive(self, present: Present | None) -> None:
+        """What 702 rates and 704 can hold; without both there is no reactive power to command."""
+        self._var, self._reactive = None, None
+        var_max, apparent_va = self._reader.nameplate_var
+        if present is None or not var_max or LAST not in present.layout.by_name:
+            return
+        way = Var704(present, var_max)
+        raw = await self._fetch(way)
+        if way.usable(raw):
+            self._var, self._var_raw = way, raw
+            self._reactive = ReactiveSpec(
+                way.most_var(raw), apparent_va, self._var_timeout_s, way.step_var(raw)
+            )
+
+    def _known_var(self) -> Var704:
+        if self._var is None or not self._reader.connected:
+            raise LinkError(f"{self._device.name} has not been reached, or not since its models moved")
+        return self._var
 
     def _known(self) -> Way:
         if self._way is None or not self._reader.connected:  # never write where a model once was
             raise LinkError(f"{self._device.name} has not been reached, or not since its models moved")
         return self._way
 
-    async def _fetch(self, way: Way) -> Raw:
+    async def _fetch(self, way: Way | Var704) -> Raw:
         try:
             return way.parse(await self._reader.registers(way.present.found.address, way.registers))
         except Moved:
             await self._reader.close()
             raise
 
-    async def _write(self, writes: Writes) -> None:
+    async def _write(self, way: Way | Var704, writes: Writes) -> None:
         for offset, registers in writes:
-            await self._reader.write(self._known().present.found.address + offset, registers)
+            if not self._reader.connected:  # the chain moved meanwhile: never write where a model once was
+                raise LinkError(f"{self._device.name} has not been reached since its models moved")
+            await self._reader.write(way.present.found.address + offset, registers)
 
     def _made(self, way: Way, raw: Raw) -> SetpointSpec:
         charge_w, discharge_w = (

@@ -8,7 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from drivers.sunspec.binding import Bound, Present, bind, for_role, nameplate_w, own_pv, understood
+from drivers.sunspec.binding import (
+    Bound,
+    Present,
+    bind,
+    for_role,
+    nameplate_var,
+    nameplate_w,
+    own_pv,
+    understood,
+)
 from drivers.sunspec.blocks import READ_MAX, Block, Program, program
 from drivers.sunspec.scan import BASES, COMMON_MODEL, Found, Moved, scan
 from drivers.sunspec.settings import Settings
@@ -48,6 +57,7 @@ class SunSpec:
         self._slow_due_ms = 0
         self.found: tuple[Found, ...] = ()
         self.nameplate_w = (0, 0)  # charge, discharge, as the device states them
+        self.nameplate_var = (0, 0)  # reactive power each way, and apparent power; 0: not stated
         self.own_pv = False
 
     @property
@@ -71,6 +81,7 @@ class SunSpec:
         contents = await self._contents(models)
         models = {model: p for model, p in models.items() if p.found.address in contents}
         self.nameplate_w = nameplate_w(models, contents)
+        self.nameplate_var = nameplate_var(models, contents)
         bounds = bind(models, contents, self._profile)
         self.own_pv = own_pv(bounds, contents)
         self._settle(bounds, frozenset())

@@ -31,6 +31,10 @@ DISCHARGE_RATING = (
     (802, "WDisChaRteMax"),
     (124, "WChaMax"),
 )
+# For reactive power the settings come first: they lower the ratings, and 704 is relative to them.
+VAR_INJECT = ((702, "VarMaxInj"), (702, "VarMaxInjRtg"))
+VAR_ABSORB = ((702, "VarMaxAbs"), (702, "VarMaxAbsRtg"))
+APPARENT = ((702, "VAMax"), (702, "VAMaxRtg"))
 
 
 class Pick(Enum):
@@ -176,6 +180,7 @@ ROWS: tuple[Row, ...] = (
         _S((701,), "LLV"),
     ),
     _row(_Q.GRID_FREQUENCY, _S(METERS, "Hz"), _S((701,), "Hz"), _S(AC, "Hz")),
+    _row(_Q.GRID_CONNECTED, _S((701,), "ConnSt")),
     _row(_Q.GRID_IMPORTED, _S(METERS, "TotWhImp")),
     _row(_Q.GRID_EXPORTED, _S(METERS, "TotWhExp")),
     # For people: slow, and not evidence.

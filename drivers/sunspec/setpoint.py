@@ -78,7 +78,7 @@ def choose(preference: str, models: Mapping[int, Present], *, charge_grid: bool)
     return tuple(found)
 
 
-def _parse(present: Present, registers: int, data: bytes) -> Raw:
+def parse_model(present: Present, registers: int, data: bytes) -> Raw:
     """Raw values of the first `registers` of a model. Moved if it is not that model any more."""
     if len(data) != 2 * registers:
         raise FrameError(f"{len(data)} bytes for {registers} registers of model {present.found.model}")
@@ -89,30 +89,30 @@ def _parse(present: Present, registers: int, data: bytes) -> Raw:
     return raw
 
 
-def _scales(sf: int) -> bool:
+def scales(sf: int) -> bool:
     """Whether a scale factor can be used; "not implemented" is out of the range as well."""
     return -SF_LIMIT <= sf <= SF_LIMIT
 
 
-def _lsb(sf: int, what: str) -> Fraction:
-    if not _scales(sf):
+def lsb(sf: int, what: str) -> Fraction:
+    if not scales(sf):
         raise LinkError(f"the device states no usable scale factor for {what}")
     return Fraction(10) ** sf
 
 
-def _encode(power_w: int, lsb: Fraction, most: int) -> int:
+def encode(power_w: int, lsb: Fraction, most: int) -> int:
     """Steps of `lsb` that are at most `power_w`, toward zero, and no more than the register holds."""
     steps = min(floor(abs(power_w) / lsb), most) if lsb else 0
     return -steps if power_w < 0 else steps
 
 
-def _decode(steps: int, lsb: Fraction) -> int:
-    """Whole watts of a number of steps: up in magnitude, so that every power `_encode` takes comes back."""
+def decode(steps: int, lsb: Fraction) -> int:
+    """Whole watts of a number of steps: up in magnitude, so that every power `encode` takes comes back."""
     watts = ceil(abs(steps) * lsb)
     return -watts if steps < 0 else watts
 
 
-def _words(value: int) -> tuple[int, int]:
+def words(value: int) -> tuple[int, int]:
     return (value >> 16) & 0xFFFF, value & 0xFFFF
 
 
@@ -138,10 +138,10 @@ class Set704:
         return self.present.layout.by_name["WSet_SF"].offset + 1
 
     def parse(self, data: bytes) -> Raw:
-        return _parse(self.present, self.registers, data)
+        return parse_model(self.present, self.registers, data)
 
     def usable(self, raw: Raw) -> bool:
-        return bool(raw["WSetEna"] != 0xFFFF and _scales(raw["WSet_SF"]))
+        return bool(raw["WSetEna"] != 0xFFFF and scales(raw["WSet_SF"]))
 
     def has_timer(self, raw: Raw) -> bool:
         return bool(raw["WSetRvrtTms"] != 0xFFFFFFFF)
@@ -153,15 +153,15 @@ class Set704:
         return floor(INT32_MAX * self._step(raw))
 
     def quantise(self, raw: Raw, power_w: int) -> int:
-        return _decode(_encode(power_w, self._step(raw), INT32_MAX), self._step(raw))
+        return decode(encode(power_w, self._step(raw), INT32_MAX), self._step(raw))
 
     def arm(self, raw: Raw, timeout_s: int) -> Writes:
-        revert = ((self._at("WSetRvrt"), _words(0)),) if raw["WSetRvrt"] != -(2**31) else ()
+        revert = ((self._at("WSetRvrt"), words(0)),) if raw["WSetRvrt"] != -(2**31) else ()
         return (*revert, *self.power(raw, 0, timeout_s))
 
     def power(self, raw: Raw, power_w: int, timeout_s: int) -> Writes:
-        steps = _encode(power_w, self._step(raw), INT32_MAX)
-        return (*self._timer(raw, timeout_s), (self._at("WSetEna"), (1, WATTS, *_words(steps))))
+        steps = encode(power_w, self._step(raw), INT32_MAX)
+        return (*self._timer(raw, timeout_s), (self._at("WSetEna"), (1, WATTS, *words(steps))))
 
     def held(self, raw: Raw) -> ReadBack:
         """`active` ends with the timer, also where the device then stays enabled at WSetRvrt."""
@@ -170,26 +170,26 @@ class Set704:
         steps = 0 if raw["WSet"] == -(2**31) else raw["WSet"]
         remaining = raw["WSetRvrtRem"] if raw["WSetRvrtRem"] != 0xFFFFFFFF else raw["WSetRvrtTms"]
         return ReadBack(
-            _decode(steps, self._step(raw)),
+            decode(steps, self._step(raw)),
             enabled and raw["WSetMod"] == WATTS and not ended,
             remaining if enabled and has_timer else 0,
         )
 
     def release(self, raw: Raw) -> Writes:
-        return ((self._at("WSetEna"), (0, WATTS, *_words(0))),)
+        return ((self._at("WSetEna"), (0, WATTS, *words(0))),)
 
     def _timer(self, raw: Raw, timeout_s: int) -> Writes:
         if not self.has_timer(raw):
             return ()
         if raw["WSetEnaRvrt"] == 0xFFFF:
-            return ((self._at("WSetRvrtTms"), _words(timeout_s)),)
-        return ((self._at("WSetEnaRvrt"), (self.revert_enable, *_words(timeout_s))),)
+            return ((self._at("WSetRvrtTms"), words(timeout_s)),)
+        return ((self._at("WSetEnaRvrt"), (self.revert_enable, *words(timeout_s))),)
 
     def _at(self, name: str) -> int:
         return self.present.layout.by_name[name].offset
 
     def _step(self, raw: Raw) -> Fraction:
-        return _lsb(raw["WSet_SF"], "WSet")
+        return lsb(raw["WSet_SF"], "WSet")
 
 
 @dataclass(frozen=True)
@@ -211,10 +211,10 @@ class Storage124:
         return self.present.layout.length + HEADER
 
     def parse(self, data: bytes) -> Raw:
-        return _parse(self.present, self.registers, data)
+        return parse_model(self.present, self.registers, data)
 
     def usable(self, raw: Raw) -> bool:
-        scaled = _scales(raw["WChaMax_SF"]) and _scales(raw["InOutWRte_SF"])
+        scaled = scales(raw["WChaMax_SF"]) and scales(raw["InOutWRte_SF"])
         return scaled and raw["WChaMax"] != 0xFFFF and raw["StorCtl_Mod"] != 0xFFFF
 
     def has_timer(self, raw: Raw) -> bool:
@@ -227,7 +227,7 @@ class Storage124:
         return floor(self._full(raw) * self._step(raw))
 
     def quantise(self, raw: Raw, power_w: int) -> int:
-        return _decode(self._rate(raw, power_w), self._step(raw))
+        return decode(self._rate(raw, power_w), self._step(raw))
 
     def arm(self, raw: Raw, timeout_s: int) -> Writes:
         grid = ((self._at("ChaGriSet"), (FROM_GRID,)),) if self._opens_grid(raw) else ()
@@ -244,7 +244,7 @@ class Storage124:
         out, into = raw["OutWRte"], raw["InWRte"]
         active = raw["StorCtl_Mod"] == BOTH and out == -into
         timer = raw["InOutWRte_RvrtTms"] if active and self.has_timer(raw) else 0
-        return ReadBack(_decode(0 if out == SF_ABSENT else out, self._step(raw)), active, timer)
+        return ReadBack(decode(0 if out == SF_ABSENT else out, self._step(raw)), active, timer)
 
     def release(self, raw: Raw) -> Writes:
         full = self._full(raw)
@@ -260,14 +260,12 @@ class Storage124:
 
     def _step(self, raw: Raw) -> Fraction:
         """Watts of one step of the rates: a hundredth of WChaMax, times the rates' scale factor."""
-        base = (
-            raw["WChaMax"] * _lsb(raw["WChaMax_SF"], "WChaMax") if raw["WChaMax"] != 0xFFFF else Fraction(0)
-        )
-        return base * _lsb(raw["InOutWRte_SF"], "InWRte and OutWRte") / 100
+        base = raw["WChaMax"] * lsb(raw["WChaMax_SF"], "WChaMax") if raw["WChaMax"] != 0xFFFF else Fraction(0)
+        return base * lsb(raw["InOutWRte_SF"], "InWRte and OutWRte") / 100
 
     def _full(self, raw: Raw) -> int:
         """100 % in steps, as far as the register goes."""
-        return min(floor(100 / _lsb(raw["InOutWRte_SF"], "InWRte and OutWRte")), INT16_MAX)
+        return min(floor(100 / lsb(raw["InOutWRte_SF"], "InWRte and OutWRte")), INT16_MAX)
 
     def _rate(self, raw: Raw, power_w: int) -> int:
-        return _encode(power_w, self._step(raw), self._full(raw))
+        return encode(power_w, self._step(raw), self._full(raw))

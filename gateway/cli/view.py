@@ -80,6 +80,11 @@ def _service(status: Status) -> RenderableType:
     table.add_row("measured", _power(control["measured_w"]))
     causes = ", ".join(control["causes"]) or "nothing"
     table.add_row("curtailed by", Text(causes, style="yellow" if control["causes"] else "dim"))
+    if control["reactive_var"]:
+        var = control["reactive_var"]
+        table.add_row("reactive", f"{units.show(abs(var), 'var')} {'injected' if var > 0 else 'absorbed'}")
+    if control["grid"]:
+        table.add_row("grid", Text(f"{control['grid']}: services wait", style="yellow"))
     for doubt in control["doubts"]:
         table.add_row("not believed", _plain(doubt, "yellow"))
     if control["fault"]:

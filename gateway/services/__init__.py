@@ -8,6 +8,7 @@ from gateway.services import (
     fixed_power,
     frequency,
     grid_limit,
+    law,
     peak_shaving,
     reactive,
     reserve,
@@ -16,7 +17,19 @@ from gateway.services import (
 )
 from gateway.services.law import Bounds, Inputs, Law, Parameters, Wish
 
-__all__ = ["LAWS", "Bounds", "Inputs", "Law", "Parameters", "Wish", "complete", "named", "names", "problem"]
+__all__ = [
+    "LAWS",
+    "Bounds",
+    "Inputs",
+    "Law",
+    "Parameters",
+    "Wish",
+    "complete",
+    "named",
+    "names",
+    "problem",
+    "reach_var",
+]
 
 # A stop has no law: control knows it, and nothing comes before it.
 LAWS: Mapping[ServiceKind, Law] = {
@@ -46,6 +59,13 @@ def problem(command: Command) -> str:
         if not bounds.least <= value <= bounds.most:
             return f"{name} = {value} is outside {bounds.least} to {bounds.most}"
     return law.check(command.parameters)
+
+
+def reach_var(command: Command) -> int:
+    """The most reactive power the order can ask for, each way; at least 1 var where its law only scales."""
+    given = command.parameters
+    most_var = max(abs(given.get("reactive_var", 0)), given.get("limit_var", 0))
+    return most_var or int(abs(given.get("power_factor_bp", 0)) not in (0, law.WHOLE_BP))
 
 
 def complete(kind: ServiceKind, parameters: Parameters) -> Parameters:

@@ -34,6 +34,8 @@ STATUS = {
         "causes": ["ramp", "bms limit"],
         "fault": "",
         "doubts": [],
+        "reactive_var": -1500,
+        "grid": "",
     },
     "store": {"readings": 12_345},
     "records": {"signed": 1234, "sequence": 1235},
@@ -61,6 +63,8 @@ statuses = st.fixed_dictionaries(
                 "causes": st.lists(st.sampled_from([cause.value for cause in Cause]), max_size=5),
                 "fault": texts,
                 "doubts": st.lists(texts, max_size=2),
+                "reactive_var": watts,
+                "grid": st.sampled_from(["", "lost", "returning"]),
             }
         ),
         "store": st.fixed_dictionaries({"readings": st.integers(0, 10**12)}),
