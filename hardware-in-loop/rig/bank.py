@@ -175,8 +175,9 @@ class Bank:
         self._cells.update(changes)
         rows = [self._index[unit][at][0] for _, at in changes]
         self.logic.written(self, frozenset(row.name for row in rows), now_ms)
-        demand = self.plant.demand_w(self.logic.order(self, now_ms))
-        self.plant.witness.write(now_ms, unit, address, registers, demand)
+        order = self.logic.order(self, now_ms)
+        self.plant.witness.write(now_ms, unit, address, registers, self.plant.demand_w(order))
+        self.plant.witness.react(order.var, self.plant.spec.var_max)
 
     def _changes(self, unit: int, address: int, registers: Sequence[int]) -> dict[tuple[int, int], list[int]]:
         index = self._unit(unit)

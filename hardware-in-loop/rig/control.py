@@ -10,6 +10,7 @@ Owns the verbs and the two channels (standard input, a Unix socket). It refuses 
     bms      kind=silent|no_351|zero|sentinel
     soc      bp=5000             set the state of charge
     frequency mhz=49900          hold the grid there; without mhz the measured series again
+    grid     connected=false     cut the site from the grid, or give it back
     stop                         end the rig
 """
 
@@ -46,6 +47,7 @@ class Control:
             "bms": self._bms_fault,
             "soc": self._soc,
             "frequency": self._frequency,
+            "grid": self._grid,
             "stop": self._end,
         }
 
@@ -91,6 +93,10 @@ class Control:
     def _frequency(self, asked: dict[str, Any]) -> dict[str, Any]:
         mhz = asked.get("mhz")
         self._plant.set_frequency(None if mhz is None else int(mhz))
+        return {"ok": True}
+
+    def _grid(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self._plant.set_grid(bool(asked["connected"]))
         return {"ok": True}
 
     def _end(self, _: dict[str, Any]) -> dict[str, Any]:

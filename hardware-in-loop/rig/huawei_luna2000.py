@@ -58,7 +58,7 @@ def battery_rows(plant: Plant) -> list[Row]:
         *(Row(37101 + 2 * n, "s32", lambda v: v.s.grid_mv / 100) for n in range(3)),
         *(Row(37107 + 2 * n, "s32", lambda v: -100_000 * v.s.grid_w / 3 / v.s.grid_mv) for n in range(3)),
         Row(37113, "s32", lambda v: -v.s.grid_w),
-        Row(37115, "s32", lambda v: v.s.load_var),
+        Row(37115, "s32", lambda v: v.s.grid_var),
         Row(37118, "s16", lambda v: v.s.frequency_mhz / 10),
         Row(37119, "s32", lambda v: _per_100(v.s.exported_j), na=NA_S32),
         Row(37121, "s32", lambda v: _per_100(v.s.imported_j), na=NA_S32),

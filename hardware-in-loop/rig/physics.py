@@ -11,7 +11,7 @@ efficiency each way. What leaves is accounted: imported + produced = consumed + 
 
 import itertools
 from dataclasses import dataclass, field
-from math import pi, sin, sqrt
+from math import isqrt, pi, sin, sqrt
 
 from rig.series import Surroundings
 
@@ -42,7 +42,8 @@ class SiteSpec:
     soh: float = 0.98
     charge_max_w: int = 10_000
     discharge_max_w: int = 10_000
-    ac_max_w: int = 10_000  # what the inverter's AC side can carry, with DC-coupled PV in it
+    ac_max_w: int = 10_000  # what the inverter's AC side can carry, with DC-coupled PV in it; VA too
+    var_max: int = 6_000  # reactive power each way
     cells: int = 16
     nominal_v: float = 51.2
     current_max_a: float = 200.0
@@ -73,6 +74,7 @@ class Order:
     low_w: int | None = None
     high_w: int | None = None
     from_grid: bool = True  # False: charge from PV only
+    var: int = 0  # reactive power to inject, - = absorb
 
 
 @dataclass(slots=True)
@@ -88,6 +90,9 @@ class State:
     load_w: int = 0
     load_var: int = 0
     grid_w: int = 0
+    grid_var: int = 0  # + = imported
+    inverter_var: int = 0  # + = injected
+    connected: bool = True  # to the grid; else the inverter makes an island of the house
     battery_ac_w: int = 0
     battery_w: float = 0.0  # DC terminals
     current_a: float = 0.0  # + = discharging
@@ -138,7 +143,8 @@ def step(
     wanted = target_w(state, spec, order)
     reach = spec.ramp_w_per_s * dt_ms // 1000
     ramped = min(max(wanted, state.battery_ac_w - reach), state.battery_ac_w + reach)
-    _flow(state, spec, clamp_w(ramped, state, spec))
+    _flow(state, spec, clamp_w(ramped, state, spec) if state.connected else _island(state, spec))
+    _react(state, spec, order.var)
     _account(state, spec, slow_s)
 
 
@@ -189,6 +195,30 @@ def clamp_w(wanted_w: int, state: State, spec: SiteSpec) -> int:
     top = min(spec.discharge_max_w, max(room_out, 0), to_ac(state.discharge_limit_w, spec))
     bottom = min(spec.charge_max_w, -to_ac(-state.charge_limit_w, spec))
     return max(-bottom, min(top, wanted_w))
+
+
+def _island(state: State, spec: SiteSpec) -> int:
+    """Without a grid the battery carries the house, at once and whatever was ordered. What it cannot carry
+    goes dark, what it cannot take is not produced."""
+    needed = state.load_w - state.pv_w
+    carried = clamp_w(needed, state, spec)
+    state.load_w -= max(0, needed - carried)
+    state.pv_w -= max(0, carried - needed)
+    return carried
+
+
+def _react(state: State, spec: SiteSpec, wanted_var: int) -> None:
+    """Active power first; an island's reactive power is the house's."""
+    active_w = inverter_w(state, spec)
+    most = min(spec.var_max, isqrt(max(0, spec.ac_max_w**2 - active_w**2)))
+    wanted = wanted_var if state.connected else state.load_var
+    state.inverter_var = max(-most, min(most, wanted))
+    state.grid_var = state.load_var - state.inverter_var if state.connected else 0
+
+
+def inverter_w(state: State, spec: SiteSpec) -> int:
+    """What leaves its AC side."""
+    return state.battery_ac_w + (state.pv_w if spec.hybrid else 0)
 
 
 def _observe(state: State, spec: SiteSpec, surroundings: Surroundings) -> None:
@@ -257,12 +287,12 @@ def _account(state: State, spec: SiteSpec, slow_s: float) -> None:
     surplus_w = lost_w - spec.cooling_w_per_k * (state.temperature_c - spec.ambient_c)
     state.temperature_c += surplus_w * slow_s / spec.heat_capacity_j_per_k
     state.soc = state.stored_j / (spec.capacity_wh * J_PER_WH * spec.soh)
-    inverter_w = state.battery_ac_w + (state.pv_w if spec.hybrid else 0)
+    out_w = inverter_w(state, spec)
     for name, power in (
         ("discharged_j", state.battery_w),
         ("charged_j", -state.battery_w),
-        ("ac_out_j", inverter_w),
-        ("ac_in_j", -inverter_w),
+        ("ac_out_j", out_w),
+        ("ac_in_j", -out_w),
         ("imported_j", state.grid_w),
         ("exported_j", -state.grid_w),
         ("produced_j", state.pv_w),

@@ -81,6 +81,10 @@ class Plant:
         if mhz is not None:
             self.state.frequency_mhz = mhz  # at once, not with the next step
 
+    def set_grid(self, connected: bool) -> None:
+        """For scenarios: cut the site from the grid, or give it back. The inverter does the rest."""
+        self.state.connected = connected
+
     def demand_w(self, order: Order) -> int | None:
         """Battery power that this order itself asks for; None while it leaves the power to the device."""
         forced = order.power_w if order.kind in KINDS_JUDGED else None
@@ -113,6 +117,9 @@ class Plant:
             "pv_power_w": s.pv_w,
             "load_power_w": s.load_w,
             "grid_power_w": s.grid_w,
+            "grid_reactive_var": s.grid_var,
+            "grid_connected": s.connected,
+            "inverter_reactive_var": s.inverter_var,
             "grid_voltage_mv": s.grid_mv,
             "grid_frequency_mhz": s.frequency_mhz,
             "grid_imported_wh": int(s.imported_j / 3600),

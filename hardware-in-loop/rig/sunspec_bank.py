@@ -6,6 +6,7 @@ not obey: an inverter that stored them silently would be lying.
 
 Signs: 103/701 W + = out of the inverter; 203 W + = import; 714 ESS port and 802 W/A + = discharge (SunSpec
 leaves the last two open). 160 has the battery in modules 3 (charge) and 4 (discharge), as GEN24 has.
+701/103 Var + = injected (over-excited); 203 VAR + = import.
 The grid meter stands in the chain of the inverter and alone on unit 200. Figures of the phases are a third
 of the total: the measured household has one phase only.
 """
@@ -152,6 +153,12 @@ def _revert_704(bank: Bank) -> None:
     bank.put("704.WSetEna", bank.value("704.WSetEnaRvrt"))
 
 
+def _revert_704_var(bank: Bank) -> None:
+    bank.put("704.VarSet", bank.value("704.VarSetRvrt"))
+    bank.put("704.VarSetPct", bank.value("704.VarSetPctRvrt"))
+    bank.put("704.VarSetEna", bank.value("704.VarSetEnaRvrt"))
+
+
 def _revert_704_limit(bank: Bank) -> None:
     bank.put("704.WMaxLimPct", bank.value("704.WMaxLimPctRvrt"))
     bank.put("704.WMaxLimPctEna", bank.value("704.WMaxLimPctEnaRvrt"))
@@ -167,6 +174,12 @@ REVERSIONS = {
         "704.WSetEna",
         "704.WSetRvrtTms",
         _revert_704,
+    ),
+    "704.VarSet": Reversion(
+        _named(704, "VarSetEna", "VarSetMod", "VarSet", "VarSetPct", "VarSetRvrtTms", "VarSetEnaRvrt"),
+        "704.VarSetEna",
+        "704.VarSetRvrtTms",
+        _revert_704_var,
     ),
     "704.WMaxLimPct": Reversion(
         _named(704, "WMaxLimPctEna", "WMaxLimPct", "WMaxLimPctRvrtTms"),
@@ -212,7 +225,16 @@ class SunSpecLogic:
             return Order("idle")
         kind, power_w = self._target(bank)
         low, high = self._window(bank)
-        return Order(kind, power_w, low, high, from_grid=bank.value("124.ChaGriSet") == 1)
+        from_grid = bank.value("124.ChaGriSet") == 1
+        return Order(kind, power_w, low, high, from_grid=from_grid, var=self._var(bank))
+
+    def _var(self, bank: Bank) -> int:
+        """Of 704: in var, or in percent of what it can do. Other bases it does not obey."""
+        if 704 not in self.models or bank.value("704.VarSetEna") != 1:
+            return 0
+        spec, mode = bank.plant.spec, bank.value("704.VarSetMod")
+        share = spec.var_max * bank.value("704.VarSetPct") // 1000
+        return int({4: bank.value("704.VarSet"), 1: share}.get(mode, 0))
 
     def _target(self, bank: Bank) -> tuple[str, int]:
         if 704 not in self.models or bank.value("704.WSetEna") != 1:

@@ -6,9 +6,11 @@ devices do.
 """
 
 from collections.abc import Callable, Mapping
+from math import hypot
 from typing import Any
 
 from rig.bank import View
+from rig.physics import inverter_w
 from rig.plant import Plant
 
 Values = Mapping[str, Any]
@@ -28,6 +30,8 @@ WRITABLE: Mapping[int, frozenset[str]] = {
                 "WSetEnaRvrt",
                 "WSetRvrtTms",
             ),
+            *("VarSetEna", "VarSetMod", "VarSetPri", "VarSet", "VarSetRvrt"),
+            *("VarSetPct", "VarSetPctRvrt", "VarSetEnaRvrt", "VarSetRvrtTms"),
             *("WMaxLimPctEna", "WMaxLimPct", "WMaxLimPctRvrt", "WMaxLimPctEnaRvrt", "WMaxLimPctRvrtTms"),
         }
     ),
@@ -40,7 +44,11 @@ def wh(joules: float) -> int:
 
 
 def _inverter_w(v: View) -> int:
-    return v.s.battery_ac_w + (v.s.pv_w if v.spec.hybrid else 0)
+    return inverter_w(v.s, v.spec)
+
+
+def _inverter_va(v: View) -> int:
+    return round(hypot(_inverter_w(v), v.s.inverter_var))
 
 
 def dc_pv_w(v: View) -> int:
@@ -90,9 +98,9 @@ def inverter() -> dict[int, Values]:
             "W_SF": 0,
             "Hz": lambda v: round(v.s.frequency_mhz / 10),
             "Hz_SF": -2,
-            "VA": lambda v: abs(_inverter_w(v)),
+            "VA": _inverter_va,
             "VA_SF": 0,
-            "VAr": 0,
+            "VAr": lambda v: v.s.inverter_var,
             "VAr_SF": 0,
             "WH": lambda v: wh(v.s.ac_out_j),
             "WH_SF": 0,
@@ -106,12 +114,12 @@ def inverter() -> dict[int, Values]:
             "ACType": 2,
             "St": 1,
             "InvSt": 3,
-            "ConnSt": 1,
+            "ConnSt": lambda v: int(v.s.connected),
             "Alrm": 0,
             "DERMode": 1,
             "W": _inverter_w,
-            "VA": lambda v: abs(_inverter_w(v)),
-            "Var": 0,
+            "VA": _inverter_va,
+            "Var": lambda v: v.s.inverter_var,
             "PF": 1000,
             "PF_SF": -3,
             "A": scaled(amps, 300),
@@ -177,12 +185,17 @@ def settings(plant: Plant) -> dict[int, Values]:
         702: {
             "WMaxRtg": spec.ac_max_w,
             "VAMaxRtg": spec.ac_max_w,
+            "VarMaxInjRtg": spec.var_max,
+            "VarMaxAbsRtg": spec.var_max,
             "W_SF": 0,
             "VA_SF": 0,
+            "Var_SF": 0,
             "WChaRteMaxRtg": spec.charge_max_w,
             "WDisChaRteMaxRtg": spec.discharge_max_w,
             "WMax": spec.ac_max_w,
             "VAMax": spec.ac_max_w,
+            "VarMaxInj": spec.var_max,
+            "VarMaxAbs": spec.var_max,
             "VNomRtg": 2300,
             "V_SF": -1,
             "WChaRteMax": spec.charge_max_w,
@@ -208,9 +221,9 @@ def meter() -> Values:
         "W": lambda v: v.s.grid_w,
         **_phases("W", _third(lambda v: v.s.grid_w), prefix="ph"),
         "W_SF": 0,
-        "VA": lambda v: round((v.s.grid_w**2 + v.s.load_var**2) ** 0.5),
+        "VA": lambda v: round(hypot(v.s.grid_w, v.s.grid_var)),
         "VA_SF": 0,
-        "VAR": lambda v: v.s.load_var,
+        "VAR": lambda v: v.s.grid_var,
         "VAR_SF": 0,
         "TotWhExp": lambda v: wh(v.s.exported_j),
         "TotWhImp": lambda v: wh(v.s.imported_j),
@@ -236,6 +249,18 @@ def controls(remaining_s: Callable[[str, int], int]) -> Values:
         "WSetEnaRvrt": 0,
         "WSetRvrtTms": 0,
         "WSetRvrtRem": lambda v: remaining_s("704.WSet", v.now_ms),
+        "VarSetEna": 0,
+        "VarSetMod": 4,
+        "VarSetPri": 0,
+        "VarSet": 0,
+        "VarSetRvrt": 0,
+        "VarSetPct": 0,
+        "VarSetPctRvrt": 0,
+        "VarSetEnaRvrt": 0,
+        "VarSetRvrtTms": 0,
+        "VarSetRvrtRem": lambda v: remaining_s("704.VarSet", v.now_ms),
+        "VarSet_SF": 0,
+        "VarSetPct_SF": -1,
         "WMaxLimPct_SF": -1,
         "WSet_SF": 0,
         "WSetPct_SF": -1,

@@ -41,6 +41,7 @@ class Witness:
         self.entries: deque[Entry] = deque(maxlen=JOURNAL_MAX)
         self.writes = 0
         self.outside = 0
+        self.var_outside = 0  # writes after which more reactive power was asked for than the rating
         self.refused = 0  # writes the device answered with an exception
         self.by_address: Counter[tuple[int, int]] = Counter()
 
@@ -70,6 +71,10 @@ class Witness:
         self.by_address[unit, address] += 1
         return entry
 
+    def react(self, var: int, var_max: int) -> None:
+        """The reactive power that a write results in, against the rating."""
+        self.var_outside += abs(var) > var_max
+
     def refuse(self) -> None:
         """A write that the device turned down."""
         self.refused += 1
@@ -79,6 +84,7 @@ class Witness:
         return {
             "writes": self.writes,
             "writes_outside_envelope": self.outside,
+            "writes_var_outside_rating": self.var_outside,
             "writes_refused": self.refused,
             "writes_by_address": {
                 f"{unit}/{address}": n for (unit, address), n in sorted(self.by_address.items())

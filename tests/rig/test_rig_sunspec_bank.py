@@ -148,7 +148,7 @@ def test_715_stops_everything(bank):
 
 
 def test_settings_it_does_not_obey_cannot_be_written(bank):
-    for name in ("121.WMax", "702.WMax", "704.WSetRvrtRem", "704.VarSet", "1.DA", "802.SetOp"):
+    for name in ("121.WMax", "702.WMax", "704.WSetRvrtRem", "704.VarSetRvrtRem", "1.DA", "802.SetOp"):
         address = next(r.address for r, _ in bank._index[1].values() if r.name == name)
         with pytest.raises(Refusal) as no:
             bank.write(1, address, (1,), 0)
