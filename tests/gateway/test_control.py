@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from gateway.attest import delivery_of
-from gateway.control import Control
-from gateway.errors import ConfigError, ServiceRefused, StoreError
+from gateway.errors import ServiceRefused, StoreError
 from gateway.lease import Phase
 from gateway.model import Cause, CommandState, Quantity, ServiceKind, Source
+from gateway.orders import OPEN_MAX
 from gateway.store import commands
 from tests.sim.mocks import SPEC, link_lost, site
 from tests.sim.world import World, play
@@ -270,23 +270,14 @@ def test_a_site_without_a_hand_is_watched_and_refuses_powers() -> None:
     assert all(good for _, good in w.fed)
 
 
-def test_two_hands_are_a_configuration_error() -> None:
-    async def script(w: World) -> None:
-        hand = w.devices["inverter"].hand
-        with pytest.raises(ConfigError, match="control: false"):
-            Control(w.site, w.state, w.clock, [hand, hand], w.store)
-
-    play(script)
-
-
 def test_too_many_open_orders_are_refused() -> None:
     async def script(w: World) -> None:
-        for number in range(64):
+        for number in range(OPEN_MAX):
             if number % 25 == 0:
                 await w.wait(61)
             await w.give(1, 60, after_s=3600 + number)
         await w.wait(61)
-        assert "64 orders" in (await w.control.submit(w.order(1))).reason
+        assert f"{OPEN_MAX} orders" in (await w.control.submit(w.order(1))).reason
 
     play(script)
 

@@ -21,7 +21,7 @@ class Desk:
     def __init__(self, store=None):
         self.store = store or MemoryStore()
         self.journal = Journal(self.store)
-        self.latch = Latch("here", self.journal)
+        self.latch = Latch("here", ["inverter"], self.journal)
 
     def written(self):
         assert asyncio.run(self.journal.drain(1)), self.journal.failed
@@ -72,13 +72,13 @@ def test_a_stop_is_running_in_the_store_until_it_is_cleared():
 def test_a_fault_is_latched_once_and_comes_before_a_stop():
     desk = Desk()
     desk.latch.stop(stop())
-    desk.latch.trip("the battery does not follow", NOW)
-    desk.latch.trip("and another thing", NOW)
+    desk.latch.trip("inverter", "the battery does not follow", NOW)
+    desk.latch.trip("inverter", "and another thing", NOW)
     assert desk.latch.fault == desk.latch.text == "the battery does not follow"
     assert desk.latch.stopped == "operator ada"
     assert list(desk.written().values()) == [CommandState.RUNNING]
     desk.latch.clear(NOW)
-    desk.latch.trip("and another thing", LATER)
+    desk.latch.trip("inverter", "and another thing", LATER)
     assert desk.latch.fault == "and another thing"
     assert list(desk.written().values()) == [CommandState.DONE, CommandState.RUNNING]
 
@@ -86,7 +86,7 @@ def test_a_fault_is_latched_once_and_comes_before_a_stop():
 def test_the_same_fault_again_is_an_order_of_its_own():
     desk = Desk()
     for now in (NOW, LATER):
-        desk.latch.trip("does not follow", now)
+        desk.latch.trip("inverter", "does not follow", now)
         desk.latch.clear(now)
     found = desk.written()
     assert len(found) == 2
@@ -95,11 +95,12 @@ def test_the_same_fault_again_is_an_order_of_its_own():
 
 def test_a_long_fault_is_cut_and_a_fault_is_a_stop_of_the_trip():
     desk = Desk()
-    desk.latch.trip("x" * 1000, NOW)
+    desk.latch.trip("inverter", "x" * 1000, NOW)
     (command_id,) = desk.written()
     command = commands.get(desk.store.conn, command_id).command
     assert (command.source, command.kind) == (Source.TRIP, ServiceKind.STOP)
-    assert command.origin == desk.latch.fault == "x" * TEXT_MAX
+    assert desk.latch.fault == "x" * TEXT_MAX
+    assert command.origin == "inverter: " + desk.latch.fault
 
 
 def test_clearing_nothing_says_nothing():
@@ -150,7 +151,7 @@ def test_a_flood_of_stops_is_bounded_and_still_a_stop_that_can_be_cleared():
 def test_a_restart_ends_neither_a_stop_nor_a_fault():
     desk = Desk()
     desk.enter(stop())
-    desk.latch.trip("does not follow", NOW)
+    desk.latch.trip("inverter", "does not follow", NOW)
     desk.written()
     after = desk.restart()
     assert (after.latch.stopped, after.latch.fault) == ("operator ada", "does not follow")
@@ -179,7 +180,7 @@ def test_only_a_clear_ends_anything_whatever_the_history(history):
             desk.enter(stop(number), now)
             stopped = True
         elif what == "trip":
-            desk.latch.trip("trouble", now)
+            desk.latch.trip("inverter", "trouble", now)
             faulted = True
         elif what == "clear":
             assert bool(desk.latch.clear(now)) == (stopped or faulted)
@@ -190,3 +191,30 @@ def test_only_a_clear_ends_anything_whatever_the_history(history):
         assert (bool(desk.latch.stopped), bool(desk.latch.fault)) == (stopped, faulted)
     running = [s for s in desk.written().values() if s is CommandState.RUNNING]
     assert bool(running) == (stopped or faulted)
+
+
+def test_each_device_has_a_fault_of_its_own_and_an_unknown_one_is_the_sites():
+    desk = Desk()
+    desk.latch.trip("inverter", "does not follow", NOW)
+    desk.latch.trip("inverter", "and again", LATER)
+    desk.latch.trip("second", "is odd", LATER)
+    assert [desk.latch.faulted(name) for name in ("inverter", "second", "third")] == [True, True, False]
+    assert desk.latch.fault == "does not follow"
+    assert desk.latch.site_fault  # "second" is none of the devices that can be commanded
+    desk.written()
+    after = desk.restart()
+    assert [after.latch.faulted(name) for name in ("inverter", "second")] == [True, True]
+    assert after.latch.site_fault
+    after.latch.clear(LATER)
+    assert not after.latch.site_fault and not after.latch.faulted("inverter")
+
+
+def test_a_pressed_contact_is_a_stop_and_survives_a_restart():
+    desk = Desk()
+    desk.latch.press("pins", NOW)
+    assert desk.latch.stopped == "emergency contact at pins"
+    assert list(desk.written().values()) == [CommandState.RUNNING]
+    after = desk.restart()
+    assert after.latch.stopped == "emergency contact at pins"
+    assert after.latch.clear(LATER) == "emergency contact at pins"
+    assert set(after.written().values()) == {CommandState.DONE}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateway import envelope
 from gateway.envelope import Static
 from gateway.journal import Journal
+from gateway.ledger import Cycle
 from gateway.model import (
     Cause,
     ClockTrust,
@@ -54,12 +55,18 @@ class Desk:
             {"power_w": power},
         )
         commands.insert(self.store.conn, command, Verdict(True))
-        self.orders.add(command, envelope.term(command, self.clock.now()))
+        self.orders.add(command, envelope.term(command, self.clock.now()), reach(command, STATIC))
         return command
 
     def due(self, static=STATIC, may_begin=True):
-        run = self.orders.due(self.clock.mono, static, may_begin=may_begin)
-        return run and run.command
+        """The command with the first claim, if any acts."""
+        runs = self.orders.due(self.clock.mono, static, may_begin=may_begin)
+        return runs[0].command if runs else None
+
+    def book(self, now_ms, asked_w, measured_w, causes=()):
+        """One cycle of what acts."""
+        (run,) = self.orders.due(self.clock.mono, STATIC, may_begin=True)
+        self.orders.book(now_ms, {run.command.id: Cycle(asked_w, measured_w, None, causes)})
 
     def written(self):
         assert asyncio.run(self.journal.drain(1)), self.journal.failed
@@ -99,7 +106,7 @@ def test_an_order_is_carried_out_only_after_its_begin_is_durable(desk):
     assert desk.state(command) is CommandState.RUNNING
     assert desk.kicks == 2
     assert desk.due() == command
-    run = desk.orders.due(700, STATIC, may_begin=True)
+    (run,) = desk.orders.due(700, STATIC, may_begin=True)
     assert (run.start_ms, run.start_wall_ms, run.reach) == (700, WALL_MS, Limits(0, 3000))
 
 
@@ -149,8 +156,7 @@ def test_what_never_began_says_so_at_its_end(desk):
 def test_the_account_covers_each_cycle_and_the_rest_of_the_last(desk):
     command = desk.give(end=3_600_000)
     desk.begin()
-    run = desk.orders.due(0, STATIC, may_begin=True)
-    desk.orders.book(run, 1_800_000, 3000, 2000, (Cause.BMS,))
+    desk.book(1_800_000, 3000, 2000, (Cause.BMS,))
     desk.clock.mono = 3_600_000
     desk.orders.expire(3_600_000)
     desk.written()
@@ -167,8 +173,7 @@ def test_a_lower_source_waits_and_its_waiting_is_accounted(desk):
     high = desk.give(2, power=-1000, source=Source.OPERATOR)
     assert desk.due() == low  # until the higher one is durable
     assert desk.begin() == high
-    run = desk.orders.due(0, STATIC, may_begin=True)
-    desk.orders.book(run, 1000, -1000, -900, ())
+    desk.book(1000, -1000, -900)
     assert len(desk.orders) == 2
     desk.clock.mono = 2000
     desk.orders.cut((Cause.STOP,), "stopped")
@@ -183,7 +188,7 @@ def test_what_has_not_begun_has_no_account(desk):
     desk.give(1)
     desk.begin()
     later = desk.give(2, begin=5000)
-    desk.orders.book(desk.orders.due(0, STATIC, may_begin=True), 1000, 3000, 3000, ())
+    desk.book(1000, 3000, 3000)
     desk.clock.mono = 10_000
     desk.orders.expire(10_000)
     desk.written()
@@ -229,7 +234,7 @@ def test_a_cut_while_the_begin_is_on_its_way_is_the_last_word(desk):
 def test_after_a_crash_what_ran_is_over_and_claims_nothing(desk):
     command = desk.give()
     desk.begin()
-    desk.orders.book(desk.orders.due(0, STATIC, may_begin=True), 1000, 3000, 3000, ())
+    desk.book(1000, 3000, 3000)
     desk.clock.mono = 4000
     after = desk.crash()
     assert after.due() is None
@@ -312,13 +317,12 @@ def test_whatever_happens_each_order_runs_in_its_term_in_one_life_and_is_told_on
             desk.clock.mono += move[1]
             desk.clock.offset += step if life == 10 else 0  # 10: once, in the middle
             desk.orders.expire(desk.clock.mono)
-            run = desk.orders.due(desk.clock.mono, STATIC, may_begin=True)
-            if run is not None:
+            for run in desk.orders.due(desk.clock.mono, STATIC, may_begin=True):
                 begin_ms, end_ms = run.term.begin_ms, run.term.end_ms
                 assert begin_ms <= desk.clock.mono < end_ms
                 assert desk.state(run.command) is CommandState.RUNNING
                 assert lives.setdefault(run.command.id, desk) is desk
-                desk.orders.book(run, desk.clock.mono, 3000, 3000, ())
+                desk.orders.book(desk.clock.mono, {run.command.id: Cycle(3000, 3000)})
             if move[0] == "cycle":
                 desk.written()
     desk.clock.mono += 10**6
@@ -340,7 +344,7 @@ def test_reach_is_what_the_order_can_ask_at_this_site():
 
     assert reach(order(ServiceKind.STOP), STATIC) == Limits(0, 0)
     assert reach(order(ServiceKind.FIXED_POWER, power_w=-50_000), STATIC) == Limits(50_000, 0)
-    shaving = order(ServiceKind.PEAK_SHAVING, import_w=1)
+    shaving = order(ServiceKind.PEAK_SHAVING, import_w=1, power_w=0)
     assert reach(shaving, STATIC) == Limits(0, 8_000)
     assert reach(shaving, Static(SITE, Limits(9_000, 6_000))) == Limits(0, 6_000)
     assert reach(shaving, UNREACHED) == Limits(0, 8_000)

@@ -157,11 +157,3 @@ def test_a_device_that_does_not_wear_needs_no_budget(spec: SetpointSpec | None) 
     assert asyncio.run(desk.journal.drain(1))
     assert not desk.budget.used_up(hold)
     assert (desk.hand.granted, desk.counted(0)) == ([], 0)
-
-
-def test_a_site_that_is_only_watched_has_no_hand_to_grant() -> None:
-    desk = Desk(100)
-    desk.budget = Budget(desk.journal, None)
-    desk.cycle()
-    assert desk.hand.granted == []
-    assert desk.counted() == 10

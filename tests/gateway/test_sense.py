@@ -49,9 +49,17 @@ def hold(phase=Phase.HELD, spec=SPEC, **more):
     return Hold("inverter", phase, online=True, spec=spec, **more)
 
 
+ALL = frozenset({"inverter", "bms", "meter"})
+
+
+def moment(bench, hand, reach=EVERYTHING, house_w=None, halt=None, devices=ALL):
+    own = bench.view.of(devices)
+    return sense.moment(own, bench.site, bench.site.limits, hand, devices, reach, house_w, halt)
+
+
 def test_the_house_is_what_the_grid_would_carry_without_the_battery():
     bench = Bench().say("meter", GRID_POWER=4000).say("inverter", BATTERY_POWER=-3000)
-    assert sense.house_w(bench.view) == 1000
+    assert sense.house_w(bench.view, [ALL]) == 1000
 
 
 @pytest.mark.parametrize("quality", [q for q in Quality if q is not Quality.GOOD])
@@ -60,14 +68,35 @@ def test_a_house_of_which_a_part_is_not_good_is_unknown(quality):
     battery_bad = Bench().say("meter", GRID_POWER=4000).say("inverter", quality, BATTERY_POWER=-3000)
     no_battery = Bench().say("meter", GRID_POWER=4000)
     for bench in (grid_bad, battery_bad, no_battery, Bench()):
-        assert sense.house_w(bench.view) is None
+        assert sense.house_w(bench.view, [ALL]) is None
 
 
 def test_what_the_laws_see_ages_away():
     bench = Bench().say("meter", GRID_POWER=4000, GRID_FREQUENCY=49_950).say("inverter", BATTERY_POWER=500)
-    assert sense.inputs(bench.view) == Inputs(49_950, 4500)
+    assert sense.inputs(bench.view, sense.house_w(bench.view, [ALL])) == Inputs(49_950, 4500, 500, 4000)
     bench.clock.mono += 60_000
-    assert sense.inputs(bench.view) == Inputs(None, None)
+    assert sense.inputs(bench.view, sense.house_w(bench.view, [ALL])) == Inputs()
+
+
+def test_a_battery_that_is_not_ours_to_command_belongs_to_the_house():
+    a, b = frozenset({"inverter", "bms"}), frozenset({"second"})
+    more = (*site().devices, Device("second", "m", "mock", "inverter", "mock://s", None))
+    bench = Bench(replace(site(), devices=more, batteries=(a, b)))
+    bench.say("meter", GRID_POWER=4000).say("inverter", BATTERY_POWER=-3000).say("second", BATTERY_POWER=500)
+    assert sense.house_w(bench.view, [a, b]) == 1500
+    assert sense.house_w(bench.view, [a]) == 1000
+    assert sense.house_w(bench.view, []) == 4000
+    bench.clock.mono += 5001  # the meter's last word is too old, whatever its poll
+    assert sense.house_w(bench.view, []) is None
+
+
+def test_limits_are_those_of_the_battery_that_is_asked_about():
+    a, b = frozenset({"inverter", "bms"}), frozenset({"second"})
+    more = (*site().devices, Device("second", "m", "mock", "inverter", "mock://s", None))
+    bench = Bench(replace(site(), devices=more, batteries=(a, b)))
+    bench.say("bms", CHARGE_LIMIT_CURRENT=100_000).say("second", CHARGE_LIMIT_POWER=3000)
+    assert sense.bms(bench.view.of(a), bench.site, a) == Bms((100_000,), (), (), (), True)
+    assert sense.bms(bench.view.of(b), bench.site, b) == Bms((), (), (3000,), (), True)
 
 
 def test_the_nameplate_is_the_inverters_or_unknown():
@@ -79,24 +108,24 @@ def test_every_provider_of_a_limit_is_given_on_with_its_gaps():
     bench = Bench()
     bench.say("bms", CHARGE_LIMIT_CURRENT=100_000, DISCHARGE_LIMIT_CURRENT=120_000)
     bench.say("inverter", CHARGE_LIMIT_CURRENT=90_000, DISCHARGE_LIMIT_POWER=5000)
-    assert sense.bms(bench.view, bench.site) == Bms((100_000, 90_000), (120_000,), (), (5000,), True)
+    assert sense.bms(bench.view, bench.site, ALL) == Bms((100_000, 90_000), (120_000,), (), (5000,), True)
     bench.say("inverter", Quality.ABSENT, CHARGE_LIMIT_CURRENT=0, DISCHARGE_LIMIT_POWER=0)
-    found = sense.bms(bench.view, bench.site)
+    found = sense.bms(bench.view, bench.site, ALL)
     assert (found.charge_ma, found.discharge_w) == ((100_000, None), (None,))
     bench.clock.mono += 5001
-    assert sense.bms(bench.view, bench.site).charge_ma == (None, None)
+    assert sense.bms(bench.view, bench.site, ALL).charge_ma == (None, None)
 
 
 def test_a_battery_that_was_never_reached_is_not_a_site_without_one():
     bench = Bench().say("inverter", BATTERY_POWER=0)
-    assert not sense.bms(bench.view, bench.site).reached
+    assert not sense.bms(bench.view, bench.site, ALL).reached
     bench.say("bms", BATTERY_SOC=5000)
-    assert sense.bms(bench.view, bench.site).reached
+    assert sense.bms(bench.view, bench.site, ALL).reached
     alone = replace(site(), devices=(Device("inverter", "m", "mock", "inverter", "mock://", None),))
-    assert sense.bms(Bench(alone).view, alone).reached  # an inverter that is its own battery
+    assert sense.bms(Bench(alone).view, alone, ALL).reached  # an inverter that is its own battery
     two = replace(site(), devices=(*site().devices, Device("b2", "m", "mock", "battery", "mock://2", None)))
     half = Bench(two).say("bms", BATTERY_SOC=5000)
-    assert not sense.bms(half.view, two).reached
+    assert not sense.bms(half.view, two, ALL | {"b2"}).reached
 
 
 def test_a_moment_holds_all_that_the_decision_depends_on():
@@ -104,7 +133,7 @@ def test_a_moment_holds_all_that_the_decision_depends_on():
     bench.say("bms", BATTERY_VOLTAGE=51_000, BATTERY_SOC=6000, BATTERY_TEMPERATURE=2150)
     bench.say("meter", GRID_POWER=700).say("inverter", BATTERY_POWER=300)
     hand = Hand(hold())
-    found = sense.moment(bench.view, bench.site, hand, Limits(0, 3000), Cause.BUDGET)
+    found = moment(bench, hand, Limits(0, 3000), 1000, Cause.BUDGET)
     assert (found.now_ms, found.cycle_ms, found.site) == (1_000_000, 1000, bench.site.limits)
     assert (found.nameplate, found.contract) == (Limits(10_000, 10_000), Limits(0, 3000))
     assert (found.voltage_mv, found.soc_bp, found.temperature_cc) == (51_000, 6000, 2150)
@@ -115,7 +144,7 @@ def test_a_moment_holds_all_that_the_decision_depends_on():
 
 def test_a_moment_before_anything_was_reached_knows_nothing():
     hand = Hand(Hold("inverter", Phase.UNKNOWN, online=False))
-    found = sense.moment(Bench().view, site(), hand, EVERYTHING, None)
+    found = moment(Bench(), hand)
     unknown = (found.nameplate, found.voltage_mv, found.soc_bp, found.temperature_cc, found.house_w)
     assert unknown == (None,) * 5
     assert (found.step_w, found.bms.reached, found.temperature_expected) == (1, False, False)
@@ -123,7 +152,7 @@ def test_a_moment_before_anything_was_reached_knows_nothing():
 
 def test_a_temperature_that_was_declared_and_is_lost_is_still_expected():
     bench = Bench().say("bms", Quality.ABSENT, BATTERY_TEMPERATURE=0)
-    found = sense.moment(bench.view, bench.site, Hand(hold()), EVERYTHING, None)
+    found = moment(bench, Hand(hold()))
     assert (found.temperature_cc, found.temperature_expected) == (None, True)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.control import Control
 from gateway.device import DeviceTask
 from gateway.model import Command, CommandState, Delivery, ServiceKind, SetpointSpec, Source
+from gateway.services import complete
 from gateway.site import Site
 from gateway.state import SiteState
 from gateway.store import commands
@@ -96,7 +97,8 @@ class World:
     ) -> Command:
         self._number += 1
         wall_ms = self.clock.now().wall_ms + int(after_s * 1000)
-        given = {"power_w": power_w} if kind is ServiceKind.FIXED_POWER else dict(parameters or {})
+        asked = {"power_w": power_w} if kind is ServiceKind.FIXED_POWER else dict(parameters or {})
+        given = complete(kind, asked)
         command_id = f"{self.clock.mono_ms():032x}{self._number:032x}"
         return Command(command_id, source, kind, wall_ms, wall_ms + int(seconds * 1000), given)
 
