@@ -1,11 +1,10 @@
 """`gridseal run`: the daemon, in the foreground; what the systemd unit starts."""
 
 import argparse
-import asyncio
 from pathlib import Path
 
-from gateway import config
-from gateway.daemon import Daemon
+from gateway import apart
+from gateway.site import Site
 
 HELP = """\
 run the site until stopped (SIGTERM or Ctrl-C)
@@ -21,6 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    site = config.load(args.site)
-    asyncio.run(Daemon(site).run())
+    site = apart.begin(lambda: _load(args.site))
+    import asyncio  # here, so that it is loaded while the child reads
+
+    from gateway.daemon import Daemon
+
+    asyncio.run(Daemon(site()).run())
     return 0
+
+
+def _load(path: Path) -> Site:
+    from gateway import config  # in the child only: it brings the models and the YAML library
+
+    return config.load(path)

@@ -1,21 +1,17 @@
 """The entry point and the profiles that are shipped."""
 
-import pickle
 from collections.abc import Iterator
-from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
-from drivers.profile import ProfileBase
 from drivers.sunspec import PLUGIN
 from drivers.sunspec.commanded import Commanded
 from drivers.sunspec.driver import SunSpec
 from drivers.sunspec.offline import TCP_MS
 from drivers.sunspec.profile import SunSpecProfile
-from drivers.sunspec.settings import Settings
 from gateway.config import find_profile
 from gateway.driver import Actuator, Driver
 from gateway.errors import ConfigError
@@ -62,17 +58,6 @@ def test_a_profile_of_another_driver_is_refused() -> None:
     assert SunSpecProfile.model_validate(good)
     with pytest.raises(ValidationError):
         SunSpecProfile.model_validate({**good, "driver": "modbus"})
-
-
-def test_the_driver_gets_all_that_was_said_as_a_plain_object_that_travels() -> None:
-    said = {"base": 0, "battery_dc": "802", "ess_port_positive": "charge", "bank_positive": "discharge"}
-    said |= {"meter_positive": "export", "setpoint": "124", "timeout_s": 90, "charge_grid": True}
-    said |= {"role": "inverter", "charge_max_w": 1, "discharge_max_w": 2}
-    settings = SunSpecProfile.model_validate(BASE | said).table()
-    assert asdict(settings) == said
-    assert pickle.loads(pickle.dumps(settings)) == settings
-    own = set(SunSpecProfile.model_fields) - set(ProfileBase.model_fields) | {"role"}
-    assert {field.name for field in fields(Settings)} == own
 
 
 @pytest.mark.parametrize(

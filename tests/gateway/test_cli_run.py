@@ -4,15 +4,15 @@ from typing import ClassVar
 
 import pytest
 
-from gateway import cli
-from gateway.cli import run
+from gateway import apart, cli, daemon
 from gateway.errors import StoreError
 from tests.gateway.cli_bench import write
 
 
 @pytest.fixture
 def daemons(monkeypatch):
-    """Daemons that were run; `failure` is what the next one ends with. The real one: tests/system."""
+    """Daemons that were run; `failure` is what the next one ends with. The real one, and the process that
+    reads the site for it: tests/system. That process alone: test_apart."""
 
     class Daemon:
         ran: ClassVar = []
@@ -26,7 +26,8 @@ def daemons(monkeypatch):
             if Daemon.failure is not None:
                 raise Daemon.failure
 
-    monkeypatch.setattr(run, "Daemon", Daemon)
+    monkeypatch.setattr(daemon, "Daemon", Daemon)
+    monkeypatch.setattr(apart, "begin", lambda work: work)  # the tests have threads
     return Daemon
 
 
