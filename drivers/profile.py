@@ -36,6 +36,9 @@ CurvePoints = Annotated[
 Derated = Literal["battery_temperature_cc", "battery_cell_min_mv", "battery_cell_max_mv"]
 
 
+Measuring = Literal["inverter", "battery", "meter"]  # the role of what is no relay
+
+
 class CurveModel(Strict):
     """Points [value, percent]: what is left of the power there. Straight between, level beyond the ends."""
 

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from drivers.can import codec
 from drivers.can.heard import LIMITS
 from drivers.can.table import CanTable, KeepAlive
-from drivers.profile import ProfileBase, Strict
+from drivers.profile import Measuring, ProfileBase, Strict
 from gateway.model import UNITS, Quantity
 
 ID_MAX, ID_MAX_EXTENDED = 0x7FF, 0x1FFF_FFFF
@@ -159,6 +159,7 @@ class CanProfile(ProfileBase):
     """A device that speaks by itself on a CAN bus."""
 
     driver: Literal["can"]
+    role: Measuring
     bitrate: Annotated[int, Field(ge=10_000, le=1_000_000)] = 500_000
     positive_current: Literal["charging", "discharging"] = Field(
         default="charging", description="what a positive battery current means on the wire"

@@ -17,7 +17,7 @@ from drivers.modbus import table as tables
 from drivers.modbus.plan import HOLE_MAX, Forbidden
 from drivers.modbus.register import Address, Register, Unit, raise_all, wrong
 from drivers.modbus.setpoint import SetpointModel
-from drivers.profile import ProfileBase, Strict
+from drivers.profile import Measuring, ProfileBase, Strict
 from gateway.model import QUANTITIES, UNITS
 
 
@@ -80,6 +80,7 @@ class ModbusProfile(ProfileBase):
     """A device as a table of registers."""
 
     driver: Literal["modbus"]
+    role: Measuring
     hole_max: Annotated[int, Field(ge=0, le=100)] = Field(
         default=HOLE_MAX,
         description="unread registers that one request may span; 0 for devices that refuse holes",

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from drivers.profile import ProfileBase
+from drivers.profile import Measuring, ProfileBase
 from drivers.sunspec.settings import Settings
 
 Direction = Literal["charge", "discharge"]
@@ -19,6 +19,7 @@ class SunSpecProfile(ProfileBase):
     """A device found by its model chain. All powers in W, times in s."""
 
     driver: Literal["sunspec"]
+    role: Measuring
     base: int | None = Field(
         default=None, ge=0, le=65534,
         description="address of 'SunS', only for devices that fall silent when asked at 40000, 0 or 50000",

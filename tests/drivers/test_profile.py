@@ -8,6 +8,7 @@ import yaml
 from drivers.modbus.profile import ModbusProfile
 from drivers.sunspec.profile import SunSpecProfile
 from gateway import yamlfile
+from gateway.driver import find_plugins
 from gateway.errors import ConfigError
 from gateway.model import Quantity
 from gateway.site import Curve
@@ -93,3 +94,13 @@ def test_a_curve_over_what_the_profile_does_not_read_is_refused() -> None:
         yamlfile.validate(yamlfile.parse(yaml.safe_dump(data), "own.yaml"), ModbusProfile)
     assert "battery_cell_max_mv" in str(refused.value.problems[0])
     assert "this is none of the points" in refused.value.problems[0].message
+
+
+def test_only_pins_are_relays() -> None:
+    assert "must be 'inverter', 'battery' or 'meter', not 'relay'" in problem(
+        lambda d: d.update(role="relay")
+    )
+    roles = {k: p.profile_model.model_json_schema()["properties"]["role"] for k, p in find_plugins().items()}
+    assert [
+        kind for kind, role in roles.items() if "relay" in (*role.get("enum", ()), role.get("const"))
+    ] == ["gpio"]
