@@ -97,10 +97,8 @@ def test_a_curve_over_what_the_profile_does_not_read_is_refused() -> None:
 
 
 def test_only_pins_are_relays() -> None:
-    assert "must be 'inverter', 'battery' or 'meter', not 'relay'" in problem(
-        lambda d: d.update(role="relay")
-    )
-    roles = {k: p.profile_model.model_json_schema()["properties"]["role"] for k, p in find_plugins().items()}
-    assert [
-        kind for kind, role in roles.items() if "relay" in (*role.get("enum", ()), role.get("const"))
-    ] == ["gpio"]
+    refused = "must be 'inverter', 'battery' or 'meter', not 'relay'"
+    assert refused in problem(lambda d: d.update(role="relay"))
+    for kind, plugin in find_plugins().items():
+        role = plugin.profile_model.model_json_schema()["properties"]["role"]
+        assert ("relay" in str(role)) == (kind == "gpio")
