@@ -1,0 +1,218 @@
+"""Several batteries under one control: divided by energy, one limit for all, none commanded that failed."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.model import Cause, CommandClass, CommandState, Quantity, ServiceKind, Source
+from tests.sim.fleet import LIMITS, A, B, Fleet, play
+from tests.sim.mocks import SPEC, link_lost
+
+
+def test_an_order_is_divided_by_the_energy_of_each() -> None:
+    async def script(f: Fleet) -> None:
+        await f.give(4000, 60)
+        await asyncio.sleep(10)
+        assert f.told() == {A: 3000, B: 1000}
+        assert (f.control.status.commanded_w, f.control.status.causes) == (4000, ())
+        assert f.control.status.measured_w == 4000
+
+    play(script, soc_bp=(7000, 3000))  # 60 % and 20 % above the site's minimum
+
+
+def test_what_one_may_not_do_the_other_does() -> None:
+    async def script(f: Fleet) -> None:
+        f.bms[A].values[Quantity.DISCHARGE_LIMIT_CURRENT] = 20_000  # at 50 V: 1 kW
+        await asyncio.sleep(2)
+        await f.give(6000, 60)
+        await asyncio.sleep(10)
+        assert f.told() == {A: 1000, B: 5000}
+        assert f.control.status.causes == ()
+
+    play(script)
+
+
+def test_the_loss_of_one_is_made_up_by_the_other_at_once() -> None:
+    async def script(f: Fleet) -> None:
+        await f.give(4000, 120)
+        await asyncio.sleep(10)
+        assert f.told() == {A: 2000, B: 2000}
+        f.bms[B].values[Quantity.DISCHARGE_LIMIT_CURRENT] = 0
+        await asyncio.sleep(4)
+        assert f.told() == {A: 4000, B: 0}
+
+    play(script)
+
+
+def test_a_lost_one_keeps_its_part_of_the_limit_until_its_own_timer_has_ended_it() -> None:
+    async def script(f: Fleet) -> None:
+        await f.give(10_000, 300)
+        await asyncio.sleep(10)
+        assert f.told() == {A: 5000, B: 5000}
+        lost = f.inverters[B]
+        lost.failure = lost.write_failure = lost.connect_failure = link_lost()
+        await asyncio.sleep(12)  # its timer of 30 s still runs: it may be doing its 5 kW
+        assert f.told()[A] == 5000
+        await asyncio.sleep(60)
+        assert f.told() == {A: 9000, B: 0}  # all that its BMS allows
+
+    fleet = play(script)
+    assert all(power <= LIMITS.discharge_w for _, power in fleet.sums)
+
+
+def test_a_latching_one_that_is_lost_keeps_its_part_for_good() -> None:
+    spec = replace(SPEC, command_class=CommandClass.LATCHING, timeout_s=0, refresh_s=0)
+
+    async def script(f: Fleet) -> None:
+        await f.give(10_000, 600)
+        await asyncio.sleep(10)
+        lost = f.inverters[B]
+        lost.failure = lost.write_failure = lost.connect_failure = link_lost()
+        await asyncio.sleep(300)
+        assert f.told() == {A: 5000, B: 5000}  # together what was ordered
+
+    play(script, spec=spec)
+
+
+def test_a_faulted_one_is_never_commanded_and_the_other_goes_on() -> None:
+    async def script(f: Fleet) -> None:
+        command = await f.give(4000, 120)
+        await asyncio.sleep(10)
+        f.inverters[B].obeys = False  # it holds the value and does nothing
+        await asyncio.sleep(30)
+        assert "second" in f.control.status.fault
+        at = f.clock.mono_ms()
+        await asyncio.sleep(10)
+        assert f.told() == {A: 4000, B: 0}
+        assert not [power for ms, power in f.inverters[B].writes if ms > at and power]
+        assert f.control.status.mode == "running"
+        assert command.id == f.control.status.command.id
+
+    play(script)
+
+
+def test_when_the_last_one_faults_the_order_is_cut() -> None:
+    async def script(f: Fleet) -> None:
+        await f.give(4000, 120)
+        await asyncio.sleep(10)
+        for inverter in f.inverters.values():
+            inverter.obeys = False
+        await asyncio.sleep(30)
+        assert f.control.status.mode == "fault"
+        assert [d.outcome for d in f.deliveries] == [CommandState.CUT_SHORT]
+        assert f.control.clear()
+        for inverter in f.inverters.values():
+            inverter.obeys = True
+        await asyncio.sleep(5)
+        await f.give(2000, 60)
+        await asyncio.sleep(10)
+        assert f.told() == {A: 1000, B: 1000}
+
+    play(script)
+
+
+def test_more_than_all_nameplates_is_refused() -> None:
+    async def script(f: Fleet) -> None:
+        verdict = await f.control.submit(f.order(12_001, 60))
+        assert "above the site's limit" in verdict.reason
+        assert (await f.control.submit(f.order(12_000, 60))).admitted
+
+    play(script)
+
+
+def test_shared_orders_add_up_and_each_is_accounted_apart() -> None:
+    async def script(f: Fleet) -> None:
+        await f.give(-2000, 60, shared=True, origin="a")
+        await f.give(5000, 60, shared=True, origin="b")
+        await asyncio.sleep(20)
+        assert sum(f.told().values()) == 3000
+        assert len(f.control.status.beside) == 1
+        refused = await f.control.submit(f.order(7500, 60, shared=True, origin="c"))
+        assert "with what is promised to others" in refused.reason
+        await asyncio.sleep(60)
+
+    fleet = play(script)
+    told = {d.requested_wh: d for d in fleet.deliveries}
+    assert set(told) == {-33, 83}  # a minute of -2 and of 5 kW
+    for requested_wh, delivery in told.items():
+        assert delivery.delivered_wh == pytest.approx(requested_wh, abs=8)  # the ramp at its begin
+        assert delivery.outcome is CommandState.DONE
+
+
+def test_an_order_that_wants_the_battery_alone_suspends_the_shared_ones() -> None:
+    async def script(f: Fleet) -> None:
+        await f.give(1000, 100, shared=True, source=Source.CHAIN)
+        await asyncio.sleep(10)
+        await f.give(-3000, 20)
+        await asyncio.sleep(15)
+        assert sum(f.told().values()) == -3000
+        await asyncio.sleep(15)
+        assert sum(f.told().values()) == 1000
+
+    fleet = play(script)
+    assert all(Cause.PRIORITY not in d.causes for d in fleet.deliveries if d.power_min_w < 0)
+
+
+def test_a_reserve_narrows_whatever_runs() -> None:
+    async def script(f: Fleet) -> None:
+        await f.give(3000, 300)
+        await f.give(0, 300, kind=ServiceKind.RESERVE, parameters={"soc_bp": 4995})
+        await asyncio.sleep(10)
+        assert sum(f.told().values()) == 3000
+        for bms in f.bms.values():
+            bms.values[Quantity.BATTERY_SOC] = 4990
+        await asyncio.sleep(3)
+        assert sum(f.told().values()) == 0
+        assert Cause.SOC in f.control.status.causes
+
+    play(script)
+
+
+events = st.lists(
+    st.tuples(
+        st.sampled_from(["order", "current", "soc", "lose", "find", "house", "capacity"]),
+        st.sampled_from([A, B]),
+        st.integers(-12_000, 12_000),
+        st.integers(1, 15),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(events, st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_invariant_01_at_no_write_are_all_together_beyond_a_limit(
+    history: list[tuple[str, str, int, int]], latching: bool
+) -> None:
+    """Each write is counted with what the other holds at that moment, also while it is away."""
+    spec = SPEC
+    if latching:
+        spec = replace(SPEC, command_class=CommandClass.LATCHING, timeout_s=0, refresh_s=0)
+    limits = replace(LIMITS, charge_w=7000, discharge_w=6000)
+
+    async def script(f: Fleet) -> None:
+        for what, name, figure, seconds in history:
+            inverter, bms = f.inverters[name], f.bms[name]
+            if what == "order":
+                await f.control.submit(f.order(max(-7000, min(6000, figure)), 40))
+            elif what == "current":
+                for quantity in (Quantity.CHARGE_LIMIT_CURRENT, Quantity.DISCHARGE_LIMIT_CURRENT):
+                    bms.values[quantity] = abs(figure) * 10
+            elif what == "soc":
+                bms.values[Quantity.BATTERY_SOC] = 1000 + abs(figure) // 2
+            elif what == "capacity":
+                bms.values[Quantity.BATTERY_CAPACITY] = abs(figure) * 3
+            elif what == "house":
+                f.meter.house_w = figure
+            else:
+                gone = link_lost() if what == "lose" else None
+                inverter.failure = inverter.write_failure = inverter.connect_failure = gone
+            await asyncio.sleep(seconds)
+
+    fleet = play(script, spec=spec, limits=limits)
+    for at_ms, power_w in fleet.sums:
+        assert -limits.charge_w <= power_w <= limits.discharge_w, at_ms
