@@ -17,6 +17,8 @@ from gateway.model import (
     Points,
     Quality,
     Quantity,
+    ReactiveBack,
+    ReactiveSpec,
     ReadBack,
     Sample,
     SetpointSpec,
@@ -162,6 +164,60 @@ class MockInverter(MockDevice):
 
     def done(self, *kinds: str) -> list[str]:
         return [what for _, what, _ in self.log if what in (kinds or ("arm", "write", "release"))]
+
+
+VAR_SPEC = ReactiveSpec(6_000, 10_000, 30, step_var=10, settle_s=3)
+
+
+class MockReactive(MockInverter):
+    """It takes reactive power too; its active power is the battery's."""
+
+    def __init__(self, clock: VirtualClock, spec: SetpointSpec = SPEC) -> None:
+        super().__init__(clock, spec)
+        for quantity, value in ((Quantity.INVERTER_POWER, 0), (Quantity.GRID_VOLTAGE, 230_000)):
+            self.values[quantity], self.quality[quantity] = value, Quality.GOOD
+        self.reactive: ReactiveSpec | None = VAR_SPEC
+        self.var = 0
+        self.var_active = False
+        self.var_armed_s = 0
+        self.var_fed_ms = 0
+        self.var_arms = True
+        self.var_takes = True
+
+    def measure(self) -> tuple[int, ...]:
+        self.values[Quantity.INVERTER_POWER] = self.power_now_w()
+        return super().measure()
+
+    def var_now(self) -> int:
+        if self.var_active and 0 < self.var_armed_s * 1000 <= self.clock.mono_ms() - self.var_fed_ms:
+            self.var, self.var_active = 0, False
+        return self.var if self.var_active else 0
+
+    async def arm_reactive(self, timeout_s: int) -> int:
+        await self._exchange("arm var", timeout_s)
+        self.var_armed_s = timeout_s if self.var_arms else 0
+        self.var_fed_ms = self.clock.mono_ms()
+        return self.var_armed_s
+
+    async def write_reactive(self, var: int) -> None:
+        await self._exchange("write var", var)
+        if self.var_takes:
+            self.var, self.var_active = var, True
+        self.var_fed_ms = self.clock.mono_ms()
+
+    async def read_reactive(self) -> ReactiveBack:
+        await asyncio.sleep(self.delay_s)
+        if self.write_failure is not None:
+            raise self.write_failure
+        self.var_now()
+        return ReactiveBack(self.var, self.var_active, self.var_armed_s if self.var_active else 0)
+
+    async def release_reactive(self) -> None:
+        await self._exchange("release var", 0)
+        self.var, self.var_active = 0, False
+
+
+VAR = ("arm var", "write var", "release var")
 
 
 class MockMeter(MockDevice):

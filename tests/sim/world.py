@@ -16,6 +16,7 @@ from gateway.services import complete
 from gateway.site import Site
 from gateway.state import SiteState
 from gateway.store import commands
+from gateway.support import Support
 from tests.sim import loop
 from tests.sim.loop import VirtualClock
 from tests.sim.mocks import BMS, SPEC, MemoryStore, MockDevice, MockInverter, MockMeter, site
@@ -25,11 +26,17 @@ class World:
     """`start` and `stop` are a daemon's start and its SIGTERM; `crash` is kill -9."""
 
     def __init__(
-        self, clock: VirtualClock, *, at: Site | None = None, spec: SetpointSpec = SPEC, house_w: int = 1000
+        self,
+        clock: VirtualClock,
+        *,
+        at: Site | None = None,
+        spec: SetpointSpec = SPEC,
+        house_w: int = 1000,
+        inverter: type[MockInverter] = MockInverter,
     ) -> None:
         self.clock = clock
         self.site = at or site()
-        self.inverter = MockInverter(clock, spec)
+        self.inverter = inverter(clock, spec)
         self.bms = MockDevice("bms", clock, BMS)
         self.meter = MockMeter(clock, self.inverter, house_w)
         self.store = MemoryStore()
@@ -61,6 +68,7 @@ class World:
             self.clock,
             hands,
             self.store,
+            support=Support({name: task.reactive for name, task in self.devices.items() if task.reactive}),
             on_delivery=self.deliveries.append,
             on_cycle=lambda good: self.fed.append((self.clock.mono_ms(), good)),
         )

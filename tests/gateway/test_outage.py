@@ -1,0 +1,49 @@
+"""The grid, as devices tell it: one that says it is gone is enough, and silence is no return."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.outage import STABLE_MS, Outage, step
+
+
+def test_a_grid_that_nobody_speaks_of_or_that_was_never_lost_is_there() -> None:
+    for said in ((), (None,), (1,), (1, None)):
+        outage = step(Outage(), said, 5)
+        assert not outage and outage.text == ""
+
+
+def test_one_that_says_it_is_gone_is_enough() -> None:
+    outage = step(Outage(), (1, 0, None), 5)
+    assert outage and outage.text == "lost"
+
+
+def test_silence_is_no_return() -> None:
+    outage = step(Outage(lost=True), (None,), 10**9)
+    assert outage.text == "lost"
+    assert step(outage, (), 10**9).text == "lost"
+
+
+def test_after_its_return_it_must_be_stable() -> None:
+    outage = step(Outage(lost=True), (1,), 1_000)
+    assert outage and outage.text == "returning"
+    outage = step(outage, (1,), 1_000 + STABLE_MS - 1)
+    assert outage.text == "returning"
+    assert not step(outage, (1,), 1_000 + STABLE_MS)
+
+
+def test_lost_again_while_it_returns_begins_anew() -> None:
+    outage = step(Outage(until_ms=60_000), (0,), 30_000)
+    assert outage.text == "lost"
+    outage = step(outage, (1,), 40_000)
+    assert outage.until_ms == 40_000 + STABLE_MS
+
+
+@given(st.lists(st.sampled_from([0, 1, None]), max_size=200))
+def test_it_is_never_trusted_sooner_than_a_stable_time_after_the_last_loss(said: list[int | None]) -> None:
+    outage, last_ms = Outage(), None
+    for n, value in enumerate(said):
+        now_ms = n * 1_000
+        outage = step(outage, (value,), now_ms)
+        last_ms = now_ms if value == 0 else last_ms
+        assert outage or last_ms is None or now_ms - last_ms > STABLE_MS
+        assert not outage or last_ms is not None
