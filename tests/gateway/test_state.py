@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.model import ClockTrust, Point, Points, Quality, Quantity, Sample, Stamp
 from gateway.site import AttestSettings, Device, Site, SiteLimits, StoreSettings
-from gateway.state import SiteState
+from gateway.state import Measured, SiteState, combined
 
 ROLES = {"inv": "inverter", "bms": "battery", "meter": "meter"}
 
@@ -198,3 +198,68 @@ def test_strangers_and_wasteful_drivers_are_bugs(state: SiteState, clock: Hand) 
         state.put(sample(clock, fresh, 1))
     with pytest.raises(ValueError, match="new tuple"):
         state.put(sample(clock, kept[64], 1))
+
+
+# -- several batteries ------------------------------------------------------------------------------------
+
+A, B = frozenset({"inv", "bms"}), frozenset({"inv2", "bms2"})
+
+
+@pytest.fixture
+def pair(clock: Hand) -> SiteState:
+    more = (
+        Device("inv2", "p", "modbus", "inverter", "tcp://y", None),
+        Device("bms2", "p", "modbus", "battery", "tcp://y", None, of="inv2"),
+    )
+    return SiteState(replace(site(), devices=(*site().devices, *more), batteries=(A, B)), clock)
+
+
+def say(state: SiteState, clock: Hand, device: str, *, quality: int = 0, **values: int) -> None:
+    known = points(device, *(Quantity[name] for name in values))
+    state.declare(device, known, 1000)
+    state.put(sample(clock, known, *values.values(), quality=quality))
+
+
+def test_of_several_batteries_powers_add_up_and_shares_are_weighed(pair: SiteState, clock: Hand) -> None:
+    say(pair, clock, "bms", BATTERY_POWER=1000, BATTERY_SOC=2000, BATTERY_CAPACITY=30_000)
+    say(pair, clock, "bms2", BATTERY_POWER=-400, BATTERY_SOC=8000, BATTERY_CAPACITY=10_000)
+    view = pair.view()
+    assert view.good(Quantity.BATTERY_POWER) == 600
+    assert view.good(Quantity.BATTERY_SOC) == 3500
+    assert view.good(Quantity.BATTERY_CAPACITY) == 40_000
+    assert [view.of(b).good(Quantity.BATTERY_SOC) for b in (A, B)] == [2000, 8000]
+
+
+def test_the_whole_is_no_better_than_its_worst_part(pair: SiteState, clock: Hand) -> None:
+    say(pair, clock, "bms", BATTERY_POWER=1000)
+    assert pair.view().get(Quantity.BATTERY_POWER).quality is Quality.ABSENT  # the other has not said it
+    say(pair, clock, "bms2", BATTERY_POWER=500, quality=int(Quality.INVALID))
+    assert pair.view().get(Quantity.BATTERY_POWER).quality is Quality.INVALID
+    assert pair.view().good(Quantity.BATTERY_POWER) is None
+    clock.ms += 6000
+    say(pair, clock, "bms2", BATTERY_POWER=500)
+    assert pair.view().get(Quantity.BATTERY_POWER).quality is Quality.STALE
+
+
+def test_what_only_some_inverters_have_is_added_up_of_those(pair: SiteState, clock: Hand) -> None:
+    say(pair, clock, "inv", PV_POWER=3000)
+    assert pair.view().good(Quantity.PV_POWER) == 3000
+    say(pair, clock, "inv2", PV_POWER=1000, INVERTER_POWER=700)
+    assert pair.view().good(Quantity.PV_POWER) == 4000
+    assert pair.view().good(Quantity.INVERTER_POWER) == 700
+
+
+def test_limits_are_never_mixed(pair: SiteState, clock: Hand) -> None:
+    say(pair, clock, "bms", CHARGE_LIMIT_CURRENT=100_000)
+    say(pair, clock, "bms2", CHARGE_LIMIT_CURRENT=50_000)
+    view = pair.view()
+    assert [m.value for m in view.of(A).all(Quantity.CHARGE_LIMIT_CURRENT)] == [100_000]
+    assert [m.value for m in view.of(B).all(Quantity.CHARGE_LIMIT_CURRENT)] == [50_000]
+    assert len(view.all(Quantity.CHARGE_LIMIT_CURRENT)) == 2
+
+
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 50_000)), min_size=1, max_size=4))
+def test_a_weighed_share_lies_between_its_parts(parts: list[tuple[int, int]]) -> None:
+    found = [Measured(soc, Quality.GOOD, 0, "d") for soc, _ in parts]
+    whole = combined(Quantity.BATTERY_SOC, found, [weight for _, weight in parts])
+    assert min(s for s, _ in parts) <= whole.value <= max(s for s, _ in parts)
