@@ -11,8 +11,8 @@ from drivers.modbus import PLUGIN as MODBUS
 from drivers.sunspec import PLUGIN
 from gateway.clock import SystemClock
 from gateway.config import find_profile
-from gateway.driver import Actuator, Driver
-from gateway.model import Quality, ReadBack, Sample
+from gateway.driver import Actuator, Driver, ReactiveActuator
+from gateway.model import Quality, ReactiveBack, ReactiveSpec, ReadBack, Sample
 from gateway.site import Device
 
 CLOCK = SystemClock(assume_synchronised=True)
@@ -79,5 +79,40 @@ async def test_the_device_reverts_by_itself_when_nobody_refreshes() -> None:
             async with asyncio.timeout(10):
                 while (await inverter.read_back()).active:
                     await asyncio.sleep(0.1)
+        finally:
+            await link.close()
+
+
+async def test_reactive_power_flows_and_ends_by_itself() -> None:
+    async with Rig(Options()) as rig:
+        link = MODBUS.open_link(f"tcp://127.0.0.1:{rig.where()['tcp']}", CLOCK)
+        try:
+            inverter = driver(rig, link, "sunspec")
+            assert isinstance(inverter, ReactiveActuator)
+            await inverter.connect()
+            assert inverter.reactive == ReactiveSpec(6_000, 10_000, 60)
+            assert await inverter.arm_reactive(3) > 0
+            await inverter.write_reactive(-2_000)
+            back = await inverter.read_reactive()
+            assert (back.var, back.active) == (-2_000, True)
+            async with asyncio.timeout(20):
+                while rig.plant.report()["inverter_reactive_var"] != -2_000:
+                    await asyncio.sleep(0.05)
+                while rig.plant.report()["inverter_reactive_var"]:
+                    await asyncio.sleep(0.05)
+            assert await inverter.read_reactive() == ReactiveBack(0, False, 0)
+            await inverter.arm_reactive(60)
+            await inverter.write_reactive(1_500)
+            async with asyncio.timeout(10):
+                while rig.plant.report()["inverter_reactive_var"] != 1_500:
+                    await asyncio.sleep(0.05)
+            assert good(await inverter.read())["inverter_reactive_var"] == 1_500
+            meter = driver(rig, link, "sunspec_meter", unit=200)
+            async with asyncio.timeout(10):  # the house's own changes by the minute
+                while good(await meter.read())["grid_reactive_var"] != rig.plant.state.load_var - 1_500:
+                    await asyncio.sleep(0.05)
+            await inverter.release_reactive()
+            assert await inverter.read_reactive() == ReactiveBack(0, False, 0)
+            assert rig.plant.witness.var_outside == 0 and rig.plant.witness.outside == 0
         finally:
             await link.close()
