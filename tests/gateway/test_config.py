@@ -147,6 +147,46 @@ def test_what_limits_a_battery_is_heard_often_enough(load, wrong):
     assert load(slow.replace("poll: 500 ms", "control: false"), meter=profile % "meter")  # only watched
 
 
+TWO = GOOD.replace(
+    """  second: {profile: mock, link: "mock://b", control: false, timer: 60 s}
+""",
+    """  second: {profile: mock, link: "mock://b"}
+  bms: {profile: cells, link: "mock://c", control: false, of: inverter}
+  bms2: {profile: cells, link: "mock://d", control: false, of: second}
+""",
+)
+
+
+def cells():
+    from tests.plugin import PROFILE
+
+    return PROFILE.replace("role: inverter", "role: battery")
+
+
+def test_with_two_inverters_each_battery_says_which_it_hangs_on(load):
+    site = load(TWO, cells=cells())
+    assert site.batteries == (frozenset({"inverter", "bms"}), frozenset({"second", "bms2"}))
+    assert site.battery_of("second") == {"second", "bms2"}
+    assert load(GOOD).battery_of("inverter") == {"inverter", "second"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ((", of: inverter", ""), "site.yaml:8:3: say which inverter this battery hangs on: `of: inverter` (or"
+         " second)"),
+        (("of: second", "of: third"), "site.yaml:9:60: there is no inverter 'third'; inverters here: inverter,"
+         " second"),
+        (('"mock://b"}', '"mock://b", of: inverter}'), "site.yaml:7:45: second is no battery (its profile says"
+         " inverter): leave out `of`"),
+        (("charge: 5 kW", "charge: 11 kW"), "site.yaml:3:12: charge limit 11.00 kW is above the 10.00 kW of"
+         " inverter and second (lower it to the nameplate)"),
+    ],
+)  # fmt: skip
+def test_wrong_batteries_are_told(wrong, change, said):
+    assert wrong(TWO.replace(*change, 1), cells=cells()) == [said]
+
+
 def test_a_profile_beside_site_yaml_wins_and_its_errors_are_in_its_own_file(load, wrong):
     from tests.plugin import PROFILE
 
@@ -158,6 +198,40 @@ def test_a_profile_beside_site_yaml_wins_and_its_errors_are_in_its_own_file(load
     assert wrong(GOOD, mock="driver: telepathy\n")[0] == (
         "mock.yaml:1:1: driver 'telepathy' is not installed (installed: mock)"
     )
+
+
+LOADS = """\
+site: {id: x, limits: {charge: 5 kW, discharge: 5 kW, grid import: 9 kW, grid export: 9 kW}}
+devices:
+  pins: {profile: gpio_relays, link: "gpio:///dev/gpiochip0"}
+loads:
+  boiler: {relay: pins/1, power: 2 kW, priority: 2, min on: 5 min}
+"""
+
+
+def test_loads_hang_on_relays(tmp_path):
+    (tmp_path / "site.yaml").write_text(LOADS)
+    (boiler,) = config.load(tmp_path / "site.yaml").loads
+    assert (boiler.device, boiler.channel, boiler.power_w, boiler.priority) == ("pins", "1", 2000, 2)
+    assert (boiler.min_on_ms, boiler.min_off_ms) == (300_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("pins/1", "relays/1"), "5:11: there is no relay device 'relays'; here: pins"),
+        (("pins/1", "pins/9"), "5:11: pins has no relay '9'; it has: 1, 2, 3"),
+        (
+            ("loads:\n", "loads:\n  pump: {relay: pins/1, power: 1 kW}\n"),
+            "6:11: pins/1 switches pump already",
+        ),
+    ],
+)
+def test_a_load_on_no_relay_of_its_own_is_told(tmp_path, change, said):
+    (tmp_path / "site.yaml").write_text(LOADS.replace(*change))
+    with pytest.raises(ConfigError) as caught:
+        config.load(tmp_path / "site.yaml")
+    assert [str(p).partition("site.yaml:")[2] for p in caught.value.problems] == [said]
 
 
 def test_installed_drivers_and_profiles_load():
