@@ -219,11 +219,11 @@ def test_loads_hang_on_relays(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("pins/1", "relays/1"), "5:11: there is no relay device 'relays'; here: pins"),
-        (("pins/1", "pins/9"), "5:11: pins has no relay '9'; it has: 1, 2, 3"),
+        (("pins/1", "relays/1"), "5:12: there is no relay device 'relays'; here: pins"),
+        (("pins/1", "pins/9"), "5:12: pins has no relay '9'; it has: 1, 2, 3"),
         (
             ("loads:\n", "loads:\n  pump: {relay: pins/1, power: 1 kW}\n"),
-            "6:11: pins/1 switches pump already",
+            "6:12: pins/1 switches pump already",
         ),
     ],
 )
