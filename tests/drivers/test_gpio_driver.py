@@ -8,7 +8,7 @@ from drivers.gpio import PLUGIN
 from drivers.gpio.driver import Contact, GpioDriver, GpioTable, Relay
 from drivers.gpio.profile import GpioProfile
 from gateway.driver import Switches
-from gateway.errors import ConfigError, LinkError
+from gateway.errors import LinkError
 from gateway.site import Device
 from tests.gateway.stores import HandClock
 
@@ -119,21 +119,3 @@ def test_a_profile_becomes_the_drivers_table() -> None:
     plan = PLUGIN.plan(DEVICE, table)
     assert [p.name for p in plan.points] == ["relay_1_code", "relay_2_code", "emergency_stop_code"]
     assert plan.setpoint is None
-
-
-@pytest.mark.parametrize("url", ["gpio:///dev/mem", "gpio://gpiochip0", "gpio:///dev/gpiochip0/x", "tcp://a"])
-def test_a_link_is_a_chip(url: str) -> None:
-    with pytest.raises(ConfigError, match="gpio:///dev/gpiochip0"):
-        PLUGIN.open_link(url, HandClock())
-
-
-async def test_without_the_chip_or_the_library_there_is_one_clear_line() -> None:
-    link = PLUGIN.open_link("gpio:///dev/gpiochip99", HandClock())
-    pins = PLUGIN.driver(
-        DEVICE, GpioTable("gpio", "relay", "Linux", "pins", (Relay("1", 17),)), link, HandClock()
-    )
-    with pytest.raises((ConfigError, LinkError), match=r"gpiod|claimed"):
-        await pins.connect()
-    with pytest.raises(LinkError, match="not claimed"):
-        await pins.read()
-    await link.close()
