@@ -48,6 +48,16 @@ def test_each_change_is_one_line_each_way():
             "<6>carrying out fixed-power of chain",
             "<6>order ended",
         ),
+        (
+            Scene(devices={"bms": ""}, clock="TRUSTED", grid="lost"),
+            "<4>the grid is gone: services for it wait, the battery is its inverter's",
+            "<6>the grid is stable: services go on",
+        ),
+        (
+            Scene(devices={"bms": ""}, clock="TRUSTED", grid="returning"),
+            "<6>the grid is back: services go on when it has been stable for a while",
+            "<6>the grid is stable: services go on",
+        ),
         (Scene(devices={"bms": ""}, clock="UNTRUSTED"), "<4>clock untrusted", "<6>clock trusted"),
     ]
     for after, there, back in changes:

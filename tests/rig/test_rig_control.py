@@ -36,6 +36,20 @@ async def test_faults_are_set_met_and_cleared():
         assert say(rig, do="state")["bms"]["faults"] == []
 
 
+async def test_the_grid_can_be_cut_and_given_back():
+    async with running() as rig:
+        assert say(rig, do="grid", connected=False) == {"ok": True}
+        assert say(rig, do="state")["grid_connected"] is False
+        async with asyncio.timeout(10):
+            while say(rig, do="state")["grid_power_w"]:
+                await asyncio.sleep(0.05)
+        state = say(rig, do="state")
+        assert state["load_power_w"] == state["pv_power_w"] + state["battery_ac_w"]
+        assert say(rig, do="grid", connected=True) == {"ok": True}
+        assert say(rig, do="state")["grid_connected"] is True
+        assert "KeyError" in say(rig, do="grid")["error"]
+
+
 async def test_the_state_of_charge_can_be_set_and_the_rig_stopped():
     async with running() as rig:
         assert say(rig, do="soc", bp=9_900) == {"ok": True}

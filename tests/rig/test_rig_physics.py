@@ -12,6 +12,7 @@ from rig.physics import (
     charge_share,
     clear_sky_w,
     discharge_share,
+    inverter_w,
     open_circuit_v,
     step,
     target_w,
@@ -144,3 +145,35 @@ def test_conversion_never_asks_the_battery_for_more(dc_w):
     back = to_dc(to_ac(dc_w, spec), spec)
     assert abs(back) <= abs(dc_w) + 1e-9
     assert abs(back - dc_w) < 2
+
+
+@given(
+    st.integers(-20_000, 20_000),
+    POWERS,
+    st.booleans(),
+    st.integers(0, 10_000),
+)
+def test_active_power_comes_first_and_reactive_power_keeps_the_rating(var, power_w, hybrid, apparent):
+    state, spec = site(hybrid=hybrid, ac_max_w=apparent)
+    for _ in range(30):
+        step(state, spec, WORLD, Order("ac", power_w, var=var), dt_ms=1_000, speed=1.0)
+    assert abs(state.inverter_var) <= min(abs(var), spec.var_max) and state.inverter_var * var >= 0
+    assert not state.inverter_var or state.inverter_var**2 + inverter_w(state, spec) ** 2 <= apparent**2
+    assert state.grid_var == state.load_var - state.inverter_var
+
+
+@given(ORDERS, st.booleans(), st.sampled_from([0.0, 0.5, 1.0]), st.integers(0, 86_400))
+def test_an_island_is_carried_whatever_was_ordered(order, hybrid, soc, second):
+    state, spec = site(soc, float(second), hybrid=hybrid)
+    state.connected = False
+    for _ in range(5):
+        step(state, spec, WORLD, order, dt_ms=100, speed=1.0)
+        assert (state.grid_w, state.grid_var) == (0, 0)
+        assert state.load_w == state.pv_w + state.battery_ac_w
+        assert state.load_w >= 0 and state.pv_w >= 0
+    full, load_w = soc == 1.0, WORLD.load_w.held(state.second)
+    assert state.load_w <= load_w and (soc == 0.0 or state.load_w == min(load_w, spec.ac_max_w))
+    assert not full or state.battery_ac_w >= 0
+    state.connected = True
+    step(state, spec, WORLD, Order(), dt_ms=100, speed=1.0)
+    assert state.load_w == load_w

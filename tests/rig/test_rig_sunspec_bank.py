@@ -171,3 +171,35 @@ def test_beyond_the_nameplate_is_clamped_and_counted(bank):
     bank.write(1, where(bank, "704.WSetEna"), (1, 1, 0, 20_000), 0)
     assert bank.plant.witness.outside == 1
     assert bank.plant.advance(10_000).battery_ac_w <= 10_000
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "registers", "value"), [(4, "VarSet", 2, -1_200), (1, "VarSetPct", 1, -200)]
+)
+def test_reactive_power_is_injected_or_absorbed_until_its_timer_ends(bank, mode, name, registers, value):
+    bank.plant.advance(0)
+    write(bank, "704.VarSetRvrtTms", 5, 0, registers=2)
+    write(bank, f"704.{name}", value, 0, registers=registers)
+    write(bank, "704.VarSetMod", mode)
+    write(bank, "704.VarSetEna", 1)
+    assert shown(bank, "701.Var", 1_000) == -1_200
+    load_var = bank.plant.state.load_var
+    assert shown(bank, "203.VAR", 1_000) == load_var + 1_200
+    assert shown(bank, "704.VarSetRvrtRem", 1_000, registers=2) == 4
+    assert shown(bank, "701.Var", 5_100) == 0 and bank.value("704.VarSetEna") == 0
+    assert bank.plant.witness.summary()["writes_var_outside_rating"] == 0
+
+
+def test_more_var_than_the_rating_are_counted_and_not_given(bank):
+    bank.plant.advance(0)
+    write(bank, "704.VarSet", 6_001, 0, registers=2)
+    write(bank, "704.VarSetEna", 1)
+    assert bank.plant.witness.var_outside == 1
+    assert shown(bank, "701.Var", 1_000) == bank.plant.spec.var_max
+
+
+def test_it_says_when_the_grid_is_gone(bank):
+    bank.plant.advance(0)
+    assert shown(bank, "701.ConnSt", 100) == 1
+    bank.plant.set_grid(False)
+    assert shown(bank, "701.ConnSt", 200) == 0 and shown(bank, "203.W", 300) == 0

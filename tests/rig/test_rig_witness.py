@@ -32,6 +32,13 @@ def test_a_lower_limit_binds_after_the_grace_and_a_silent_battery_after_that():
     assert witness.allowed(10_001 + GRACE_MS + STALE_MS) == (0, 0)
 
 
+def test_reactive_power_beyond_the_rating_is_counted_either_way():
+    witness = Witness(1, 1)
+    for var in (0, 6_000, -6_000, 6_001, -6_001):
+        witness.react(var, 6_000)
+    assert witness.var_outside == witness.summary()["writes_var_outside_rating"] == 2
+
+
 def test_the_journal_is_bounded_and_the_counts_are_not():
     witness = Witness(1, 1)
     for number in range(JOURNAL_MAX + 5):
