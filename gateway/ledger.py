@@ -106,16 +106,17 @@ def _claim(run: Run) -> tuple[int, int]:
 def superseded(run: Run, runs: Iterable[Run], now_ms: int) -> bool:
     """Whether its own source has since ordered something else that is due and takes its place."""
     return any(
-        other.command.source is run.command.source
-        and other.number > run.number
+        other.number > run.number
         and other.term.begin_ms <= now_ms
         and other.stage is Stage.BEGUN
-        and _takes_place(other.command, run.command)
+        and _replaces(other.command, run.command)
         for other in runs
     )
 
 
-def _takes_place(newer: Command, older: Command) -> bool:
+def _replaces(newer: Command, older: Command) -> bool:
+    if newer.source is not older.source:
+        return False
     if LAWS[newer.kind].narrows or LAWS[older.kind].narrows or (newer.shared and older.shared):
         return newer.kind is older.kind and newer.origin == older.origin
     return True
@@ -124,9 +125,9 @@ def _takes_place(newer: Command, older: Command) -> bool:
 def promised(command: Command, term: Term, runs: Iterable[Run]) -> Limits:
     """What open shared orders may ask for while this shared one holds, each way; not what it replaces."""
     charge_w = discharge_w = 0
-    for run in runs:
+    for run in runs if command.shared and command.kind in LAWS else ():  # a stop shares nothing
         apart = run.term.end_ms <= term.begin_ms or term.end_ms <= run.term.begin_ms
-        if not command.shared or not run.command.shared or apart or _takes_place(command, run.command):
+        if not run.command.shared or apart or _replaces(command, run.command):
             continue
         charge_w, discharge_w = charge_w + run.reach.charge_w, discharge_w + run.reach.discharge_w
     return Limits(charge_w, discharge_w)

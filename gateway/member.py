@@ -32,7 +32,8 @@ class Member:
         self._trace = Trace()
         self._plausible = plausible.Memory()
         self._before_ms = now_ms
-        self._left: tuple[int, int] = (0, now_ms)  # the power last known to be in it, and when
+        self._left = NOTHING  # the powers that may be in it by our writes, and when the last can have arrived
+        self._left_ms, self._power_writes = now_ms, 0
 
     @property
     def hold(self) -> Hold:
@@ -55,14 +56,24 @@ class Member:
     def watch(self, view: View, now: Stamp) -> str:
         """Once a cycle, first: keep up with what the device does; a new fault in words, or nothing."""
         self._budget.settle(self.hold, now)
-        if self.hold.phase in sense.WRITTEN:
-            self._left = (self.hold.power_w, view.now_ms)
-        elif self.hold.phase is Phase.RELEASED:
-            self._left = (0, view.now_ms)
+        self._recall(view.now_ms)
         own = view.of(self.devices)
         seen = sense.seen(own, self._site, self.devices, self.hold.spec)
         self._plausible = plausible.judge(self._plausible, seen)
         return self.hold.fault or self._strays(own)
+
+    def _recall(self, now_ms: int) -> None:
+        """1: a power may have arrived although its answer did not, and the one before it is over only when
+        the new one was read back; the fallback, when it was taken and nothing to the contrary was read."""
+        hold = self.hold
+        if hold.phase is Phase.RELEASED:
+            self._left = _window(_refused_w(hold))
+        elif hold.phase is Phase.HELD:
+            self._left = _window(hold.power_w)
+        else:
+            self._left = _either(self._left, _window(hold.power_w))
+        if hold.phase in sense.WRITTEN or hold.power_writes != self._power_writes:
+            self._left_ms, self._power_writes = now_ms, hold.power_writes
 
     def _strays(self, own: View) -> str:
         """7: it holds our value, but the measured power is another."""
@@ -98,12 +109,9 @@ class Member:
     def may_do(self, now_ms: int) -> Limits:
         """1: what it may be doing by our order, each way. One that was lost keeps its last power until its
         own timer has surely ended it; without a timer, until it is reached again."""
-        power_w, at_ms = self._left
         ends_ms = self.hold.ends_s * 1000
         settle_ms = self.hold.spec.settle_s * 1000 if self.hold.spec else 0
-        if ends_ms and now_ms - at_ms > ends_ms + settle_ms:
-            return NOTHING
-        return Limits(max(0, -power_w), max(0, power_w))
+        return NOTHING if ends_ms and now_ms - self._left_ms > ends_ms + settle_ms else self._left
 
     def share(self, moment: Moment, own: View) -> Share:
         """Its part in the division of a target: limits, and energy above and below the site's bounds."""
@@ -124,6 +132,22 @@ class Member:
         believed = sense.believed(moment, self.doubts)
         outcome, self._memory = envelope.limit(target_w, last_w, believed, self._memory)
         return outcome
+
+
+def _refused_w(hold: Hold) -> int:
+    """The power in a device that was read to hold it although the fallback was written."""
+    held = hold.read_back
+    if not hold.fault or hold.spec is None or held is None or not held.active:
+        return 0
+    return held.power_w if abs(held.power_w) > hold.spec.step_w else 0
+
+
+def _window(power_w: int) -> Limits:
+    return Limits(max(0, -power_w), max(0, power_w))
+
+
+def _either(one: Limits, other: Limits) -> Limits:
+    return Limits(max(one.charge_w, other.charge_w), max(one.discharge_w, other.discharge_w))
 
 
 def _way(power_w: int) -> str:

@@ -34,16 +34,18 @@ def split(target_w: int, members: Sequence[Member]) -> list[int]:
 
 
 def _fill(whole_w: int, rooms: Sequence[int], weights: Sequence[int]) -> list[int]:
-    """In proportion to the weights; whoever is full passes the rest on."""
+    """In proportion to the weights; whoever is full passes the rest on, rounding its watts."""
     parts = [0] * len(rooms)
     open_ = {i for i, room in enumerate(rooms) if room > 0}
     while open_:
         left, weight = whole_w - sum(parts), sum(weights[i] for i in open_)
-        adding = {i: min(rooms[i] - parts[i], left * weights[i] // weight if weight else 0) for i in open_}
+        adding = {i: min(rooms[i] - parts[i], left * weights[i] // weight) for i in open_}
         full = {i for i in open_ if adding[i] == rooms[i] - parts[i]}
         for i, part_w in adding.items():
             parts[i] += part_w
         if not full:
             break
         open_ -= full
+    for i, room in enumerate(rooms):
+        parts[i] += min(room - parts[i], whole_w - sum(parts))
     return parts

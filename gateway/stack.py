@@ -126,8 +126,9 @@ def _measured(given: Sequence[int], measured_w: int | None) -> list[int | None]:
         return [None] * len(given)
     over, weight = measured_w - sum(given), sum(abs(part) for part in given)
     done = [part + (over * abs(part) // weight if weight else 0) for part in given]
-    if done:
-        done[0] += measured_w - sum(done)
+    if done:  # what rounding leaves, to the largest: nothing is measured for who asks nothing
+        largest = max(range(len(done)), key=lambda i: abs(given[i]))
+        done[largest] += measured_w - sum(done)
     return list(done)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from gateway.model import Cause, CommandClass, CommandState, Quantity, ServiceKind, Source
 from tests.sim.fleet import LIMITS, A, B, Fleet, play
 from tests.sim.mocks import SPEC, link_lost
+
+TIGHT = replace(LIMITS, charge_w=6000, discharge_w=6000, ramp_w_per_s=20_000)
 
 
 def test_an_order_is_divided_by_the_energy_of_each() -> None:
@@ -142,6 +145,23 @@ def test_shared_orders_add_up_and_each_is_accounted_apart() -> None:
         assert delivery.outcome is CommandState.DONE
 
 
+@pytest.mark.parametrize("source", Source)
+def test_a_stop_that_says_it_is_shared_is_a_stop(source: Source) -> None:
+    """Contracts' orders are all shared, their stops too."""
+
+    async def script(f: Fleet) -> None:
+        await f.give(3000, 60, shared=True, source=source)
+        await asyncio.sleep(6)
+        assert sum(f.told().values()) == 3000
+        stop = f.order(0, 60, kind=ServiceKind.STOP, parameters={}, shared=True, source=source)
+        assert (await f.control.submit(stop)).admitted
+        await asyncio.sleep(1)
+        assert f.told() == {A: 0, B: 0}
+        assert f.control.status.mode == "stopped"
+
+    play(script)
+
+
 def test_an_order_that_wants_the_battery_alone_suspends_the_shared_ones() -> None:
     async def script(f: Fleet) -> None:
         await f.give(1000, 100, shared=True, source=Source.CHAIN)
@@ -169,6 +189,72 @@ def test_a_reserve_narrows_whatever_runs() -> None:
         assert Cause.SOC in f.control.status.causes
 
     play(script)
+
+
+def test_invariant_01_a_power_under_way_takes_the_others_room_until_it_was_read_back() -> None:
+    """On a slow link: what A gives up is B's only when A has really given it up."""
+
+    async def script(f: Fleet) -> None:
+        f.bms[B].values[Quantity.DISCHARGE_LIMIT_CURRENT] = 0
+        await asyncio.sleep(2)
+        await f.give(6000, 300)
+        await asyncio.sleep(8)
+        assert f.told() == {A: 6000, B: 0}
+        f.inverters[A].delay_s = 1.7
+        await asyncio.sleep(3)
+        f.bms[A].values[Quantity.DISCHARGE_LIMIT_CURRENT] = 0
+        f.bms[B].values[Quantity.DISCHARGE_LIMIT_CURRENT] = 160_000
+        await asyncio.sleep(50)  # its limit fell to nothing and recovers slowly
+        assert f.told() == {A: 0, B: 6000}
+
+    fleet = play(script, limits=TIGHT)
+    assert max(power for _, power in fleet.sums) <= TIGHT.discharge_w
+
+
+@pytest.mark.parametrize("kind", [CommandClass.SELF_EXPIRING, CommandClass.LATCHING])
+def test_invariant_01_a_power_that_arrived_without_an_answer_takes_the_others_room(
+    kind: CommandClass,
+) -> None:
+    latching = replace(SPEC, command_class=kind, timeout_s=0, refresh_s=0)
+    spec = SPEC if kind is CommandClass.SELF_EXPIRING else latching
+
+    async def script(f: Fleet) -> None:
+        a = f.inverters[A]
+        arrived = a.write_power
+
+        async def write_power(power_w: int) -> None:
+            await arrived(power_w)
+            if power_w:
+                a.failure = a.write_failure = a.connect_failure = link_lost()
+                raise link_lost()
+
+        a.write_power = write_power  # type: ignore[method-assign]
+        f.bms[B].values[Quantity.BATTERY_SOC] = 1010  # nearly empty: A is to do it
+        await asyncio.sleep(2)
+        await f.give(6000, 300)
+        await asyncio.sleep(20)
+        assert f.told()[A] > 5000  # its own timer still holds it
+        assert sum(f.told().values()) <= TIGHT.discharge_w
+        await asyncio.sleep(40)
+        assert (f.told()[A] == 0) == (f.told()[B] == 6000) == (kind is CommandClass.SELF_EXPIRING)
+
+    fleet = play(script, spec=spec, limits=TIGHT)
+    assert max(power for _, power in fleet.sums) <= TIGHT.discharge_w
+
+
+def test_invariant_05_the_ramp_is_kept_by_the_sum() -> None:
+    limits = replace(LIMITS, ramp_w_per_s=1000)
+
+    async def script(f: Fleet) -> None:
+        for power_w in (8000, 2000, 6000, -6000):
+            await f.give(power_w, 60)
+            await asyncio.sleep(14)
+
+    fleet = play(script, limits=limits, soc_bp=(7000, 2500))
+    assert -6000 <= min(power for _, power in fleet.sums) <= -6000 + 2 * SPEC.step_w
+    for (_, before_w), (_, power_w) in pairwise(fleet.cycles()):
+        if abs(power_w) > abs(before_w):
+            assert abs(power_w - before_w) <= 1000 + 2 * SPEC.step_w
 
 
 events = st.lists(

@@ -111,6 +111,10 @@ def test_what_is_promised_is_what_other_shared_orders_of_that_time_may_ask() -> 
     assert ledger.promised(new, Term(0, 10_000), open_) == Limits(2000, 4000)
     assert ledger.promised(new, Term(0, 5000), open_) == Limits(1000, 2000)
     assert ledger.promised(replace(new, shared=False), Term(0, 10_000), open_) == Limits(0, 0)
+    stop = replace(new, kind=ServiceKind.STOP, parameters={})
+    assert ledger.promised(stop, Term(0, 10_000), open_) == Limits(0, 0)
+    elsewhere = replace(new, source=Source.REMOTE)  # replaces nothing: the like of it has another source
+    assert ledger.promised(elsewhere, Term(0, 5000), open_) == Limits(2000, 4000)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3000), st.integers(-5000, 5000)), max_size=30))

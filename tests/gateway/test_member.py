@@ -8,7 +8,7 @@ import pytest
 from gateway.journal import Journal
 from gateway.lease import Hold, Phase
 from gateway.member import Member, ramped, worst
-from gateway.model import Cause, ClockTrust, Limits, Stamp
+from gateway.model import Cause, ClockTrust, Limits, ReadBack, Stamp
 from gateway.site import SiteLimits
 from tests.gateway.envelope_bench import moment
 from tests.gateway.test_sense import Bench
@@ -66,6 +66,54 @@ def test_what_it_holds_is_what_it_may_be_doing() -> None:
     desk.hand.change(power_w=2000)
     desk.watch()
     assert desk.may_do() == Limits(0, 2000)
+
+
+def test_a_power_under_way_counts_beside_the_one_before_it_until_it_was_read_back() -> None:
+    desk = Desk()
+    desk.hand.change(phase=Phase.HELD, power_w=5000)
+    desk.watch()
+    desk.hand.change(phase=Phase.WRITTEN, power_w=1000)
+    desk.watch()
+    assert desk.may_do() == Limits(0, 5000)
+    desk.hand.change(power_w=-2000)
+    desk.watch()
+    assert desk.may_do() == Limits(2000, 5000)
+    desk.hand.change(phase=Phase.HELD)
+    desk.watch()
+    assert desk.may_do() == Limits(2000, 0)
+
+
+def test_a_power_whose_answer_was_lost_between_two_cycles_counts_as_arrived() -> None:
+    desk = Desk()
+    desk.watch()
+    desk.hand.change(phase=Phase.UNKNOWN, online=False, power_w=3000, power_writes=1)
+    desk.watch(600_000)  # only now is it seen: it may have been written just before
+    assert desk.may_do() == Limits(0, 3000)
+    desk.watch(33_000)
+    assert desk.may_do() == Limits(0, 3000)
+    desk.watch(1)
+    assert desk.may_do() == Limits(0, 0)
+
+
+@pytest.mark.parametrize(("held", "may_do"), [
+    (None, Limits(0, 0)),
+    (ReadBack(4000, active=True), Limits(0, 4000)),
+    (ReadBack(-4000, active=True), Limits(4000, 0)),
+    (ReadBack(4000, active=False), Limits(0, 0)),
+    (ReadBack(SPEC.step_w, active=True), Limits(0, 0)),
+])  # fmt: skip
+def test_one_that_does_not_take_the_fallback_keeps_what_it_was_read_to_hold(
+    held: ReadBack | None, may_do: Limits
+) -> None:
+    desk = Desk()
+    desk.hand.change(phase=Phase.HELD, power_w=4000)
+    desk.watch()
+    desk.hand.change(phase=Phase.RELEASED, power_w=0, read_back=held, fault="does not take the fallback")
+    desk.watch()
+    assert desk.may_do() == may_do
+    desk.hand.change(fault="")  # without a fault what was read is of before the fallback
+    desk.watch()
+    assert desk.may_do() == Limits(0, 0)
 
 
 def test_one_that_was_lost_keeps_it_until_its_own_timer_has_surely_ended_it() -> None:

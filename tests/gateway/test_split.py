@@ -32,8 +32,8 @@ def test_nobody_gets_more_than_it_may_do_while_another_has_room(target_w: int, f
     parts = [abs(part) for part in split(target_w, found)]
     over = [part - room for part, room in zip(parts, rooms, strict=True) if part > room]
     spare = sum(max(0, room - part) for part, room in zip(parts, rooms, strict=True))
-    # Rounding leaves a few watts to one of them; the envelope cuts what is too much.
-    assert sum(over) <= max(0, abs(target_w) - sum(rooms)) + len(found) * (spare > 0)
+    assert sum(over) == max(0, abs(target_w) - sum(rooms))
+    assert not over or spare == 0
 
 
 def test_energy_decides_and_power_bounds() -> None:
@@ -43,6 +43,18 @@ def test_energy_decides_and_power_bounds() -> None:
     assert split(-4000, [full, low]) == [-500, -3500]
     small = Member(Limits(10_000, 1500), 9000, 1000)
     assert split(4000, [small, low]) == [1500, 2500]
+
+
+def test_the_watts_that_rounding_leaves_go_where_there_is_room() -> None:
+    small, large = Member(Limits(0, 1000), 5000, 1), Member(Limits(0, 9000), 5000, 1)
+    assert split(10_001, [small, large, large]) == [1000, 4501, 4500]
+
+
+@given(st.integers(-9000, 9000), st.lists(st.integers(1, 30_000), min_size=1, max_size=5))
+def test_with_room_for_all_each_gets_its_part_of_the_energy(target_w: int, energies: list[int]) -> None:
+    found = [Member(Limits(9000, 9000), energy, energy) for energy in energies]
+    for part, energy in zip(split(target_w, found), energies, strict=True):
+        assert abs(part - target_w * energy / sum(energies)) <= len(found)
 
 
 def test_an_unknown_energy_is_no_empty_battery() -> None:

@@ -96,6 +96,11 @@ def test_what_is_measured_beyond_the_order_is_shared_by_size() -> None:
     assert [s.measured_w for s in stack.shares(idle, 0, 60, HOUSE, ())] == [60, 0]
 
 
+def test_what_rounding_leaves_is_measured_for_nobody_who_asks_nothing() -> None:
+    pile = stack.pile([fixed(0, 1), fixed(1000, 2), fixed(2000, 3)], HOUSE)
+    assert [s.measured_w for s in stack.shares(pile, 3000, 2999, HOUSE, ())] == [0, 999, 2000]
+
+
 powers = st.lists(st.integers(-5000, 5000), min_size=1, max_size=5)
 
 

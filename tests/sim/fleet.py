@@ -119,6 +119,10 @@ class Fleet:
         """What each inverter holds now."""
         return {n: i.register_w if self._holds(i) else 0 for n, i in self.inverters.items()}
 
+    def cycles(self) -> list[tuple[int, int]]:
+        """`sums` as they were at the end of each second: writes of one cycle come one after the other."""
+        return list({at_ms // 1000: (at_ms, power_w) for at_ms, power_w in self.sums}.values())
+
     async def run(self, script: Callable[["Fleet"], Awaitable[None]]) -> None:
         async with asyncio.TaskGroup() as group:
             works = [*(task.run for task in self.tasks.values()), self.control.run]
