@@ -1,5 +1,7 @@
 """Commands are known for ever by their id and only go forward; budgets survive and are bounded."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.errors import StoreError
@@ -30,6 +32,8 @@ def test_a_command_is_stored_whole_and_once() -> None:
     found = commands.get(conn, command(1).id)
     assert found is not None
     assert found.command == command(1)
+    assert commands.insert(conn, replace(command(2), shared=True), YES)
+    assert [o.command.shared for o in commands.open_commands(conn)] == [False, True]
     assert (found.state, found.reason, found.received_ms) == (CommandState.ADMITTED, "", 900)
     assert commands.get(conn, "unknown") is None
 
