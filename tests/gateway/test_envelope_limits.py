@@ -9,7 +9,7 @@ from gateway import envelope
 from gateway.derate import Share
 from gateway.envelope import Bms, Memory, Moment, Outcome
 from gateway.model import Cause, Limits
-from tests.gateway.envelope_bench import FREE, SITE, calm, decide, memories, moments, powers
+from tests.gateway.envelope_bench import FREE, SITE, calm, decide, memories, moment, moments, powers
 
 
 def bound(values: tuple[int | None, ...], scale: int | None, most: int) -> list[int]:
@@ -32,16 +32,18 @@ def test_invariant_01_every_power_is_inside_every_limit(
     charge, discharge = max(0, -power_w), max(0, power_w)
     plate = now.nameplate or Limits(0, 0)
     house = now.house_w if now.house_w is not None else None
-    site = now.site
+    site, others = now.site, now.others
     for most, value in (
-        (min(plate.charge_w, site.charge_w, now.contract.charge_w), charge),
-        (min(plate.discharge_w, site.discharge_w, now.contract.discharge_w), discharge),
+        (plate.charge_w, charge),
+        (plate.discharge_w, discharge),
+        (max(0, min(site.charge_w, now.contract.charge_w) - others.charge_w), charge),
+        (max(0, min(site.discharge_w, now.contract.discharge_w) - others.discharge_w), discharge),
         (min(bound(now.bms.charge_ma, now.voltage_mv, 50_000_000), default=10**9), charge),
         (min(bound(now.bms.discharge_ma, now.voltage_mv, 50_000_000), default=10**9), discharge),
         (min(bound(now.bms.charge_w, 1_000_000, 10**8), default=10**9), charge),
         (min(bound(now.bms.discharge_w, 1_000_000, 10**8), default=10**9), discharge),
-        (0 if house is None else max(0, site.import_w - house), charge),
-        (0 if house is None else max(0, site.export_w + house), discharge),
+        (0 if house is None else max(0, max(0, site.import_w - house) - others.charge_w), charge),
+        (0 if house is None else max(0, max(0, site.export_w + house) - others.discharge_w), discharge),
         (0 if now.halt else 10**9, abs(power_w)),
         *((plate.charge_w * share.charge_bp // 10_000, charge) for share in now.derating),
         *((plate.discharge_w * share.discharge_bp // 10_000, discharge) for share in now.derating),
@@ -148,3 +150,42 @@ def test_a_driver_that_rounds_away_from_zero_gets_zero(now: Moment, quantise) ->
 def test_nothing_is_curtailed_silently(target: int, now: Moment, memory: Memory) -> None:
     outcome, _ = envelope.limit(target, 0, now, memory)
     assert (outcome.power_w == target) == (outcome.causes == ())
+
+
+@given(powers, st.one_of(moments, calm), memories)
+def test_the_room_of_a_battery_is_all_that_limit_would_let_through(
+    target: int, now: Moment, memory: Memory
+) -> None:
+    room = envelope.room(now, memory)
+    assert -room.charge_w <= envelope.limit(target, 0, now, memory)[0].power_w <= room.discharge_w
+
+
+def test_the_room_is_the_narrowest_of_all_limits() -> None:
+    assert envelope.room(moment(house_w=9500), FREE) == Limits(7500, 8000)  # grid import, and the site
+    assert envelope.room(moment(others=Limits(4000, 1000)), FREE) == Limits(6000, 4000)  # site, grid export
+    assert envelope.room(moment(bms=Bms((), (20_000,))), FREE).discharge_w == 1000
+    assert envelope.room(moment(soc_bp=9500), FREE) == Limits(0, 5000)
+    assert envelope.room(moment(soc_bp=9450), replace(FREE, full=True)) == Limits(0, 5000)  # not left yet
+    assert envelope.room(moment(nameplate=None), FREE) == Limits(0, 0)
+
+
+@given(powers, st.one_of(moments, calm))
+def test_what_all_share_clips_the_sum_before_it_is_divided(target: int, now: Moment) -> None:
+    clipped_w, causes = envelope.clipped(target, now)
+    assert abs(clipped_w) <= abs(target)
+    assert clipped_w * target >= 0
+    assert bool(causes) == (clipped_w != target)
+    assert set(causes) <= {Cause.SITE, Cause.CONTRACT, Cause.GRID, Cause.STALE_LIMIT}
+    assert envelope.clipped(clipped_w, now) == (clipped_w, ())
+    if clipped_w:  # one battery alone is held to no less
+        assert -now.site.charge_w <= clipped_w <= now.site.discharge_w
+        assert -now.contract.charge_w <= clipped_w <= now.contract.discharge_w
+
+
+def test_what_all_share_in_figures() -> None:
+    assert envelope.clipped(12_000, moment(house_w=9000)) == (8000, (Cause.SITE,))
+    assert envelope.clipped(7000, moment(contract=Limits(0, 3000))) == (3000, (Cause.CONTRACT,))
+    assert envelope.clipped(7000, moment()) == (5000, (Cause.GRID,))
+    assert envelope.clipped(-9000, moment(house_w=12_000)) == (-5000, (Cause.GRID,))
+    assert envelope.clipped(7000, moment(house_w=None)) == (0, (Cause.STALE_LIMIT,))
+    assert envelope.clipped(0, moment(house_w=None)) == (0, ())
