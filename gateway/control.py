@@ -1,10 +1,9 @@
 """The only road to a write: orders in, one decision a cycle, leases out.
 
-`submit` admits an order and makes it durable before anything can come of it. `run` decides every
-`site.control_ms`: which orders act, what their laws ask together, what the envelope allows each battery; its
-hand gets a lease for that, or is told to go to the fallback. The cycle itself never waits: store, chain and
-broker are reached through queues or not at all. Invariants kept here: 3 and 10 (ends, in monotonic time), 8,
-11, 13 and 15; those of one battery are in member.py.
+Orders come in by intake.py. `run` decides every `site.control_ms`: which orders act, what their laws ask
+together, what the envelope allows each battery; its hand gets a lease for that, or is told to go to the
+fallback. The cycle itself never waits: store, chain and broker are reached through queues or not at all.
+Invariants kept here: 3 and 10 (ends, in monotonic time), 8, 13 and 15; those of one battery are in member.py.
 """
 
 import asyncio
@@ -14,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from gateway import envelope, ledger, outage, sense, services, split, stack
 from gateway.clock import Clock
-from gateway.errors import ServiceRefused, StoreError
+from gateway.errors import ServiceRefused
+from gateway.intake import Intake
 from gateway.journal import Journal, Store
 from gateway.latch import Latch
 from gateway.lease import Hand, Hold
@@ -23,7 +23,6 @@ from gateway.member import Member, ramped, worst
 from gateway.model import (
     Cause,
     Command,
-    CommandState,
     Delivery,
     Limits,
     Quantity,
@@ -31,9 +30,8 @@ from gateway.model import (
     Stamp,
     Verdict,
 )
-from gateway.orders import OPEN_MAX, Orders, reach
+from gateway.orders import Orders
 from gateway.outage import Outage
-from gateway.rates import Rates
 from gateway.services import Inputs
 from gateway.site import Site
 from gateway.stack import Pile
@@ -103,13 +101,16 @@ class Control:
         self._outage = Outage()
         self._journal = Journal(store)
         self._on_cycle = on_cycle
-        self._rates = Rates(site.limits.commands_per_minute)
         now_ms = clock.mono_ms()
         self._members = [Member(hand, site, self._journal, now_ms) for hand in hands]
         self._latch = Latch(site.id, [m.name for m in self._members], self._journal)
         self._kick = asyncio.Event()
         self._orders = Orders(clock, self._journal, self._kick.set, on_delivery)
-        self._closing = self._reacting = self._blind = False
+        self._intake = Intake(
+            site, clock, store, self._journal, self._latch, self._orders, self._members, self._loads,
+            self._support, self._kick.set,
+        )  # fmt: skip
+        self._reacting = self._blind = False
         self.status = Status()
 
     # -- orders -----------------------------------------------------------------------------------
@@ -119,34 +120,7 @@ class Control:
 
         A stop takes effect before it is stored. StoreError: not acknowledged, nothing will be done.
         """
-        now = self._clock.now()
-        if command.kind is ServiceKind.STOP:
-            self._stop(command, now)
-        elif not self._rates.take(command.source, now.mono_ms):
-            # 12: not stored: a flood must not wear the card.
-            return self._judge(command, now, recent=self._site.limits.commands_per_minute)
-        if self._journal.failed:
-            raise StoreError(f"nothing is accepted: {self._journal.failed}")
-        try:
-            return await self._enter(command, now)
-        except StoreError as error:
-            self._journal.fail(str(error))
-            self._kick.set()
-            raise
-
-    async def _enter(self, command: Command, now: Stamp) -> Verdict:
-        """11: durable, then open; an id that is stored already is only answered."""
-        known = await self._store.call(commands.get, command.id)
-        if known is not None:
-            return self._known(known)
-        verdict = self._judge(command, now)
-        if not await self._store.call(commands.insert, command, verdict, now.wall_ms):
-            return self._known(await self._store.call(commands.get, command.id))
-        if verdict.admitted and command.kind is ServiceKind.STOP:
-            self._latch.stored(command, now)
-        elif verdict.admitted:
-            self._orders.add(command, envelope.term(command, now), reach(command, self._static()))
-        return verdict
+        return await self._intake.submit(command)
 
     def clear(self) -> str:
         """An operator ends a stop and clears a latched fault; says what was ended. ServiceRefused if none."""
@@ -159,57 +133,6 @@ class Control:
         self._kick.set()
         return ended
 
-    def _known(self, order: commands.Order) -> Verdict:
-        """11: an id that was seen before is answered, never carried out again."""
-        if order.command.kind is ServiceKind.STOP and order.state not in self._latch.OPEN:
-            self._latch.forget(order.command.id)  # a replay of a stop that was ended long ago
-        return Verdict(order.state is not CommandState.REFUSED, order.reason)
-
-    def _stop(self, command: Command, now: Stamp) -> None:
-        if self._judge(command, now).admitted:
-            self._latch.stop(command)
-            self._kick.set()
-
-    def _judge(self, command: Command, now: Stamp, *, recent: int = 0) -> Verdict:
-        reason = services.problem(command) or self._no_room(command)
-        reason = reason or self._no_loads(command) or self._no_var(command)
-        if reason:
-            return Verdict(False, reason)
-        static, known = self._static(), command.id in self._orders
-        promised = self._orders.promised(command, envelope.term(command, now))
-        return envelope.admit(
-            command, reach(command, static), static, now, known=known, recent=recent, promised=promised
-        )
-
-    def _no_room(self, command: Command) -> str:
-        if command.kind is ServiceKind.STOP:
-            return ""
-        if self._closing:
-            return "the gateway is stopping"
-        return f"{OPEN_MAX} orders are open already" if len(self._orders) >= OPEN_MAX else ""
-
-    def _no_loads(self, command: Command) -> str:
-        wanted_w, able_w = command.parameters.get("shed_w", 0), self._loads.able_w
-        return (
-            f"{wanted_w} W to shed is more than the {able_w} W of this site's loads"
-            if wanted_w > able_w
-            else ""
-        )
-
-    def _no_var(self, command: Command) -> str:
-        wanted_var, able_var = services.reach_var(command), self._support.able_var
-        return (
-            f"{wanted_var} var is more than the {able_var} var of the inverters reached that take them"
-            if wanted_var > able_var
-            else ""
-        )
-
-    def _static(self) -> envelope.Static:
-        """The nameplate of all batteries that were reached: what the site can do at all."""
-        plates = [p for p in (sense.nameplate(m.hold.spec) for m in self._members) if p is not None]
-        charge_w, discharge_w = sum(p.charge_w for p in plates), sum(p.discharge_w for p in plates)
-        return envelope.Static(self._site.limits, Limits(charge_w, discharge_w) if plates else None)
-
     # -- the cycle --------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -219,7 +142,7 @@ class Control:
         for order in (o for o in stored if o.command.kind is ServiceKind.STOP):
             self._latch.restore(order, now)
         orders = (o for o in stored if o.command.kind is not ServiceKind.STOP)
-        self._orders.recover(orders, self._static(), now)
+        self._orders.recover(orders, self._intake.static(), now)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._journal.run())
             await self._cycles()
@@ -229,7 +152,7 @@ class Control:
 
         Bounded by `timeout_s` for the devices and again for the store; True when all of them took it.
         """
-        self._closing = True
+        self._intake.closing = True
         self._orders.cut((), "the gateway was stopped")
         ends = [member.hand.fallback(timeout_s) for member in self._members]
         taken = await asyncio.gather(
@@ -287,9 +210,9 @@ class Control:
         if halt is not None:
             self._orders.cut((halt,), self._latch.text or self._journal.failed)
         worn_out = self._members and all(m.away() is Cause.BUDGET for m in self._members)
-        runs = self._orders.due(view.now_ms, self._static(), may_begin=halt is None and not worn_out)
+        runs = self._orders.due(view.now_ms, self._intake.static(), may_begin=halt is None and not worn_out)
         self._reacting = any(services.LAWS[run.command.kind].fast for run in runs)
-        if not runs or self._closing:
+        if not runs or self._intake.closing:
             self._rest(view)
         else:
             self._execute(runs, view, halt)

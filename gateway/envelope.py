@@ -1,142 +1,36 @@
 """What may never happen, decided. The file an auditor reads: pure, no I/O, no clock, no state of its own.
 
-`admit` says once whether an order may be accepted; it refuses with a reason. `limit` says each cycle what
-may be written now; it curtails and names what curtailed. Neither ever widens what BMS and inverter allow,
-and this is not a safety function: those are in the BMS and the inverter. Numbers in comments are the
-invariants of docs/safety.md:
+`limit` says each cycle what may be written now; it curtails and names what curtailed. (Whether an order may
+be accepted at all is decided once, in admission.py.) It never widens what BMS and inverter allow, and this is
+not a safety function: those are in the BMS and the inverter. Numbers in comments are the invariants of
+docs/safety.md:
 
  1 every write within all limits      limit: _windows, _settled     9 priority of sources    ledger.py
- 2 an unknown limit is 0              _limits, plausible.py        10 wall-clock steps       term
- 3 every command ends                 admit, term, control.py      11 at most once           admit, ledger.py
- 4 device timer armed, refreshed      setpoint.py                  12 rates and budgets      admit, control.py
+ 2 an unknown limit is 0              _limits, plausible.py        10 wall-clock steps       admission.py
+ 3 every command ends                admission.py, control.py     11 at most once           admission.py
+ 4 device timer armed, refreshed      setpoint.py                  12 rates and budgets      admission.py
  5 ramp, except toward zero           _ramp                        13 loss of store, chain   control.py
  6 SoC hysteresis, direction dwell    _remember_soc, _dwell        14 foreign writes         setpoint.py
  7 read back and follow               setpoint.py, follow.py       15 watchdog               control.py
  8 fallback first after a start       setpoint.py, control.py
 """
 
-import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from gateway.derate import WHOLE_BP, Share
-from gateway.model import Cause, ClockTrust, Command, Limits, ServiceKind, Source, Stamp, Verdict
+from gateway.model import NOTHING, Cause, Limits
 from gateway.recovery import Edge, moved, relaxed
 from gateway.site import SiteLimits
 
-AHEAD_MAX_MS = 7 * 86_400_000  # an order for later than a week is somebody's mistake of units
 POWER_MAX_W = 100_000_000  # no site of ours reaches 100 MW: beyond is a wrong scale or a sentinel
 CURRENT_MAX_MA = 50_000_000
 VOLTAGE_MIN_MV, VOLTAGE_MAX_MV = 10_000, 3_000_000
 TEMPERATURE_MIN_CC, TEMPERATURE_MAX_CC = -5000, 12_000
 SOC_FULL_BP = 10_000
-NOTHING = Limits(0, 0)
 EVERYTHING = Limits(POWER_MAX_W, POWER_MAX_W)
 # The battery's own limits. An unknown one is none of them: it closes its direction while it is unknown.
 RELAXED = frozenset({Cause.BMS, Cause.TEMPERATURE, Cause.CELL, Cause.SOC})
-
-
-# -- admission: once, when an order arrives ---------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Static:
-    """What does not change from cycle to cycle. `nameplate` None: no inverter was reached yet."""
-
-    site: SiteLimits
-    nameplate: Limits | None
-
-
-def admit(
-    command: Command,
-    reach: Limits,
-    static: Static,
-    now: Stamp,
-    *,
-    known: bool,
-    recent: int,
-    promised: Limits = NOTHING,
-) -> Verdict:
-    """Whether `command` is accepted. `reach` is the greatest power its service can ask for, `promised` what
-    orders that share the battery with it may ask for already, `known` says that its id was seen before,
-    `recent` how many orders this source gave in the last minute."""
-    reason = _wrong_id(command) or ("this id was used before" if known else "")  # 11
-    if not reason and command.kind is not ServiceKind.STOP:  # a stop is never too late, too often or too much
-        reason = _too_often(command, static.site, recent) or _wrong_time(command, static.site, now)
-        reason = reason or too_much(reach, static) or _too_much_together(reach, promised, static)
-    return Verdict(not reason, reason)
-
-
-def _wrong_id(command: Command) -> str:
-    if len(command.id) == 64 and set(command.id) <= set(string.hexdigits):
-        return ""
-    return "the id is not 32 bytes in hex"
-
-
-def _too_often(command: Command, site: SiteLimits, recent: int) -> str:
-    if recent < site.commands_per_minute:  # 12
-        return ""
-    return f"more than {site.commands_per_minute} orders a minute from {command.source.name.lower()}"
-
-
-def _wrong_time(command: Command, site: SiteLimits, now: Stamp) -> str:
-    # An order from outside is dated by somebody else's clock: without ours, "expired" cannot be known.
-    if command.source in (Source.CHAIN, Source.REMOTE) and now.trust is not ClockTrust.TRUSTED:
-        return "the clock of this gateway is not synchronised yet"
-    if command.not_after_ms <= command.not_before_ms:
-        return "it ends before it begins"
-    if command.not_after_ms <= now.wall_ms:  # 3
-        return "it has expired"
-    if command.not_after_ms - command.not_before_ms > site.duration_max_s * 1000:  # 3
-        return f"it lasts longer than {site.duration_max_s} s"
-    if command.not_before_ms - now.wall_ms > AHEAD_MAX_MS:
-        return f"it begins more than {AHEAD_MAX_MS // 86_400_000} days ahead"
-    return ""
-
-
-def too_much(reach: Limits, static: Static) -> str:
-    """Why this reach is above nameplate or site; empty if it is not. Asked again when an order begins."""
-    if reach == NOTHING:
-        return ""  # asks for no power of its own
-    if static.nameplate is None:
-        return "no inverter that can be controlled has been reached yet"
-    bounds = (("the inverter's nameplate", static.nameplate), ("the site's limit", _site(static.site)))
-    for name, bound in bounds:
-        if reach.charge_w > bound.charge_w:
-            return f"charging with {reach.charge_w} W is above {name} of {bound.charge_w} W"
-        if reach.discharge_w > bound.discharge_w:
-            return f"discharging with {reach.discharge_w} W is above {name} of {bound.discharge_w} W"
-    return ""
-
-
-def _too_much_together(reach: Limits, promised: Limits, static: Static) -> str:
-    both = Limits(reach.charge_w + promised.charge_w, reach.discharge_w + promised.discharge_w)
-    reason = too_much(both, static) if promised != NOTHING else ""
-    return f"with what is promised to others for that time, {reason}" if reason else ""
-
-
-def lapsed(command: Command, now: Stamp) -> str:
-    """8, 10: why a stored order may not be taken up again by the calendar; empty if it may."""
-    if now.trust is not ClockTrust.TRUSTED:
-        return "after the restart the clock was not sure"
-    return "it has expired" if command.not_after_ms <= now.wall_ms else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """When an order runs, in monotonic ms: made once, so that no step of the wall clock moves it."""
-
-    begin_ms: int
-    end_ms: int
-
-
-def term(command: Command, now: Stamp) -> Term:
-    """3, 10: calendar to monotonic, once, at the moment of admission."""
-    begin_ms = now.mono_ms + max(0, command.not_before_ms - now.wall_ms)
-    return Term(begin_ms, now.mono_ms + command.not_after_ms - now.wall_ms)
-
-
-# -- execution: each cycle --------------------------------------------------------------------------------
 
 
 Reported = tuple[int | None, ...]  # one entry a configured provider; None where it is not GOOD

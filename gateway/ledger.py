@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from gateway.envelope import NOTHING, Term
-from gateway.model import UNKNOWN, Cause, Command, CommandState, Delivery, Limits
+from gateway.admission import Term
+from gateway.model import NOTHING, UNKNOWN, Cause, Command, CommandState, Delivery, Limits
 from gateway.services import LAWS
 
 MS_PER_H = 3_600_000

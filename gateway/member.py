@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gateway import envelope, plausible, sense
-from gateway.envelope import NOTHING, Moment, Outcome
+from gateway.envelope import Moment, Outcome
 from gateway.follow import Stray, Trace, follow
 from gateway.journal import Journal
 from gateway.lease import Hand, Hold, Phase
-from gateway.model import Cause, Limits, Quantity, Stamp
+from gateway.model import NOTHING, Cause, Limits, Quantity, Stamp
 from gateway.rates import Budget
 from gateway.site import Site, SiteLimits
 from gateway.split import Member as Share

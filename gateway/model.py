@@ -318,6 +318,9 @@ class Limits:
     discharge_w: int
 
 
+NOTHING = Limits(0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What one command asked and what the battery did; the body of a signed delivery record.

@@ -8,12 +8,22 @@ in ledger.py; this file moves orders and tells the journal. It refuses to decide
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 
-from gateway import envelope, ledger, services
+from gateway import admission, envelope, ledger, services
+from gateway.admission import Static, Term
 from gateway.clock import Clock
-from gateway.envelope import Static, Term
 from gateway.journal import Journal
 from gateway.ledger import Cycle, Run, Stage
-from gateway.model import Cause, ClockTrust, Command, CommandState, Delivery, Limits, ServiceKind, Stamp
+from gateway.model import (
+    NOTHING,
+    Cause,
+    ClockTrust,
+    Command,
+    CommandState,
+    Delivery,
+    Limits,
+    ServiceKind,
+    Stamp,
+)
 from gateway.store import commands
 
 OPEN_MAX = 128  # orders admitted and not ended: a day of quarter-hour schedules, and what else is ordered
@@ -22,7 +32,7 @@ OPEN_MAX = 128  # orders admitted and not ended: a day of quarter-hour schedules
 def reach(command: Command, static: Static) -> Limits:
     """The greatest power the order can ask for at this site."""
     if command.kind is ServiceKind.STOP:
-        return envelope.NOTHING
+        return NOTHING
     site, plate = static.site, static.nameplate or envelope.EVERYTHING
     most = Limits(min(site.charge_w, plate.charge_w), min(site.discharge_w, plate.discharge_w))
     return services.LAWS[command.kind].reach(command.parameters, most)
@@ -104,16 +114,16 @@ class Orders:
             command = order.command
             if order.state is CommandState.RUNNING:
                 self._store_end(_interrupted(order, now), now, "the gateway was restarted")
-            elif reason := services.problem(command) or envelope.lapsed(command, now):
+            elif reason := services.problem(command) or admission.lapsed(command, now):
                 never = Run(command, Term(0, 0), 0)
                 ended = ledger.delivery(never, now.mono_ms, _date_ms(now), CommandState.CUT_SHORT, ())
                 self._store_end(ended, now, reason)
             else:
-                self.add(command, envelope.term(command, now), reach(command, static))
+                self.add(command, admission.term(command, now), reach(command, static))
 
     def _begin(self, run: Run, static: Static) -> None:
         wanted, now = reach(run.command, static), self._clock.now()
-        if reason := envelope.too_much(wanted, static):
+        if reason := admission.too_much(wanted, static):
             self._end(run, CommandState.CUT_SHORT, (Cause.INVERTER,), reason)
             return
         self._runs[run.command.id] = replace(run, stage=Stage.BEGINNING, reach=wanted)

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from gateway.derate import Share, share
-from gateway.envelope import NOTHING, Bms, Memory, Moment, Reported
+from gateway.envelope import Bms, Memory, Moment, Reported
 from gateway.lease import Hand, Hold, Phase
-from gateway.model import Cause, Limits, Quantity, SetpointSpec
+from gateway.model import NOTHING, Cause, Limits, Quantity, SetpointSpec
 from gateway.plausible import Bound, Charge, Seen, rate_bp_per_h, voltage_bounds_mv
 from gateway.services import Inputs
 from gateway.site import Site, SiteLimits
@@ -168,4 +168,6 @@ def remember(memory: Memory, hold: Hold, view: View, before_ms: int) -> Memory:
         return replace(memory, changed_ms=hold.since_ms)
     flow_w = view.good(Quantity.BATTERY_POWER) or 0
     direction = 0 if abs(flow_w) <= FLOW_W else (1 if flow_w > 0 else -1)
-    return replace(memory, changed_ms=before_ms, rest_ms=view.now_ms, direction=direction)
+    # 5: it was let go in between: the ramp begins there
+    changed_ms = max(before_ms, hold.since_ms)
+    return replace(memory, changed_ms=changed_ms, rest_ms=view.now_ms, direction=direction)

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from gateway import envelope
+from gateway import admission, envelope
+from gateway.admission import Static
 from gateway.derate import Share
-from gateway.envelope import EVERYTHING, Bms, Memory, Moment, Outcome, Static
-from gateway.model import Cause, ClockTrust, Command, Limits, ServiceKind, Source, Stamp
+from gateway.envelope import EVERYTHING, Bms, Memory, Moment, Outcome
+from gateway.model import NOTHING, Cause, ClockTrust, Command, Limits, ServiceKind, Source, Stamp
 from gateway.site import SiteLimits
 
 SITE = SiteLimits(10_000, 8_000, 17_000, 5_000, 2_000)
@@ -30,9 +31,7 @@ def order(**changes: object) -> Command:
 
 
 def reason(command: Command, reach: Limits = REACH, static: Static = STATIC, now: Stamp = NOW, **more) -> str:
-    verdict = envelope.admit(
-        command, reach, static, now, known=more.get("known", False), recent=more.get("recent", 0)
-    )
+    verdict = admission.admit(command, reach, static, now, **{"known": False, "recent": 0, **more})
     assert verdict.admitted == (not verdict.reason)
     return verdict.reason
 
@@ -115,6 +114,7 @@ moments = st.builds(
     step_w=st.integers(1, 100),
     quantise=quantisers,
     halt=st.sampled_from([None, None, None, Cause.STOP]),
+    others=st.one_of(st.just(NOTHING), limits),
     derating=st.lists(shares, max_size=2).map(tuple),
 )
 memories = st.builds(
@@ -130,6 +130,7 @@ calm = st.builds(
     lambda m, soc, house: replace(
         m, nameplate=Limits(9_000, 9_000), bms=Bms((10**6,), (10**6,)), voltage_mv=50_000, soc_bp=soc,
         temperature_cc=2000, house_w=house, halt=None, derating=(), contract=EVERYTHING, quantise=lambda w: w,
+        others=NOTHING,
     ),
     moments,
     st.integers(0, 10_000),

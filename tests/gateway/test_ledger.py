@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import ledger
-from gateway.envelope import Term
+from gateway.admission import Term
 from gateway.ledger import Cycle, Run, Stage
 from gateway.model import Cause, Command, CommandState, Limits, ServiceKind, Source
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import ledger
-from gateway.envelope import Term
+from gateway.admission import Term
 from gateway.ledger import AT_DISPOSAL, Cycle, Run, Stage
 from gateway.model import UNKNOWN, Cause, Command, CommandState, Delivery, ServiceKind, Source
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import envelope
-from gateway.envelope import Static
+from gateway import admission
+from gateway.admission import Static
 from gateway.journal import Journal
 from gateway.ledger import Cycle
 from gateway.model import (
@@ -55,7 +55,7 @@ class Desk:
             {"power_w": power},
         )
         commands.insert(self.store.conn, command, Verdict(True))
-        self.orders.add(command, envelope.term(command, self.clock.now()), reach(command, STATIC))
+        self.orders.add(command, admission.term(command, self.clock.now()), reach(command, STATIC))
         return command
 
     def due(self, static=STATIC, may_begin=True):
@@ -306,7 +306,7 @@ def test_whatever_happens_each_order_runs_in_its_term_in_one_life_and_is_told_on
         if move[0] == "give":
             _, source, begin, length = move
             command = desk.give(len(terms), begin=begin, end=begin + length, source=source)
-            terms[command.id] = envelope.term(command, desk.clock.now())
+            terms[command.id] = admission.term(command, desk.clock.now())
         elif move[0] == "crash":
             told += desk.deliveries
             desk.clock.mono += move[1]

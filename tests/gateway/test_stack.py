@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import stack
-from gateway.envelope import EVERYTHING, Term
+from gateway.admission import Term
+from gateway.envelope import EVERYTHING
 from gateway.ledger import Run, Stage
 from gateway.model import Cause, Command, Limits, ServiceKind, Source
 from gateway.services import Inputs, complete

@@ -1,4 +1,4 @@
-"""The envelope: admission's reasons one by one, and that no order is admitted without an end."""
+"""Admission: its reasons one by one, and that no order is admitted without an end."""
 
 from dataclasses import replace
 
@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import envelope
-from gateway.envelope import EVERYTHING, Static
+from gateway import admission
+from gateway.admission import Static
+from gateway.envelope import EVERYTHING
 from gateway.model import ClockTrust, Limits, ServiceKind, Source
 from tests.gateway.envelope_bench import NOW, REACH, SITE, order, reason
 
@@ -42,6 +43,16 @@ def test_refusals_of_power_name_the_limit() -> None:
     assert "no inverter" in reason(order(), REACH, Static(SITE, None))
 
 
+def test_what_others_were_promised_counts_with_it() -> None:
+    fits, over = Limits(0, 5000), Limits(0, 5001)
+    assert reason(order(), promised=fits) == ""
+    assert "with what is promised to others for that time" in reason(order(), promised=over)
+    assert "site's limit of 8000" in reason(order(), promised=over)
+    assert reason(order(), promised=Limits(9000, 0)) == ""  # each way apart
+    assert "nameplate of 9000" in reason(order(), promised=Limits(9001, 0))
+    assert reason(order(kind=ServiceKind.STOP), promised=Limits(10**6, 10**6)) == ""
+
+
 @given(st.sampled_from(Source), st.booleans(), st.integers(0, 100))
 def test_invariant_11_a_known_id_is_refused_whatever_else(source: Source, stop: bool, recent: int) -> None:
     kind = ServiceKind.STOP if stop else ServiceKind.FIXED_POWER
@@ -71,7 +82,7 @@ def test_invariant_03_what_is_admitted_has_an_end(start: int, length: int, mono:
     now = replace(NOW, mono_ms=mono)
     command = order(not_before_ms=now.wall_ms + start, not_after_ms=now.wall_ms + start + length)
     if reason(command, now=now) == "":
-        term = envelope.term(command, now)
+        term = admission.term(command, now)
         assert mono <= term.begin_ms < term.end_ms
         assert term.end_ms - term.begin_ms <= SITE.duration_max_s * 1000
         assert term.end_ms - mono == command.not_after_ms - now.wall_ms
@@ -79,5 +90,5 @@ def test_invariant_03_what_is_admitted_has_an_end(start: int, length: int, mono:
 
 @given(st.sampled_from(ClockTrust), st.integers(-(10**12), 10**12))
 def test_invariant_08_a_stored_order_needs_a_sure_clock_and_its_time(trust: ClockTrust, ahead: int) -> None:
-    said = envelope.lapsed(order(not_after_ms=NOW.wall_ms + ahead), replace(NOW, trust=trust))
+    said = admission.lapsed(order(not_after_ms=NOW.wall_ms + ahead), replace(NOW, trust=trust))
     assert (said == "") == (trust is ClockTrust.TRUSTED and ahead > 0)
