@@ -181,6 +181,7 @@ class SetpointWriter:
         except DeviceRefused as error:
             raise LinkError(f"{self._device.name} refused the fallback: {error}") from error
         now_ms = self._clock.mono_ms()
+        self._lease = None  # 5: asked before, and from another power: control asks again, and ramps from here
         self._release_checked, self._checked_ms = False, now_ms
         self._change(phase=Phase.RELEASED, power_w=0, since_ms=now_ms, timer_s=0, ends_s=0)
 

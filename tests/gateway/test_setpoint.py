@@ -30,6 +30,11 @@ class Bench:
     def phase(self) -> Phase:
         return self.hand.hold.phase
 
+    async def ask(self, power_w: int) -> None:
+        """A power for a device that is in its fallback."""
+        await self.serve(0.5)
+        self.hand.desire(power_w, FOREVER)
+
     async def serve(self, seconds: float) -> None:
         """As the device task does: again after each LinkError."""
         try:
@@ -58,6 +63,9 @@ def test_the_fallback_comes_first_even_if_a_lease_waits() -> None:
         assert b.hand.quantise(500) == 0  # not reached yet: nothing can be held
         b.hand.desire(1000, FOREVER)
         await b.serve(2)
+        assert b.mock.done() == ["release"]  # what was decided before it is decided again
+        b.hand.desire(1000, FOREVER)
+        await b.serve(2)
         assert b.mock.done() == ["release", "arm", "write"]
         assert (b.phase, b.hand.hold.power_w, b.hand.hold.timer_s) == (Phase.HELD, 1000, 30)
         assert (b.hand.hold.writes, b.hand.hold.power_writes) == (3, 1)
@@ -81,7 +89,7 @@ def test_what_rests_does_not_keep_the_processor_busy(budgeted: bool) -> None:
 
         b.hand._step = counted
         if budgeted:
-            b.hand.desire(1000, FOREVER)  # and no grant to write it
+            await b.ask(1000)  # and no grant to write it
         await b.serve(100)
         assert b.phase is Phase.RELEASED
 
@@ -103,7 +111,7 @@ def test_only_the_newest_power_is_written() -> None:
 
 def test_a_link_error_forgets_the_lease_and_begins_at_the_fallback() -> None:
     async def script(b: Bench) -> None:
-        b.hand.desire(1000, FOREVER)
+        await b.ask(1000)
         await b.serve(2)
         b.mock.write_failure = link_lost()
         b.hand.desire(2000, FOREVER)
@@ -146,7 +154,7 @@ def test_a_refused_fallback_is_a_link_error() -> None:
 
 def test_a_timer_that_ran_out_while_we_were_away_is_no_foreign_write() -> None:
     async def script(b: Bench) -> None:
-        b.hand.desire(1000, FOREVER)
+        await b.ask(1000)
         await b.serve(2)
         await asyncio.sleep(40)  # nobody serves: the device reverts
         await b.serve(1)
@@ -159,7 +167,7 @@ def test_a_timer_that_ran_out_while_we_were_away_is_no_foreign_write() -> None:
 def test_a_latched_fault_takes_no_desire() -> None:
     async def script(b: Bench) -> None:
         b.mock.arms = False
-        b.hand.desire(1000, FOREVER)
+        await b.ask(1000)
         await b.serve(2)
         assert b.hand.hold.fault
         assert b.phase is Phase.RELEASED  # made safe
@@ -176,7 +184,7 @@ def test_a_budgeted_device_waits_for_its_grant() -> None:
     )
 
     async def script(b: Bench) -> None:
-        b.hand.desire(1000, FOREVER)
+        await b.ask(1000)
         await b.serve(3)
         assert b.mock.done() == ["release"]
         assert b.hand.hold.allowance == -1
@@ -192,7 +200,7 @@ def test_a_latching_device_without_a_timer_is_written_without_arming() -> None:
     spec = replace(SPEC, command_class=CommandClass.LATCHING, timeout_s=0, refresh_s=0)
 
     async def script(b: Bench) -> None:
-        b.hand.desire(1000, FOREVER)
+        await b.ask(1000)
         await b.serve(60)
         assert b.mock.done() == ["release", "write"]
 
@@ -202,7 +210,7 @@ def test_a_latching_device_without_a_timer_is_written_without_arming() -> None:
 def test_a_timer_that_did_not_start_is_a_fault_of_a_self_expiring_device() -> None:
     async def script(b: Bench) -> None:
         b.mock.arms = False
-        b.hand.desire(1000, FOREVER)
+        await b.ask(1000)
         await b.serve(60)
         assert b.hand.hold.fault == "the reversion timer of inverter did not start"
         assert (b.phase, b.hand.hold.timer_s, b.mock.writes) == (Phase.RELEASED, 0, [])
@@ -218,7 +226,7 @@ def test_a_watchdog_that_tells_no_timer_is_served_by_the_time_that_is_known(
 ) -> None:
     async def script(b: Bench) -> None:
         b.mock.arms = False  # nothing to read: arm and read_back say 0
-        b.hand.desire(1000, FOREVER)
+        await b.ask(1000)
         await b.serve(60)
         assert not b.hand.hold.fault
         assert (b.phase, b.hand.hold.power_w, b.hand.hold.timer_s) == (Phase.HELD, 1000, timer_s)
@@ -240,7 +248,7 @@ def test_a_watchdog_that_tells_its_timer_is_believed() -> None:
             return await arm(min(timeout_s, 9))  # the most that this device allows
 
         b.mock.arm = shorter
-        b.hand.desire(1000, FOREVER)
+        await b.ask(1000)
         await b.serve(30)
         assert (b.phase, b.hand.hold.timer_s, b.hand.hold.fault) == (Phase.HELD, 9, "")
         assert b.hand.hold.ends_s == 9
@@ -278,7 +286,7 @@ def test_fallback_says_when_it_failed() -> None:
 
 def test_lost_is_unknown_until_reached_again() -> None:
     async def script(b: Bench) -> None:
-        b.hand.desire(1000, FOREVER)
+        await b.ask(1000)
         await b.serve(2)
         b.hand.lost()
         assert (b.phase, b.hand.hold.online) == (Phase.UNKNOWN, False)

@@ -7,30 +7,12 @@ import asyncio
 import pytest
 
 from tests.sim.loop import run
-from tests.sim.rigged import SUNSPEC, Rigged
+from tests.sim.rigged import Rigged
+from tests.sim.sites import SITES
 
 POWER_W = 1500
 FOR_S = 200  # longer than every timer of these devices but SolarEdge's
 SETTLE_S = 30
-HYBRID = '  inverter: {{profile: {profile}, link: "tcp://rig:502", unit: {unit}, poll: {poll}}}'
-
-
-METER = '\n  meter: {{profile: sunspec_meter, link: "tcp://meter:502", unit: 200, poll: {poll}}}'
-
-
-def inverter(profile, unit):
-    return HYBRID.replace("{profile}", profile).replace("{unit}", str(unit))
-
-
-SITES = {
-    "sunspec": SUNSPEC,
-    "sunspec_124": SUNSPEC,
-    "sunspec_hybrid": SUNSPEC,
-    "victron_gx": inverter("victron_gx", 227),
-    "huawei_luna2000": inverter("huawei_luna2000", 1),
-    "solaredge_storedge": inverter("solaredge_storedge", 1) + METER,
-    "sma_sunny_island": inverter("sma_sunny_island", 3) + METER,
-}
 
 
 @pytest.mark.parametrize("device", SITES)
