@@ -262,9 +262,7 @@ class Control:
             member.remember(views[member.name])
         self._release([m for m in self._members if m not in able], view)
         moments = {
-            m.name: sense.moment(
-                views[m.name], self._site, limits, m.hand, m.devices, bound, inputs.house_w, None
-            )
+            m.name: sense.moment(views[m.name], self._site, limits, m.hand, m.devices, bound, inputs.house_w)
             for m in able
         }
         target_w, causes = envelope.clipped(pile.target_w or 0, moments[able[0].name])

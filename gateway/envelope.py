@@ -64,7 +64,6 @@ class Moment:
     house_w: int | None  # load less pv, = grid + battery: what the grid would see without the battery
     step_w: int
     quantise: Callable[[int], int]
-    halt: Cause | None = None  # 3, 9: why nothing may flow, whatever the limits
     others: Limits = NOTHING  # what the site's other batteries may be doing, each way at its worst
     derating: tuple[Share, ...] = ()  # what its temperature and cells leave of the battery's power
 
@@ -149,8 +148,6 @@ def _least(windows: tuple[Window, ...], causes: frozenset[Cause], most: Limits) 
 
 def _limits(moment: Moment, memory: Memory) -> Iterator[Window]:
     """1: every limit of the moment with its name; 2: an unknown one closes its direction."""
-    if moment.halt is not None:
-        yield moment.halt, NOTHING
     if moment.nameplate is None:
         yield Cause.STALE_LIMIT, NOTHING
     else:

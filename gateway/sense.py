@@ -10,7 +10,7 @@ from dataclasses import replace
 from gateway.derate import Share, share
 from gateway.envelope import Bms, Memory, Moment, Reported
 from gateway.lease import Hand, Hold, Phase
-from gateway.model import NOTHING, Cause, Limits, Quantity, SetpointSpec
+from gateway.model import NOTHING, Limits, Quantity, SetpointSpec
 from gateway.plausible import Bound, Charge, Seen, rate_bp_per_h, voltage_bounds_mv
 from gateway.services import Inputs
 from gateway.site import Site, SiteLimits
@@ -135,7 +135,7 @@ def believed(moment: Moment, doubts: Collection[Quantity]) -> Moment:
 
 def moment(
     own: View, site: Site, limits: SiteLimits, hand: Hand, devices: frozenset[str], reach: Limits,
-    house_w: int | None, halt: Cause | None,
+    house_w: int | None,
 ) -> Moment:  # fmt: skip
     """Everything one battery's decision depends on this cycle. `own` is the view of its `devices`, `limits`
     are the site's as they hold now."""
@@ -154,7 +154,6 @@ def moment(
         house_w=house_w,
         step_w=spec.step_w if spec else 1,
         quantise=hand.quantise,
-        halt=halt,
         derating=tuple(derating(own, site, devices)),
     )
 

@@ -113,7 +113,6 @@ moments = st.builds(
     house_w=st.one_of(st.none(), st.integers(-30_000, 30_000)),
     step_w=st.integers(1, 100),
     quantise=quantisers,
-    halt=st.sampled_from([None, None, None, Cause.STOP]),
     others=st.one_of(st.just(NOTHING), limits),
     derating=st.lists(shares, max_size=2).map(tuple),
 )
@@ -129,7 +128,7 @@ memories = st.builds(
 calm = st.builds(
     lambda m, soc, house: replace(
         m, nameplate=Limits(9_000, 9_000), bms=Bms((10**6,), (10**6,)), voltage_mv=50_000, soc_bp=soc,
-        temperature_cc=2000, house_w=house, halt=None, derating=(), contract=EVERYTHING, quantise=lambda w: w,
+        temperature_cc=2000, house_w=house, derating=(), contract=EVERYTHING, quantise=lambda w: w,
         others=NOTHING,
     ),
     moments,

@@ -44,7 +44,6 @@ def test_invariant_01_every_power_is_inside_every_limit(
         (min(bound(now.bms.discharge_w, 1_000_000, 10**8), default=10**9), discharge),
         (0 if house is None else max(0, max(0, site.import_w - house) - others.charge_w), charge),
         (0 if house is None else max(0, max(0, site.export_w + house) - others.discharge_w), discharge),
-        (0 if now.halt else 10**9, abs(power_w)),
         *((plate.charge_w * share.charge_bp // 10_000, charge) for share in now.derating),
         *((plate.discharge_w * share.discharge_bp // 10_000, discharge) for share in now.derating),
     ):
@@ -110,7 +109,6 @@ def test_each_limit_names_itself() -> None:
         ({"contract": Limits(0, 400)}, 3000, 400, Cause.CONTRACT),
         ({"house_w": -4000}, 3000, 1000, Cause.GRID),
         ({"house_w": 16_000}, -3000, -1000, Cause.GRID),
-        ({"halt": Cause.BUDGET}, 3000, 0, Cause.BUDGET),
         ({"quantise": lambda w: w // 100 * 100}, 3050, 3000, Cause.ROUNDING),
     ):
         site = {"site": replace(fast, export_w=20_000) if cause is not Cause.GRID else fast}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway import sense
 from gateway.envelope import EVERYTHING, Bms, Memory
 from gateway.lease import Hold, Phase
-from gateway.model import Cause, Limits, Point, Quality, Quantity, Sample
+from gateway.model import Limits, Point, Quality, Quantity, Sample
 from gateway.services import Inputs
 from gateway.site import Device
 from gateway.state import SiteState
@@ -52,9 +52,9 @@ def hold(phase=Phase.HELD, spec=SPEC, **more):
 ALL = frozenset({"inverter", "bms", "meter"})
 
 
-def moment(bench, hand, reach=EVERYTHING, house_w=None, halt=None, devices=ALL):
+def moment(bench, hand, reach=EVERYTHING, house_w=None, devices=ALL):
     own = bench.view.of(devices)
-    return sense.moment(own, bench.site, bench.site.limits, hand, devices, reach, house_w, halt)
+    return sense.moment(own, bench.site, bench.site.limits, hand, devices, reach, house_w)
 
 
 def test_the_house_is_what_the_grid_would_carry_without_the_battery():
@@ -133,11 +133,11 @@ def test_a_moment_holds_all_that_the_decision_depends_on():
     bench.say("bms", BATTERY_VOLTAGE=51_000, BATTERY_SOC=6000, BATTERY_TEMPERATURE=2150)
     bench.say("meter", GRID_POWER=700).say("inverter", BATTERY_POWER=300)
     hand = Hand(hold())
-    found = moment(bench, hand, Limits(0, 3000), 1000, Cause.BUDGET)
+    found = moment(bench, hand, Limits(0, 3000), 1000)
     assert (found.now_ms, found.cycle_ms, found.site) == (1_000_000, 1000, bench.site.limits)
     assert (found.nameplate, found.contract) == (Limits(10_000, 10_000), Limits(0, 3000))
     assert (found.voltage_mv, found.soc_bp, found.temperature_cc) == (51_000, 6000, 2150)
-    assert (found.house_w, found.step_w, found.halt) == (1000, 10, Cause.BUDGET)
+    assert (found.house_w, found.step_w) == (1000, 10)
     assert found.quantise(1234) == 1230
     assert found.temperature_expected
 
