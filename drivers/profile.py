@@ -37,6 +37,8 @@ Derated = Literal["battery_temperature_cc", "battery_cell_min_mv", "battery_cell
 
 
 Measuring = Literal["inverter", "battery", "meter"]  # the role of what is no relay
+Channel = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,16}$")]  # the name of a relay on its device
+ShedsWhen = Literal["pulled", "released"]
 
 
 class CurveModel(Strict):

@@ -45,6 +45,20 @@ class RegisterLink(Link, Protocol):
         ...
 
 
+class CoilLink(Link, Protocol):
+    """The bits of a Modbus-like link, in the same queue as its registers."""
+
+    async def read_bits(
+        self, unit: int, table: str, address: int, count: int, *, timeout_s: float
+    ) -> tuple[bool, ...]:
+        """`count` bits from `address` on. `table` is "coils" or "discrete"."""
+        ...
+
+    async def write_coil(self, unit: int, address: int, on: bool, *, timeout_s: float) -> None:
+        """Write one coil (FC 5) and check the echo."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class CanFrame:
     """A classic CAN data frame: 11-bit (or 29-bit when `extended`) id and up to 8 bytes."""

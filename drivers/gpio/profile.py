@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from drivers.gpio.driver import Contact, GpioTable, Relay
-from drivers.profile import ProfileBase, Strict
+from drivers.profile import Channel, ProfileBase, ShedsWhen, Strict
 
 Line = Annotated[int, Field(ge=0, le=1023, description="offset of the line on its chip")]
 
@@ -19,9 +19,7 @@ class RelayModel(Strict):
 
     line: Line
     active_low: bool = Field(default=False, description="the relay pulls when the line is low")
-    sheds_when: Literal["pulled", "released"] = Field(
-        default="pulled", description="in which state of the relay its load is off"
-    )
+    sheds_when: ShedsWhen = Field(default="pulled", description="in which state of the relay its load is off")
 
 
 class ContactModel(Strict):
@@ -39,9 +37,7 @@ class GpioProfile(ProfileBase):
 
     driver: Literal["gpio"]
     role: Literal["relay"]
-    relays: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]{1,16}$")], RelayModel] = Field(
-        default_factory=dict
-    )
+    relays: dict[Channel, RelayModel] = Field(default_factory=dict)
     contacts: dict[Literal["emergency_stop"], ContactModel] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -16,11 +16,14 @@ from typing import Protocol
 
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
-from drivers.modbus.plan import BLOCK_MAX, WRITE_MAX
+from drivers.modbus.plan import BITS_MAX, BLOCK_MAX, WRITE_MAX
 from gateway.errors import DeviceRefused, FrameError, LinkError
 
-READ_HOLDING, READ_INPUT, WRITE_SINGLE, WRITE_MULTIPLE = 3, 4, 6, 16
+READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT = 1, 2, 3, 4
+WRITE_COIL, WRITE_SINGLE, WRITE_MULTIPLE = 5, 6, 16
 TABLES: Mapping[str, int] = {"holding": READ_HOLDING, "input": READ_INPUT}
+BIT_TABLES: Mapping[str, int] = {"coils": READ_COILS, "discrete": READ_DISCRETE}
+COIL_ON = 0xFF00
 
 EXCEPTIONS: Mapping[int, str] = {
     1: "illegal function",
@@ -60,6 +63,16 @@ class RawReply(ModbusPDU):
         return self.__class__.__name__
 
 
+class _CoilsReply(RawReply):
+    function_code = READ_COILS
+    rtu_byte_count_pos = 2
+
+
+class _DiscreteReply(RawReply):
+    function_code = READ_DISCRETE
+    rtu_byte_count_pos = 2
+
+
 class _HoldingReply(RawReply):
     function_code = READ_HOLDING
     rtu_byte_count_pos = 2
@@ -68,6 +81,11 @@ class _HoldingReply(RawReply):
 class _InputReply(RawReply):
     function_code = READ_INPUT
     rtu_byte_count_pos = 2
+
+
+class _CoilReply(RawReply):
+    function_code = WRITE_COIL
+    rtu_frame_size = 8
 
 
 class _SingleReply(RawReply):
@@ -80,7 +98,15 @@ class _MultipleReply(RawReply):
     rtu_frame_size = 8
 
 
-_ASKED: tuple[type[RawReply], ...] = (_HoldingReply, _InputReply, _SingleReply, _MultipleReply)
+_ASKED: tuple[type[RawReply], ...] = (
+    _CoilsReply,
+    _DiscreteReply,
+    _HoldingReply,
+    _InputReply,
+    _CoilReply,
+    _SingleReply,
+    _MultipleReply,
+)
 # Every other function code, so that on TCP a foreign reply arrives here as such. Without a class the
 # library raises inside the event loop. On RTU it must not know them: it hunts for frames by known codes.
 _FOREIGN: tuple[type[RawReply], ...] = tuple(
@@ -97,13 +123,18 @@ def reply_classes(*, rtu: bool) -> tuple[type[RawReply], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a reply must match. `registers` are those written, empty for a read."""
+    """What a reply must match. `registers` are those written (of a coil: 0xFF00 or 0), empty for a read."""
 
     unit: int
     function: int
     address: int
     count: int
     registers: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of what a read brings."""
+        return -(-self.count // 8) if self.function in BIT_TABLES.values() else 2 * self.count
 
     def __str__(self) -> str:
         verb = "write" if self.registers else "read"
@@ -124,6 +155,23 @@ def ask_read(unit: int, table: str, address: int, count: int) -> Asked:
     return Asked(unit, TABLES[table], address, count)
 
 
+def ask_bits(unit: int, table: str, address: int, count: int) -> Asked:
+    """A checked read of coils or discrete inputs. ValueError: the caller's bug, not the device's."""
+    _check_place(unit, address, count, BITS_MAX)
+    return Asked(unit, BIT_TABLES[table], address, count)
+
+
+def ask_coil(unit: int, address: int, on: bool) -> Asked:
+    """A checked write of one coil. ValueError: the caller's bug, not the device's."""
+    _check_place(unit, address, 1, 1)
+    return Asked(unit, WRITE_COIL, address, 1, (COIL_ON if on else 0,))
+
+
+def bits(data: bytes, count: int) -> tuple[bool, ...]:
+    """The first `count` of packed bits, lowest first; what fills the last byte means nothing."""
+    return tuple(bool(data[n // 8] >> n % 8 & 1) for n in range(count))
+
+
 def ask_write(unit: int, address: int, registers: Sequence[int], *, single: bool) -> Asked:
     """A checked write request. ValueError: the caller's bug, not the device's."""
     _check_place(unit, address, len(registers), 1 if single else WRITE_MAX)
@@ -137,11 +185,11 @@ def _check_place(unit: int, address: int, count: int, most: int) -> None:
     if not 0 <= unit <= 255:
         raise ValueError(f"unit {unit} is not 0..255")
     if not 1 <= count <= most or not 0 <= address <= 0x10000 - count:
-        raise ValueError(f"{count} registers at {address} cannot be asked for (at most {most}, below 65536)")
+        raise ValueError(f"{count} values at {address} cannot be asked for (at most {most}, below 65536)")
 
 
 def check(asked: Asked, reply: Reply, transaction: int) -> bytes:
-    """The registers of a read (2 * count bytes), or b"" for a write whose echo is right.
+    """What a read brought (2 * count bytes, or packed bits), or b"" for a write whose echo is right.
 
     `transaction` is the id sent, 0 where the framing has none. Raises FrameError, DeviceRefused or
     NotNow as the module says.
@@ -156,7 +204,7 @@ def check(asked: Asked, reply: Reply, transaction: int) -> bytes:
         raise FrameError(f"{asked}: reply has function {reply.function_code}")
     if asked.registers:
         return _check_echo(asked, reply.data)
-    size, data = 2 * asked.count, reply.data
+    size, data = asked.size, reply.data
     if len(data) != size + 1 or data[0] != size:
         raise FrameError(f"{asked}: reply of {len(data) - 1} bytes, expected {size}")
     return data[1:]
@@ -170,7 +218,7 @@ def _exception(asked: Asked, function: int, code: int) -> LinkError:
 
 
 def _check_echo(asked: Asked, data: bytes) -> bytes:
-    second = asked.registers[0] if asked.function == WRITE_SINGLE else asked.count
+    second = asked.count if asked.function == WRITE_MULTIPLE else asked.registers[0]
     if data != _ECHO.pack(asked.address, second):
         raise FrameError(f"{asked}: echo {data[:8].hex()} does not match what was written")
     return b""

@@ -1,4 +1,4 @@
-"""RegisterLink over Modbus: one request at a time on a wire, a socket or a serial server.
+"""RegisterLink and CoilLink over Modbus: one request at a time on a wire, a socket or a serial server.
 
 It owns the connection, the queue, the pauses and the penalties. Whatever the unit ids, one request is
 outstanding; writes go before reads; a request is never sent twice; a unit that does not answer is refused
@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from drivers.modbus.exchange import UNREACHABLE, Asked, NotNow, ask_read, ask_write
+from drivers.modbus.exchange import UNREACHABLE, Asked, NotNow, ask_bits, ask_coil, ask_read, ask_write, bits
 from drivers.modbus.pacing import READ, WRITE, Backoff, Turns
 from drivers.modbus.session import REPLY_S_MAX, NoAnswer, NoFrame, Session
 from drivers.modbus.url import LinkUrl
@@ -44,7 +44,7 @@ class Counters:
 
 
 class ModbusLink:
-    """A RegisterLink (gateway.driver). `jitter` gives random numbers in 0..1."""
+    """A RegisterLink and CoilLink (gateway.driver). `jitter` gives random numbers in 0..1."""
 
     def __init__(self, where: LinkUrl, clock: Clock, jitter: Callable[[], float]) -> None:
         self.url = where.url
@@ -71,6 +71,16 @@ class ModbusLink:
     ) -> None:
         """See gateway.driver.RegisterLink. ValueError for a request no device could be asked."""
         await self._transact(ask_write(unit, address, registers, single=single), timeout_s, WRITE)
+
+    async def read_bits(
+        self, unit: int, table: str, address: int, count: int, *, timeout_s: float
+    ) -> tuple[bool, ...]:
+        """See gateway.driver.CoilLink. ValueError for a request no device could be asked."""
+        return bits(await self._transact(ask_bits(unit, table, address, count), timeout_s, READ), count)
+
+    async def write_coil(self, unit: int, address: int, on: bool, *, timeout_s: float) -> None:
+        """See gateway.driver.CoilLink. ValueError for a request no device could be asked."""
+        await self._transact(ask_coil(unit, address, on), timeout_s, WRITE)
 
     async def close(self) -> None:
         """End the connection; what is being asked fails, and so does everything after."""

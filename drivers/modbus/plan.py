@@ -12,6 +12,7 @@ from drivers.modbus.codec import Field
 
 BLOCK_MAX = 125  # registers in one reply: 253 byte PDU limit
 WRITE_MAX = 123  # registers in one FC 16
+BITS_MAX = 2000  # coils or discrete inputs in one reply
 # A register costs 2.3 ms at 9,600 baud, a request of its own about 25 ms: ten unread ones are cheaper.
 HOLE_MAX = 10
 

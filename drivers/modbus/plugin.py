@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from drivers.modbus.url import SCHEMES, parse
 from gateway.clock import Clock
-from gateway.driver import Driver, Plan, RegisterLink
+from gateway.driver import Driver, Plan
 from gateway.site import Device
 
 if TYPE_CHECKING:
     from drivers.modbus.link import ModbusLink
     from drivers.modbus.profile import ModbusProfile
-    from drivers.modbus.table import Table
+    from drivers.modbus.table import Board, Table
 
 
 def _quiet_library() -> None:
@@ -58,21 +58,29 @@ class ModbusPlugin:
         _quiet_library()
         return ModbusLink(where, clock, self.jitter)
 
-    def driver(self, device: Device, profile: "Table", link: RegisterLink, clock: Clock) -> Driver:
-        """An Actuator too, when the profile has a setpoint and the site lets the device be controlled."""
+    def driver(self, device: Device, profile: "Table | Board", link: "ModbusLink", clock: Clock) -> Driver:
+        """Switches of a relay board; else an Actuator too, when the profile has a setpoint and the site lets
+        the device be controlled."""
         from drivers.modbus.actuator import Commanded
+        from drivers.modbus.board import BoardDriver
         from drivers.modbus.driver import ModbusDriver
+        from drivers.modbus.table import Board
 
+        if isinstance(profile, Board):
+            return BoardDriver(device, profile, link, clock)
         polls = ModbusDriver(device, profile, link, clock)
         if profile.setpoint is None or not device.control:
             return polls
         return Commanded(device, profile, profile.setpoint, link, polls)
 
-    def plan(self, device: Device, profile: "Table") -> Plan:
+    def plan(self, device: Device, profile: "Table | Board") -> Plan:
         """Requests and bus time of one poll. ConfigError when the device's link URL is not usable."""
-        from drivers.modbus.driver import offline
+        from drivers.modbus import board, driver
+        from drivers.modbus.table import Board
 
-        return offline(device, profile)
+        return (
+            board.offline(device, profile) if isinstance(profile, Board) else driver.offline(device, profile)
+        )
 
 
 PLUGIN = ModbusPlugin()

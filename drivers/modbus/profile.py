@@ -12,12 +12,12 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import InitErrorDetails
 
-from drivers.modbus import codec
+from drivers.modbus import codec, coils
 from drivers.modbus import table as tables
 from drivers.modbus.plan import HOLE_MAX, Forbidden
 from drivers.modbus.register import Address, Register, Unit, raise_all, wrong
 from drivers.modbus.setpoint import SetpointModel
-from drivers.profile import Measuring, ProfileBase, Strict
+from drivers.profile import Channel, ProfileBase, Strict
 from gateway.model import QUANTITIES, UNITS
 
 
@@ -77,21 +77,33 @@ class Text(Strict):
 
 
 class ModbusProfile(ProfileBase):
-    """A device as a table of registers."""
+    """A device as a table of registers; of the role relay, as coils and contacts instead."""
 
     driver: Literal["modbus"]
-    role: Measuring
     hole_max: Annotated[int, Field(ge=0, le=100)] = Field(
         default=HOLE_MAX,
         description="unread registers that one request may span; 0 for devices that refuse holes",
     )
     forbidden: tuple[ForbiddenModel, ...] = ()
     identity: dict[Literal["model", "serial", "firmware"], Text] = Field(default_factory=dict)
-    points: Annotated[dict[PointName, PointModel], Field(min_length=1)]
+    points: dict[PointName, PointModel] = Field(default_factory=dict)
     setpoint: SetpointModel | None = None
+    relays: dict[Channel, coils.RelayModel] = Field(default_factory=dict)
+    contacts: dict[coils.ContactName, coils.ContactModel] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _apart(self) -> Self:
+    def _fits_its_role(self) -> Self:
+        raise_all("Profile", self._of_a_board() if self.role == "relay" else self._of_registers())
+        return self
+
+    def _of_a_board(self) -> list[InitErrorDetails]:
+        problems = coils.problems(self.relays, self.contacts)
+        for name in ("points", "identity", "setpoint"):
+            if value := getattr(self, name):
+                problems.append(wrong((name,), "a relay has relays and contacts, nothing else", value))
+        return problems
+
+    def _of_registers(self) -> list[InitErrorDetails]:
         problems = _overlaps(self.points)
         for name, point in self.points.items():
             problems += self._forbidden(("points", name, "address"), point, codec.TYPES[point.type][1])
@@ -104,8 +116,12 @@ class ModbusProfile(ProfileBase):
             problems += self._forbidden(("identity", name, "address"), text, text.count)
         for over in self.unmeasured(self.points):
             problems.append(wrong(("derating", over), "this is none of the points", over))
-        raise_all("Profile", problems)
-        return self
+        for name in ("relays", "contacts"):
+            if value := getattr(self, name):
+                problems.append(wrong((name,), "only a device of the role relay has these", value))
+        if not self.points:
+            problems.append(wrong(("points",), "no points: there is nothing to read", {}))
+        return problems
 
     def _forbidden(
         self, at: tuple[str, ...], place: PointModel | Text, count: int
@@ -114,8 +130,17 @@ class ModbusProfile(ProfileBase):
             if bad.table == place.table and bad.first < place.address + count and bad.last >= place.address:
                 yield wrong(at, f"lies in the forbidden range {bad.first}..{bad.last}", place.address)
 
-    def table(self) -> tables.Table:
+    def table(self) -> tables.Table | tables.Board:
         """The plain form that the driver takes."""
+        if self.role == "relay":
+            return tables.Board(
+                self.vendor,
+                self.model,
+                self.proof,
+                self.enable,
+                coils.plain_relays(self.relays),
+                coils.plain_contacts(self.contacts),
+            )
         return tables.Table(
             self.vendor,
             self.model,

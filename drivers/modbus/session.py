@@ -15,7 +15,17 @@ from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
 
-from drivers.modbus.exchange import READ_HOLDING, READ_INPUT, WRITE_SINGLE, Asked, check, reply_classes
+from drivers.modbus.exchange import (
+    READ_COILS,
+    READ_DISCRETE,
+    READ_HOLDING,
+    READ_INPUT,
+    WRITE_COIL,
+    WRITE_SINGLE,
+    Asked,
+    check,
+    reply_classes,
+)
 from drivers.modbus.url import LinkUrl
 from gateway.errors import FrameError, LinkError
 
@@ -70,7 +80,7 @@ class Session:
         await asyncio.sleep(0)  # the transport closes its socket in the loop's next round
 
     async def request(self, asked: Asked, timeout_s: float) -> bytes:
-        """Send one request and check its reply; registers of a read, b"" of a write."""
+        """Send one request and check its reply; what a read brought, b"" of a write."""
         before = self.chunks_seen
         if self.lost:
             raise LinkError(f"{self._url.url}: connection lost before {asked}")
@@ -94,6 +104,12 @@ class Session:
             return self._client.read_holding_registers(asked.address, count=asked.count, device_id=asked.unit)
         if asked.function == READ_INPUT:
             return self._client.read_input_registers(asked.address, count=asked.count, device_id=asked.unit)
+        if asked.function == READ_COILS:
+            return self._client.read_coils(asked.address, count=asked.count, device_id=asked.unit)
+        if asked.function == READ_DISCRETE:
+            return self._client.read_discrete_inputs(asked.address, count=asked.count, device_id=asked.unit)
+        if asked.function == WRITE_COIL:
+            return self._client.write_coil(asked.address, bool(asked.registers[0]), device_id=asked.unit)
         if asked.function == WRITE_SINGLE:
             return self._client.write_register(asked.address, asked.registers[0], device_id=asked.unit)
         return self._client.write_registers(asked.address, list(asked.registers), device_id=asked.unit)

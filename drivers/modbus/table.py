@@ -1,4 +1,4 @@
-"""A checked profile as the driver takes it: plain, frozen, picklable; drivers.modbus.profile makes it.
+"""A checked profile as its driver takes it: plain, frozen, picklable; drivers.modbus.profile makes it.
 
 Every value is a codec Field already, of the device's own unit id unless it names another. Nothing is checked
 here: that was done while the file was read, and what read it is not loaded beside a running site.
@@ -103,3 +103,34 @@ class Table:
     hole_max: int = HOLE_MAX
     identity: Mapping[str, Text] = field(default_factory=dict)
     setpoint: Setpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A coil; `off_pulled`: its load is off while the coil is on."""
+
+    channel: str
+    coil: int
+    off_pulled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A bit of the table "discrete" or "coils"; `active_open`: it counts as 1 while the bit is 0."""
+
+    name: str
+    address: int
+    table: str = "discrete"
+    active_open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One relay board: nothing is measured, loads are switched and contacts read."""
+
+    vendor: str
+    model: str
+    proof: str
+    enable: str
+    relays: tuple[Relay, ...] = ()
+    contacts: tuple[Contact, ...] = ()

@@ -25,10 +25,13 @@ async def link_to(wire: Wire, jitter: Callable[[], float] = lambda: 1.0) -> Asyn
 
 
 def memory(request: bytes) -> bytes:
-    """What an honest device replies: register n holds n. Request without its framing."""
+    """What an honest device replies: register n holds n, odd bits are on. `request` without its framing."""
     function, address, count = struct.unpack(">BHH", request[:5])
     if function in (3, 4):
         return registers(function, *range(address, address + count))
+    if function in (1, 2):
+        packed = sum((address + n & 1) << n for n in range(count))
+        return bytes((function, -(-count // 8))) + packed.to_bytes(-(-count // 8), "little")
     return request[:5]
 
 

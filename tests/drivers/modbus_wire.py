@@ -61,7 +61,7 @@ def _length(buffer: bytes, framed: bool) -> int:
         return 0 if len(buffer) < 6 else int.from_bytes(buffer[4:6], "big") + 6
     if len(buffer) < 8:
         return 0
-    return 8 if buffer[1] in (3, 4, 6) else 9 + buffer[6]
+    return 8 if buffer[1] in (1, 2, 3, 4, 5, 6) else 9 + buffer[6]
 
 
 async def _serve(

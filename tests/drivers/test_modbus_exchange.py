@@ -13,8 +13,11 @@ from drivers.modbus.exchange import (
     Asked,
     NotNow,
     RawReply,
+    ask_bits,
+    ask_coil,
     ask_read,
     ask_write,
+    bits,
     check,
     reply_classes,
 )
@@ -43,6 +46,14 @@ ASKED = st.one_of(
         st.lists(st.integers(0, 65535), min_size=1, max_size=123),
     ),
     st.builds(
+        ask_bits,
+        st.integers(0, 255),
+        st.sampled_from(["coils", "discrete"]),
+        st.integers(0, 63000),
+        st.integers(1, 2000),
+    ),
+    st.builds(ask_coil, st.integers(0, 255), st.integers(0, 65535), st.booleans()),
+    st.builds(
         lambda u, a, r: ask_write(u, a, [r], single=True),
         st.integers(0, 255),
         st.integers(0, 65535),
@@ -51,10 +62,14 @@ ASKED = st.one_of(
 )
 
 
+def size(asked: Asked) -> int:
+    return (asked.count + 7) // 8 if asked.function in (1, 2) else 2 * asked.count
+
+
 def right_answer(asked: Asked, fill: int) -> bytes:
     if not asked.registers:
-        return bytes([2 * asked.count]) + bytes([fill]) * (2 * asked.count)
-    return struct.pack(">HH", asked.address, asked.registers[0] if asked.function == 6 else asked.count)
+        return bytes([size(asked)]) + bytes([fill]) * size(asked)
+    return struct.pack(">HH", asked.address, asked.count if asked.function == 16 else asked.registers[0])
 
 
 @given(ASKED, st.integers(0, 255), st.integers(0, 65535))
@@ -67,7 +82,11 @@ def test_the_right_answer_is_believed(asked: Asked, fill: int, tid: int) -> None
 @given(ASKED, st.binary(max_size=300), st.integers(0, 127), st.integers(0, 255), st.integers(0, 65535))
 def test_nothing_else_ever_is(asked: Asked, data: bytes, function: int, unit: int, tid: int) -> None:
     right = function == asked.function and unit == asked.unit and tid == 7
-    if right and (data == right_answer(asked, 0) if asked.registers else len(data) == 2 * asked.count + 1):
+    if right and (
+        data == right_answer(asked, 0)
+        if asked.registers
+        else data[:1] == bytes([size(asked)]) == bytes([len(data) - 1 & 0xFF])
+    ):
         return
     with pytest.raises(FrameError):
         check(asked, reply(function, data, unit, tid), 7)
@@ -105,4 +124,26 @@ def test_the_library_s_own_reply_classes_are_not_believed() -> None:
 
 def test_tcp_knows_every_function_and_rtu_only_what_is_asked() -> None:
     assert {c.function_code for c in reply_classes(rtu=False)} == set(range(0x81))
-    assert {c.function_code for c in reply_classes(rtu=True)} == {3, 4, 6, 16}
+    assert {c.function_code for c in reply_classes(rtu=True)} == {1, 2, 3, 4, 5, 6, 16}
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=2000), st.integers(0, 127))
+def test_bits_come_lowest_first_and_the_filling_means_nothing(on: list[bool], filling: int) -> None:
+    packed = sum(bit << n for n, bit in enumerate(on)) | filling << len(on)
+    size = (len(on) + 7) // 8
+    assert bits((packed & (1 << 8 * size) - 1).to_bytes(size, "little"), len(on)) == tuple(on)
+
+
+@pytest.mark.parametrize(("on", "sent"), [(True, 0xFF00), (False, 0)])
+def test_a_coil_echoed_the_other_way_round_is_not_written(on: bool, sent: int) -> None:
+    asked = ask_coil(1, 9, on)
+    assert check(asked, reply(5, struct.pack(">HH", 9, sent)), 7) == b""
+    for echo in ((9, sent ^ 0xFF00), (8, sent), (9, 1)):
+        with pytest.raises(FrameError, match="echo"):
+            check(asked, reply(5, struct.pack(">HH", *echo)), 7)
+
+
+@pytest.mark.parametrize(("address", "count"), [(0, 0), (0, 2001), (65535, 2), (-1, 1)])
+def test_no_device_is_asked_for_bits_beyond_the_protocol(address: int, count: int) -> None:
+    with pytest.raises(ValueError, match="cannot be asked"):
+        ask_bits(1, "coils", address, count)

@@ -9,13 +9,17 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+import yaml
 from rig import libmodbus
 
 from drivers.modbus import PLUGIN
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.profile import ModbusProfile
+from drivers.modbus.table import Board, Relay
 from gateway.clock import SystemClock
+from gateway.driver import Switches
 from gateway.errors import DeviceRefused
+from gateway.relay import RelayWriter
 from gateway.site import Device
 from tests.tools import missing
 
@@ -145,3 +149,59 @@ async def test_a_profile_against_it(peer: Path, scheme: str) -> None:
         "grid_frequency_mhz": (2985, 0),
         "beyond_count": (0, 3),
     }
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "rtu"])
+async def test_bits_of_every_length(peer: Path, scheme: str) -> None:
+    async with linked(peer, scheme) as link:
+        for count in (1, 7, 8, 9, 16, 1999, 2000):
+            coils = await link.read_bits(1, "coils", 10, count, timeout_s=2)
+            assert coils == tuple((10 + n) % 3 == 0 for n in range(count))
+            inputs = await link.read_bits(1, "discrete", 10, count, timeout_s=2)
+            assert inputs == tuple((10 + n) % 5 == 0 for n in range(count))
+        for beyond in (
+            link.read_bits(1, "coils", 2099, 2, timeout_s=1),
+            link.write_coil(1, 2100, True, timeout_s=1),
+        ):
+            with pytest.raises(DeviceRefused) as refused:
+                await beyond
+            assert refused.value.code == 2
+        assert link.counters.frame_errors == link.counters.timeouts == 0
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "rtu"])
+async def test_a_relay_board_sheds_and_restores(peer: Path, scheme: str) -> None:
+    text = (PLUGIN.profiles / "waveshare_relay_8ch.yaml").read_text("utf-8")
+    board = ModbusProfile.model_validate(yaml.safe_load(text)).table()
+    async with linked(peer, scheme) as link:
+        device = Device("board", "waveshare_relay_8ch", "modbus", "relay", link.url, board)
+        driver = PLUGIN.driver(device, board, link, SystemClock())
+        assert isinstance(driver, Switches)
+        await driver.connect()
+        # as it was: coils 0, 3 and 6 are on, so these loads are off
+        assert [c for c, on in (await driver.switched()).items() if not on] == ["1", "4", "7"]
+        for channel in "147":
+            await driver.switch(channel, True)
+        await driver.switch("2", False)
+        assert await driver.switched() == {c: c != "2" for c in "12345678"}
+        assert (await driver.read()).values == (1, 0, 1, 1, 1, 1, 1, 1)
+        assert await link.read_bits(1, "coils", 0, 10, timeout_s=1) == (False, True) + (False,) * 7 + (True,)
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "rtu"])
+async def test_a_relay_writer_keeps_a_board_as_its_lease_says(peer: Path, scheme: str) -> None:
+    board = Board("libmodbus", "peer", "simulated", "", (Relay("a", 0), Relay("b", 1, off_pulled=False)))
+    async with linked(peer, scheme) as link:
+        device = Device("board", "own", "modbus", "relay", link.url, board, poll_ms=50)
+        driver = PLUGIN.driver(device, board, link, SystemClock())
+        assert isinstance(driver, Switches)
+        writer = RelayWriter(device, driver, SystemClock())
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            serving = group.create_task(writer.serve())
+            for off in (frozenset("ab"), frozenset("b"), frozenset[str]()):
+                writer.desire(off, SystemClock().mono_ms() + 60_000)
+                while writer.hold.off != off:
+                    await asyncio.sleep(0.01)
+                coils = await link.read_bits(1, "coils", 0, 2, timeout_s=1)
+                assert coils == ("a" in off, "b" not in off)
+            serving.cancel()

@@ -81,6 +81,49 @@ async def test_a_wrong_write_echo_is_a_frame_error(scheme: str, name: str, singl
             await link.write(1, 10, [5] if single else [5, 6], timeout_s=T, single=single)
 
 
+@pytest.mark.parametrize("scheme", ["tcp", "rtu"])
+async def test_bits_are_read_and_a_coil_written(scheme: str) -> None:
+    script = honest_tcp if scheme == "tcp" else honest_rtu
+    async with (tcp_wire if scheme == "tcp" else pty_wire)(script) as wire, link_to(wire) as link:
+        assert await link.read_bits(1, "coils", 7, 10, timeout_s=T) == (True, False) * 5
+        assert await link.read_bits(1, "discrete", 8, 1, timeout_s=T) == (False,)
+        await link.write_coil(1, 3, True, timeout_s=T)
+        await link.write_coil(1, 3, False, timeout_s=T)
+    pdu = [r[7:] if scheme == "tcp" else r[1:-2] for r in wire.requests]
+    assert pdu == [
+        bytes.fromhex("010007000a"),
+        bytes.fromhex("0200080001"),
+        bytes.fromhex("050003ff00"),
+        bytes.fromhex("0500030000"),
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "rtu"])
+@pytest.mark.parametrize(
+    "pdu",
+    [
+        pytest.param(bytes([1, 1, 0]), id="fewer bits"),
+        pytest.param(bytes([1, 3, 0, 0, 0]), id="more bits"),
+        pytest.param(bytes([2, 2, 0, 0]), id="another function"),
+        pytest.param(bytes([5, 0, 0, 0, 0]), id="a write's echo"),
+        pytest.param(bytes([0x82, 2]), id="exception of another function"),
+    ],
+)
+async def test_bits_that_do_not_match_are_a_frame_error(scheme: str, pdu: bytes) -> None:
+    async with _wire(scheme, pdu) as wire, link_to(wire) as link:
+        with pytest.raises(FrameError):
+            await link.read_bits(1, "coils", 0, 16, timeout_s=T)
+        assert link.counters.frame_errors == 1
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "rtu"])
+@pytest.mark.parametrize("pdu", [b"\x05\0\x03\0\0", b"\x05\0\x04\xff\0", b"\x06\0\x03\xff\0"])
+async def test_a_coil_with_a_wrong_echo_is_a_frame_error(scheme: str, pdu: bytes) -> None:
+    async with _wire(scheme, pdu) as wire, link_to(wire) as link:
+        with pytest.raises(FrameError):
+            await link.write_coil(1, 3, True, timeout_s=T)
+
+
 def _wire(scheme: str, pdu: bytes):
     if scheme == "tcp":
         return tcp_wire(lambda request: [mbap(request, pdu)])

@@ -197,7 +197,7 @@ U16 = {"address": 12, "type": "u16"}
             "polled fast",
         ),
         ("identity", {"serial": {"address": 65530, "count": 7}}, "identity/serial/count", "ends past 65535"),
-        ("points", {}, "points", "at least 1"),
+        ("points", {}, "points", "there is nothing to read"),
         ("forbidden", [{"first": 12, "last": 12}], "points/b_w/address", "forbidden"),
         ("forbidden", [{"first": 9, "last": 8}], "forbidden/0/last", "before first"),
         ("setpoint/refresh_s", 21, "setpoint/refresh_s", "third"),

@@ -96,9 +96,9 @@ def test_a_curve_over_what_the_profile_does_not_read_is_refused() -> None:
     assert "this is none of the points" in refused.value.problems[0].message
 
 
-def test_only_pins_are_relays() -> None:
+def test_only_pins_and_coils_are_relays() -> None:
     refused = "must be 'inverter', 'battery' or 'meter', not 'relay'"
     assert refused in problem(lambda d: d.update(role="relay"))
     for kind, plugin in find_plugins().items():
         role = plugin.profile_model.model_json_schema()["properties"]["role"]
-        assert ("relay" in str(role)) == (kind == "gpio")
+        assert ("relay" in str(role)) == (kind in ("gpio", "modbus"))

@@ -209,8 +209,16 @@ loads:
 """
 
 
-def test_loads_hang_on_relays(tmp_path):
-    (tmp_path / "site.yaml").write_text(LOADS)
+@pytest.mark.parametrize(
+    "relays",
+    [
+        '{profile: gpio_relays, link: "gpio:///dev/gpiochip0"}',
+        '{profile: waveshare_relay_8ch, link: "rtu:///dev/ttyUSB0?baud=9600"}',
+    ],
+)
+def test_loads_hang_on_relays(tmp_path, relays):
+    first, _, rest = LOADS.partition("  pins: ")
+    (tmp_path / "site.yaml").write_text(f"{first}  pins: {relays}\n{rest.partition(chr(10))[2]}")
     (boiler,) = config.load(tmp_path / "site.yaml").loads
     assert (boiler.device, boiler.channel, boiler.power_w, boiler.priority) == ("pins", "1", 2000, 2)
     assert (boiler.min_on_ms, boiler.min_off_ms) == (300_000, 0)
