@@ -37,6 +37,12 @@ class Bench:
         except TimeoutError:
             return
 
+    async def ask(self, var: int, until_ms: int = FOREVER) -> None:
+        """As control does: each cycle, and so once more after the fallback that comes first."""
+        self.hand.desire_reactive(var, until_ms)
+        await asyncio.sleep(0.5)
+        self.hand.desire_reactive(var, until_ms)
+
     def done(self) -> list[str]:
         return self.mock.done(*VAR)
 
@@ -67,7 +73,7 @@ def test_nothing_is_written_until_something_is_asked() -> None:
 
 def test_the_fallback_first_then_the_timer_then_the_var() -> None:
     async def script(b: Bench) -> None:
-        b.hand.desire_reactive(-1_500, FOREVER)
+        await b.ask(-1_500)
         await asyncio.sleep(2)
         assert b.done() == ["release var", "arm var", "write var"]
         assert (b.hand.hold.phase, b.hand.hold.var) == (Phase.HELD, -1_500)
@@ -78,7 +84,7 @@ def test_the_fallback_first_then_the_timer_then_the_var() -> None:
 
 def test_it_is_refreshed_well_inside_the_devices_timer() -> None:
     async def script(b: Bench) -> None:
-        b.hand.desire_reactive(1_000, FOREVER)
+        await b.ask(1_000)
         await asyncio.sleep(100)
         moments = [ms for ms, what, _ in b.mock.log if what == "write var"]
         gaps = [after - before for before, after in pairwise(moments)]
@@ -89,7 +95,7 @@ def test_it_is_refreshed_well_inside_the_devices_timer() -> None:
 
 def test_a_lease_that_nobody_renews_ends_by_itself() -> None:
     async def script(b: Bench) -> None:
-        b.hand.desire_reactive(1_000, b.clock.mono_ms() + 3_000)
+        await b.ask(1_000, b.clock.mono_ms() + 3_000)
         await asyncio.sleep(2)
         assert b.mock.var_now() == 1_000
         await asyncio.sleep(2)
@@ -102,13 +108,13 @@ def test_a_lease_that_nobody_renews_ends_by_itself() -> None:
 def test_a_timer_that_does_not_start_is_a_latched_fault() -> None:
     async def script(b: Bench) -> None:
         b.mock.var_arms = False
-        b.hand.desire_reactive(1_000, FOREVER)
+        await b.ask(1_000)
         await asyncio.sleep(5)
         assert b.hand.hold.fault == "the reversion timer of the reactive power of inverter did not start"
         assert "write var" not in b.done() and b.done()[-1] == "release var"
         b.mock.var_arms = True
         b.hand.clear()
-        b.hand.desire_reactive(1_000, FOREVER)
+        await b.ask(1_000)
         await asyncio.sleep(5)
         assert b.mock.var_now() == 1_000 and b.hand.hold.fault == ""
 
@@ -118,7 +124,7 @@ def test_a_timer_that_does_not_start_is_a_latched_fault() -> None:
 def test_what_does_not_read_back_is_a_latched_fault() -> None:
     async def script(b: Bench) -> None:
         b.mock.var_takes = False
-        b.hand.desire_reactive(1_000, FOREVER)
+        await b.ask(1_000)
         await asyncio.sleep(10)
         assert "though 1000 var was written" in b.hand.hold.fault
         assert b.done()[-1] == "release var"
@@ -128,7 +134,7 @@ def test_what_does_not_read_back_is_a_latched_fault() -> None:
 
 def test_one_step_beside_is_ours_two_are_somebody_elses() -> None:
     async def script(b: Bench) -> None:
-        b.hand.desire_reactive(1_000, FOREVER)
+        await b.ask(1_000)
         await asyncio.sleep(2)
         b.mock.var = 1_010
         await asyncio.sleep(2)
@@ -138,7 +144,7 @@ def test_one_step_beside_is_ours_two_are_somebody_elses() -> None:
         assert b.hand.hold.phase is Phase.YIELDED
         assert "somebody else controls the reactive power of inverter: it holds -700 var" in b.hand.hold.fault
         count = len(b.mock.log)
-        b.hand.desire_reactive(2_000, FOREVER)
+        await b.ask(2_000)
         await asyncio.sleep(15)
         assert len(b.mock.log) == count and b.mock.var_now() == -700
 
@@ -147,7 +153,7 @@ def test_one_step_beside_is_ours_two_are_somebody_elses() -> None:
 
 def test_a_link_error_forgets_the_lease_and_begins_at_the_fallback() -> None:
     async def script(b: Bench) -> None:
-        b.hand.desire_reactive(1_000, FOREVER)
+        await b.ask(1_000)
         await asyncio.sleep(2)
         b.mock.write_failure = link_lost()
         await asyncio.sleep(5)
@@ -161,11 +167,11 @@ def test_a_link_error_forgets_the_lease_and_begins_at_the_fallback() -> None:
 
 def test_the_daemons_end_writes_the_fallback() -> None:
     async def script(b: Bench) -> None:
-        b.hand.desire_reactive(1_000, FOREVER)
+        await b.ask(1_000)
         await asyncio.sleep(2)
         assert await b.hand.fallback(5)
         assert b.mock.var_now() == 0 and b.done()[-1] == "release var"
-        b.hand.desire_reactive(1_000, FOREVER)
+        await b.ask(1_000)
         await asyncio.sleep(5)
         assert b.mock.var_now() == 0
 
@@ -174,7 +180,7 @@ def test_the_daemons_end_writes_the_fallback() -> None:
 
 def test_a_device_without_it_is_never_asked() -> None:
     async def script(b: Bench) -> None:
-        b.hand.desire_reactive(1_000, FOREVER)
+        await b.ask(1_000)
         await asyncio.sleep(50)
         assert b.mock.log == [] and not b.hand.hold.online
 
@@ -184,7 +190,7 @@ def test_a_device_without_it_is_never_asked() -> None:
 def test_a_lost_device_takes_no_lease() -> None:
     async def script(b: Bench) -> None:
         b.hand.lost()
-        b.hand.desire_reactive(1_000, FOREVER)
+        await b.ask(1_000)
         await asyncio.sleep(5)
         assert b.mock.log == [] and not b.hand.hold.online
 
