@@ -36,6 +36,8 @@ class SetpointWriter:
         self._released = asyncio.Event()
         self._serving = self._closed = False
         self._armed = False
+        self._arming_ms: int | None = None  # since when the device's timer was asked for and does not run
+        self._arm_again_ms = 0
         self._refreshed_ms = self._checked_ms = 0
         self._doubt_ms: int | None = None  # since when a write has not been seen to hold
         self._timer_seen = False
@@ -90,23 +92,27 @@ class SetpointWriter:
 
     def lost(self) -> None:
         """The device is gone: what it holds is not known until it is reached again."""
-        self._lease, self._armed = None, False
+        self._lease = None
+        self._disarm()
         foreign = self._hold.foreign
         self._change(online=False, phase=Phase.YIELDED if foreign else Phase.UNKNOWN, read_back=None)
 
     async def serve(self) -> None:
         """Serve the lease until cancelled; LinkError when an exchange failed: call again, or reconnect."""
         self._serving = True
-        self._change(online=True, spec=self._actuator.setpoint)
+        self._change(online=True)
         try:
             while not (self._closed and self._hold.phase is Phase.RELEASED):  # nothing more will be asked
                 self._kick.clear()
+                if self._hold.spec != self._spec:  # a device may tell its nameplate later than it connects
+                    self._change(spec=self._spec)
                 now_ms = self._clock.mono_ms()
                 if not await self._step(now_ms):
                     await self._wait(now_ms)
         except LinkError:
             # Whatever was under way, the way back begins at zero: control sees that and ramps again.
-            self._lease, self._armed = None, False
+            self._lease = None
+            self._disarm()
             if self._hold.phase is not Phase.YIELDED:
                 self._change(phase=Phase.UNKNOWN)
             raise
@@ -128,6 +134,8 @@ class SetpointWriter:
         due = [self._checked_ms + self._device.poll_ms, self._hold.since_ms + self._spec.settle_s * 1000]
         if self._lease is not None:
             due.append(self._lease[1])
+        if self._arming_ms is not None:
+            due.append(self._arm_again_ms)
         if (refresh_ms := self._refresh_ms()) and self._lease is not None:
             due.append(self._refreshed_ms + refresh_ms)
         return min((d for d in due if d > now_ms), default=now_ms + self._device.poll_ms)
@@ -138,6 +146,8 @@ class SetpointWriter:
             return False  # 14: not one write more
         if self._lease is not None and now_ms >= self._lease[1]:
             self._lease = None  # control did not renew it: it is over
+        if self._lease is None:
+            self._arming_ms = None  # given up: the next lease has its own time to arm in
         if self._lease is None or self._hold.phase is Phase.UNKNOWN:  # 8: the fallback comes first
             return await self._release_due(now_ms)
         changed = self._lease[0] != self._hold.power_w or self._hold.phase is Phase.RELEASED
@@ -174,7 +184,8 @@ class SetpointWriter:
         return True
 
     async def _write_release(self) -> None:
-        self._armed, self._doubt_ms = False, None
+        self._disarm()
+        self._doubt_ms = None
         self._count(power=False)
         try:
             await self._actuator.release()
@@ -193,9 +204,11 @@ class SetpointWriter:
             return True
         if self._spec.writes_per_day and self._hold.allowance < 1:
             return False  # 12: not on the durable count, not written
+        if self._arming_ms is not None and now_ms < self._arm_again_ms:
+            return False
         try:
             if not self._armed and not await self._arm():
-                return True
+                return bool(self._hold.fault)
             if self._lease is not None and self._clock.mono_ms() < self._lease[1]:  # exchanges took time
                 await self._write_power(self._lease[0])
         except DeviceRefused as error:  # a refused value is never tried again
@@ -208,14 +221,24 @@ class SetpointWriter:
             self._count(power=False)
             read_s = await self._actuator.arm(self._spec.timeout_s)
             if read_s <= 0 and self._spec.command_class is CommandClass.SELF_EXPIRING:
-                self._fault(f"the reversion timer of {self._device.name} did not start")
+                self._not_armed(self._clock.mono_ms())
                 return False
             # A watchdog served by writing has nothing to read: its time is the profile's, or measured.
             known = [s for s in (read_s or self._spec.timeout_s, self._device.timer_s) if s > 0]
             self._change(timer_s=min(known, default=0), ends_s=max(known, default=0))
             self._refreshed_ms = self._clock.mono_ms()
-        self._armed = True
+        self._armed, self._arming_ms = True, None
         return True
+
+    def _not_armed(self, now_ms: int) -> None:
+        """Some devices say only in their next cycle that it runs: asked again until they had settle_s."""
+        self._arming_ms = now_ms if self._arming_ms is None else self._arming_ms
+        self._arm_again_ms = now_ms + self._device.poll_ms
+        if now_ms - self._arming_ms >= self._spec.settle_s * 1000:
+            self._fault(f"the reversion timer of {self._device.name} did not start")
+
+    def _disarm(self) -> None:
+        self._armed, self._arming_ms = False, None
 
     async def _write_power(self, power_w: int) -> None:
         now_ms = self._clock.mono_ms()

@@ -16,6 +16,8 @@ from gateway.errors import LinkError
 from gateway.model import Points, Quality, ReadBack, Sample, SetpointSpec
 from gateway.site import Device
 
+NAMEPLATE_MS = 10_000  # between two looks for a nameplate that the device did not tell: it may only be asleep
+
 
 class Commanded:
     """gateway.driver.Driver and Actuator: a driver that polls, plus the profile's setpoint."""
@@ -35,6 +37,8 @@ class Commanded:
         self._limits = _reader(device, profile, [f for f in stated if isinstance(f, Field)])
         self._held = _reader(device, profile, _read_back_fields(model))
         self._timer = _reader(device, profile, [model.arm.timer] if model.arm else [])
+        self._said: dict[str, int] = {}  # nameplate, as far as the device told it
+        self._nameplate_due_ms = 0
 
     @property
     def points(self) -> Points:
@@ -43,13 +47,19 @@ class Commanded:
     async def connect(self) -> Mapping[str, str]:
         """As the polling driver, and learn the nameplate where a register says it. Unknown counts as 0."""
         found = await self._polls.connect()
-        said = await self._values(self._limits)
-        limits = {name: max(0, value or 0) for name, value in said.items()}
-        self.setpoint = spec(self._device, self._model, limits)
+        self._said = {}
+        await self._learn()
         return found
 
     async def read(self) -> Sample:
-        return await self._polls.read()
+        """As the polling driver, and look again now and then for a nameplate that is not known yet: that of a
+        battery asleep reads 0 or nothing."""
+        sample = await self._polls.read()
+        known = all(self._said.get(field.name) for field in self._limits.fields)
+        if not known and sample.stamp.mono_ms >= self._nameplate_due_ms:
+            self._nameplate_due_ms = sample.stamp.mono_ms + NAMEPLATE_MS
+            await self._learn()
+        return sample
 
     async def close(self) -> None:
         await self._polls.close()
@@ -92,6 +102,12 @@ class Commanded:
     async def release(self) -> None:
         """The revert sequence: the device's own control takes over."""
         await self._run(self._model.release, 0, 0)
+
+    async def _learn(self) -> None:
+        """The nameplate as the device says it now; what it says nothing of stays as it was said before."""
+        values = await self._values(self._limits)
+        self._said |= {name: max(0, value) for name, value in values.items() if value is not None}
+        self.setpoint = spec(self._device, self._model, self._said)
 
     async def _timer_s(self) -> int:
         return (await self._values(self._timer)).get("timer") or 0

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.modbus import PLUGIN
-from drivers.modbus.actuator import Commanded, describe, spec
+from drivers.modbus.actuator import NAMEPLATE_MS, Commanded, describe, spec
 from drivers.modbus.profile import ModbusProfile
 from drivers.modbus.table import Table
 from gateway.driver import Actuator
 from gateway.errors import LinkError
 from gateway.model import CommandClass, ReadBack
 from gateway.site import Device
-from tests.drivers.modbus_memory import Memory, made
+from tests.drivers.modbus_memory import HandClock, Memory, made
 
 
 def _write(address: int, value: int | str, **more: object) -> dict:
@@ -46,6 +46,9 @@ SETPOINT = {
     },
     "release": [_write(43, 0), _write(42, 0)],
 }
+
+
+NAMEPLATE = {"discharge_max": 50, "charge_max": 60}
 
 
 def profile(**setpoint: object) -> Table:
@@ -232,6 +235,66 @@ async def test_a_nameplate_in_a_register_is_known_after_connect(register: int, m
     assert (inverter.setpoint.charge_max_w, inverter.setpoint.discharge_max_w) == (3000, 0)
     assert await inverter.connect() == {"vendor": "V", "model": "M"}
     assert (inverter.setpoint.charge_max_w, inverter.setpoint.discharge_max_w) == (3000, most_w)
+
+
+@pytest.mark.parametrize("asleep", [0, 0xFFFF])
+async def test_the_nameplate_of_a_battery_that_slept_is_asked_again_now_and_then(asleep: int) -> None:
+    clock = HandClock()
+    inverter = made(profile(), link := Memory({(1, 50): asleep}), clock)
+    assert isinstance(inverter, Commanded)
+    await inverter.connect()
+    link.log.clear()
+    for _ in range(3 * NAMEPLATE_MS // 1000):
+        await inverter.read()
+        clock.ms += 1000
+    assert [entry[2] for entry in link.log].count(50) == 3
+    link.put(1, 50, 4600)
+    clock.ms += NAMEPLATE_MS
+    await inverter.read()
+    assert inverter.setpoint.discharge_max_w == 4600
+    link.log.clear()
+    link.put(1, 50, 0)
+    for _ in range(20):
+        await inverter.read()
+        clock.ms += NAMEPLATE_MS
+    assert {entry[2] for entry in link.log} == {10}, "known: not asked any more"
+    await inverter.connect()
+    assert inverter.setpoint.discharge_max_w == 0, "another session, perhaps another battery"
+
+
+async def test_a_half_that_is_asked_again_does_not_undo_the_other() -> None:
+    limits = {name: {"address": at, "type": "u16", "absent": [0xFFFF]} for name, at in NAMEPLATE.items()}
+    clock = HandClock()
+    inverter = made(profile(**limits), link := Memory({(1, 50): 4600, (1, 60): 0xFFFF}), clock)
+    assert isinstance(inverter, Commanded)
+    await inverter.connect()
+    for register, most_w in ((0xFFFF, 4600), (4000, 4000)):  # absent says nothing; a number is believed
+        clock.ms += NAMEPLATE_MS
+        link.put(1, 50, register)
+        await inverter.read()
+        assert (inverter.setpoint.discharge_max_w, inverter.setpoint.charge_max_w) == (most_w, 0)
+
+
+async def test_a_nameplate_that_cannot_be_asked_again_costs_a_poll_now_and_then() -> None:
+    class Dead(Memory):
+        dead = False
+
+        async def read(self, unit: int, table: str, address: int, *args: Any, **how: Any) -> bytes:
+            if self.dead and address == 50:
+                raise LinkError("no answer")
+            return await super().read(unit, table, address, *args, **how)
+
+    clock = HandClock()
+    inverter = made(profile(), link := Dead({}), clock)
+    await inverter.connect()
+    link.dead, failed = True, 0
+    for _ in range(2 * NAMEPLATE_MS // 1000):
+        clock.ms += 1000
+        try:
+            await inverter.read()
+        except LinkError:
+            failed += 1
+    assert failed == 2
 
 
 async def test_a_nameplate_between_two_watts_is_the_lower() -> None:

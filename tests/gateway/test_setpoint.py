@@ -168,7 +168,7 @@ def test_a_latched_fault_takes_no_desire() -> None:
     async def script(b: Bench) -> None:
         b.mock.arms = False
         await b.ask(1000)
-        await b.serve(2)
+        await b.serve(6)
         assert b.hand.hold.fault
         assert b.phase is Phase.RELEASED  # made safe
         b.hand.desire(500, FOREVER)
@@ -215,9 +215,69 @@ def test_a_timer_that_did_not_start_is_a_fault_of_a_self_expiring_device() -> No
         assert b.hand.hold.fault == "the reversion timer of inverter did not start"
         assert (b.phase, b.hand.hold.timer_s, b.mock.writes) == (Phase.RELEASED, 0, [])
         assert b.hand.hold.ends_s == 0
-        assert b.mock.done() == ["release", "arm", "release"], "asked once, and then left alone"
+        asked = [ms for ms, what, _ in b.mock.log if what == "arm"]
+        assert b.mock.done() == ["release", *["arm"] * len(asked), "release"], "and then left alone"
+        assert SPEC.settle_s * 1000 <= asked[-1] - asked[0] <= (SPEC.settle_s + 1) * 1000
+        assert min(later - earlier for earlier, later in pairwise(asked)) >= DEVICE.poll_ms
 
     bench(script)
+
+
+def test_a_timer_without_time_to_settle_is_a_fault_at_once() -> None:
+    async def script(b: Bench) -> None:
+        b.mock.arms = False
+        await b.ask(1000)
+        await b.serve(60)
+        assert b.hand.hold.fault
+        assert b.mock.done() == ["release", "arm", "release"]
+
+    bench(script, spec=replace(SPEC, settle_s=0))
+
+
+def test_a_timer_that_shows_late_is_waited_for_at_the_pace_of_polls() -> None:
+    async def script(b: Bench) -> None:
+        b.mock.arms = False
+        async with asyncio.TaskGroup() as group:
+            await b.ask(1000)
+            serving = group.create_task(b.serve(5))
+            for more_w in range(10, 210, 10):  # control changes its mind: no reason to ask more often
+                await asyncio.sleep(0.1)
+                b.hand.desire(1000 + more_w, FOREVER)
+            assert b.mock.writes == []
+            b.mock.arms = True
+            await serving
+        assert (b.phase, b.hand.hold.power_w, b.hand.hold.fault) == (Phase.HELD, 1200, "")
+        assert b.mock.done() == ["release", "arm", "arm", "arm", "write"]
+
+    bench(script)
+
+
+def test_each_lease_has_its_own_time_to_arm_in() -> None:
+    async def script(b: Bench) -> None:
+        b.mock.arms = False
+        for _ in range(4):  # longer than settle_s, all together
+            b.hand.desire(1000, b.clock.mono_ms() + 2000)
+            await b.serve(5)
+            assert not b.hand.hold.fault
+            assert b.phase is Phase.RELEASED
+
+    bench(script)
+
+
+def test_a_nameplate_that_is_told_later_is_known_within_a_poll() -> None:
+    async def script(b: Bench) -> None:
+        await b.serve(1)
+        assert b.hand.hold.spec is not None and b.hand.hold.spec.charge_max_w == 0
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(b.serve(5))
+            await asyncio.sleep(2)
+            b.mock.setpoint = SPEC
+            await asyncio.sleep(DEVICE.poll_ms / 1000 + 0.1)
+            assert b.hand.hold.spec == SPEC
+            assert b.mock.done() == ["release"], "nothing is written for that"
+            await serving
+
+    bench(script, spec=replace(SPEC, charge_max_w=0, discharge_max_w=0))
 
 
 @pytest.mark.parametrize(("measured_s", "timer_s"), [(0, 30), (12, 12), (90, 30)])
