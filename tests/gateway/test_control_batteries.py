@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.model import Cause, CommandClass, CommandState, Quantity, ServiceKind, Source
 from tests.sim.fleet import LIMITS, A, B, Fleet, play
-from tests.sim.mocks import SPEC, link_lost
+from tests.sim.mocks import SPEC, MockInverter, link_lost
 
 TIGHT = replace(LIMITS, charge_w=6000, discharge_w=6000, ramp_w_per_s=20_000)
 
@@ -259,7 +259,9 @@ def test_invariant_05_the_ramp_is_kept_by_the_sum() -> None:
 
 events = st.lists(
     st.tuples(
-        st.sampled_from(["order", "current", "soc", "lose", "find", "house", "capacity"]),
+        st.sampled_from(
+            ["order", "current", "soc", "lose", "find", "house", "capacity", "slow", "mute", "shared", "stop"]
+        ),
         st.sampled_from([A, B]),
         st.integers(-12_000, 12_000),
         st.integers(1, 15),
@@ -269,8 +271,21 @@ events = st.lists(
 )
 
 
+def mutable(inverter: MockInverter) -> None:
+    """Once `mute` is set, what is written arrives and its answer does not."""
+    arrived = inverter.write_power
+    inverter.mute = False
+
+    async def write_power(power_w: int) -> None:
+        await arrived(power_w)
+        if inverter.mute:
+            raise link_lost()
+
+    inverter.write_power = write_power
+
+
 @given(events, st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_invariant_01_at_no_write_are_all_together_beyond_a_limit(
     history: list[tuple[str, str, int, int]], latching: bool
 ) -> None:
@@ -281,10 +296,22 @@ def test_invariant_01_at_no_write_are_all_together_beyond_a_limit(
     limits = replace(LIMITS, charge_w=7000, discharge_w=6000)
 
     async def script(f: Fleet) -> None:
+        for inverter in f.inverters.values():
+            mutable(inverter)
         for what, name, figure, seconds in history:
             inverter, bms = f.inverters[name], f.bms[name]
-            if what == "order":
-                await f.control.submit(f.order(max(-7000, min(6000, figure)), 40))
+            if what in ("order", "shared"):
+                power_w = max(-7000, min(6000, figure))
+                shared, origin = what == "shared", str(figure % 3)
+                await f.control.submit(f.order(power_w, 40, shared=shared, origin=origin))
+            elif what == "stop":
+                await f.control.submit(f.order(0, 1, kind=ServiceKind.STOP, parameters={}))
+                await asyncio.sleep(1)
+                f.control.clear()
+            elif what == "slow":
+                inverter.delay_s = abs(figure) / 6000
+            elif what == "mute":
+                inverter.mute = figure > 0
             elif what == "current":
                 for quantity in (Quantity.CHARGE_LIMIT_CURRENT, Quantity.DISCHARGE_LIMIT_CURRENT):
                     bms.values[quantity] = abs(figure) * 10
