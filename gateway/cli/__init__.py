@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         parser = _parser(words[0] if words else "")
-        args = parser.parse_args(words)
+        args = _parse(parser, words)
         verb = _verb(args.verb)
         code: int = verb.run(args)
         print(end="", flush=True)
@@ -87,6 +87,16 @@ class Version(argparse.Action):
 
         print(f"gridseal {version('gridseal')}")
         parser.exit()
+
+
+def _parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
+    """As parse_args, but WORD=VALUE parameters may also stand behind options, where argparse loses them."""
+    args, rest = parser.parse_known_args(words)
+    if rest and not (hasattr(args, "words") and all("=" in r and not r.startswith("-") for r in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        args.words += rest
+    return args
 
 
 def _verb(name: str) -> ModuleType:

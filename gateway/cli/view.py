@@ -73,6 +73,8 @@ def _service(status: Status) -> RenderableType:
         table.add_row("service", _plain(command["kind"], "bold"))
         table.add_row("ordered by", _plain(command["origin"] or command["source"]))
         table.add_row("ends in", f"{max(0, control['remaining_ms']) / 1000:.0f} s")
+        for other in control["beside"]:
+            table.add_row("beside it", _plain(f"{other['kind']} ({other['origin'] or other['source']})"))
     else:
         table.add_row("service", Text("none: the device's own control", style="dim"))
     table.add_row("target", _power(control["target_w"]))
@@ -83,6 +85,8 @@ def _service(status: Status) -> RenderableType:
     if control["reactive_var"]:
         var = control["reactive_var"]
         table.add_row("reactive", f"{units.show(abs(var), 'var')} {'injected' if var > 0 else 'absorbed'}")
+    if control["shed"]:
+        table.add_row("loads off", _plain(", ".join(control["shed"]), "yellow"))
     if control["grid"]:
         table.add_row("grid", Text(f"{control['grid']}: services wait", style="yellow"))
     for doubt in control["doubts"]:

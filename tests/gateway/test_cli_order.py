@@ -37,8 +37,8 @@ async def ordered(site: Path, *words: str, admitted: bool = True) -> tuple[int, 
 
 async def test_an_order_is_sent_in_canonical_units(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, asked = await ordered(
-        site, "frequency", "power=5 kW", "soc_target=50 %", "soc_power=500 W",
-        "--preset", "fcr", "--for", "4 h", "--in", "10 min", "--share",
+        site, "frequency", "power=5 kW", "--preset", "fcr", "soc_target=50 %", "--for", "4 h",
+        "soc_power=500 W", "--in", "10 min", "--share",
     )  # fmt: skip
     assert (code, capsys.readouterr().out) == (0, "so be it\n")
     assert (asked["kind"], asked["duration_ms"], asked["delay_ms"]) == ("frequency", 14_400_000, 600_000)
@@ -62,6 +62,8 @@ async def test_a_refusal_is_exit_code_1_and_json_if_wished(
         (["reserve", "soc", "--for", "1 h"], "parameters are WORD=VALUE"),
         (["reserve", "soc=40", "--for", "1 h"], "has no unit"),
         (["reserve", "soc=40 %"], "--for"),
+        (["reserve", "soc=40 %", "--for", "1 h", "more"], "unrecognized arguments: more"),
+        (["reserve", "soc=40 %", "--for", "1 h", "--force=1"], "unrecognized arguments: --force=1"),
         (["telepathy", "--for", "1 h"], "invalid choice"),
         (["reserve", "soc=40 %", "--preset", "fcr", "--for", "1 h"], "has no presets"),
         (["frequency", "--preset", "best", "--for", "1 h"], "invalid choice"),

@@ -33,6 +33,8 @@ STATUS = {
         "measured_w": 12_500,
         "causes": ["ramp", "bms limit"],
         "fault": "",
+        "beside": [{"kind": "reserve", "origin": "contract 0x12", "source": "chain"}],
+        "shed": ["boiler"],
         "doubts": [],
         "reactive_var": -1500,
         "grid": "",
@@ -62,6 +64,10 @@ statuses = st.fixed_dictionaries(
                 "measured_w": powers,
                 "causes": st.lists(st.sampled_from([cause.value for cause in Cause]), max_size=5),
                 "fault": texts,
+                "beside": st.lists(
+                    st.fixed_dictionaries({"kind": texts, "origin": texts, "source": texts}), max_size=2
+                ),
+                "shed": st.lists(texts, max_size=2),
                 "doubts": st.lists(texts, max_size=2),
                 "reactive_var": watts,
                 "grid": st.sampled_from(["", "lost", "returning"]),
@@ -150,6 +156,8 @@ def test_the_figures_of_a_site() -> None:
         ("frequency", "frequency 49.980 Hz"),
         ("ordered by", "ordered by operator"),
         ("ends in", "ends in 60 s"),
+        ("beside it", "beside it reserve (contract 0x12)"),
+        ("loads off", "loads off boiler"),
         ("target", "target 3000 W charging"),
         ("commanded", "commanded 2500 W charging"),
         ("measured", "measured 12.50 kW discharging"),

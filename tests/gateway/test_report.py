@@ -45,7 +45,15 @@ def test_figures_are_the_best_good_values_and_null_otherwise():
 
 def test_control_says_the_order_its_powers_and_what_curtailed():
     status = Status(
-        "running", COMMAND, 5000, -3000, -2500, -2400, (Cause.RAMP, Cause.BMS), doubts=("the charge leaps",)
+        "running",
+        COMMAND,
+        (),
+        5000,
+        -3000,
+        -2500,
+        -2400,
+        (Cause.RAMP, Cause.BMS),
+        doubts=("the charge leaps",),
     )
     assert report.control(status, 4) == {
         "mode": "running",
@@ -56,6 +64,7 @@ def test_control_says_the_order_its_powers_and_what_curtailed():
             "origin": "contract 0x12",
             "parameters": {"power_w": 5, "full_mhz": 2},
         },
+        "beside": [],
         "remaining_ms": 5000,
         "target_w": -3000,
         "commanded_w": -2500,
@@ -63,6 +72,9 @@ def test_control_says_the_order_its_powers_and_what_curtailed():
         "causes": ["ramp", "bms limit"],
         "fault": "",
         "doubts": ["the charge leaps"],
+        "shed": [],
+        "reactive_var": 0,
+        "grid": "",
         "executed": 4,
     }
 
