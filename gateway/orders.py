@@ -144,9 +144,9 @@ class Orders:
 
     def _end(self, run: Run, state: CommandState, causes: tuple[Cause, ...], reason: str) -> None:
         now = self._clock.now()
-        if run.stage is Stage.BEGUN:  # the part since the last cycle, at its figures
+        if run.stage is Stage.BEGUN:  # the part since the last cycle, at its figures and what curtailed them
             last = self._cycle.get(run.command.id, ledger.BEHIND)
-            run = ledger.account(run, now.mono_ms, replace(last, causes=causes))
+            run = ledger.account(run, now.mono_ms, replace(last, causes=last.causes + causes))
         self._runs.pop(run.command.id, None)
         self._store_end(ledger.delivery(run, now.mono_ms, _date_ms(now), state, causes), now, reason)
 

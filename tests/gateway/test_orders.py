@@ -162,8 +162,8 @@ def test_the_account_covers_each_cycle_and_the_rest_of_the_last(desk):
     desk.written()
     told = json.loads(desk.stored(command).outcome)
     assert (told["requested_wh"], told["delivered_wh"]) == (3000, 2000)
-    assert (told["curtailed_ms"], told["outcome"]) == (1_800_000, "done")
-    assert told["curtailments"] == [["bms limit", 1_800_000]]
+    assert (told["curtailed_ms"], told["outcome"]) == (3_600_000, "done")
+    assert told["curtailments"] == [["bms limit", 3_600_000]]
     assert told == outcome_json(desk.deliveries[0])
 
 
