@@ -5,7 +5,7 @@ column. Nothing here reaches a device or the network. After loading only gateway
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -41,11 +41,12 @@ def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
         for name, entry in parsed.devices.items()
         if (device := _device(document, profile_of, name, entry, problems))
     )
-    _check_links(document, parsed, found, problems)
-    _check_site(document, parsed, devices, found, problems)
+    usable = _check_links(document, parsed, found, problems)
+    commanded = _commanded(document, [d for d in devices if d.name in usable], found, problems)
+    _check_site(document, parsed, devices, commanded, problems)
     if problems:
         raise ConfigError("", tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column))))
-    return _site(parsed, devices, tuple(_commanded(devices, found)), path.parent)
+    return _site(parsed, devices, tuple(commanded), path.parent)
 
 
 def find_profile(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> tuple[Plugin, Profile]:
@@ -120,8 +121,10 @@ def _device(
 
 def _check_links(
     document: yamlfile.Document, parsed: SiteFile, plugins: Mapping[str, Plugin], problems: list[Problem]
-) -> None:
-    """One wire is one URL: the same place with other settings would be opened twice."""
+) -> set[str]:
+    """One wire is one URL: the same place with other settings would be opened twice. The devices whose link
+    means a wire."""
+    usable: set[str] = set()
     seen: dict[str, tuple[str, str]] = {}
     for name, entry in parsed.devices.items():
         scheme = entry.link.partition(":")[0].lower()
@@ -133,17 +136,19 @@ def _check_links(
         except ConfigError as error:
             problems.append(document.problem(("devices", name, "link"), str(error)))
             continue
+        usable.add(name)
         other, url = seen.setdefault(place, (name, entry.link))
         if url != entry.link:
             message = f"{entry.link!r} and {url!r} of {other!r} are one wire: write both the same"
             problems.append(document.problem(("devices", name, "link"), message))
+    return usable
 
 
 def _check_site(
     document: yamlfile.Document,
     parsed: SiteFile,
     devices: tuple[site.Device, ...],
-    plugins: Mapping[str, Plugin],
+    commanded: Mapping[str, SetpointSpec],
     problems: list[Problem],
 ) -> None:
     soc = parsed.site.soc
@@ -160,7 +165,6 @@ def _check_site(
         )
     if parsed.remote and not parsed.mqtt:
         problems.append(document.problem(("remote",), "signed orders come by MQTT: add mqtt: {url: …}"))
-    commanded = _commanded(devices, plugins)
     limits = parsed.site.limits
     for word, limit in (("charge", limits.charge), ("discharge", limits.discharge)):
         own = sum(getattr(spec, f"{word}_max_w") for spec in commanded.values())
@@ -213,10 +217,23 @@ def _check_loads(
             problems.append(document.problem(here, f"{load.relay} switches {other} already"))
 
 
-def _commanded(devices: tuple[site.Device, ...], plugins: Mapping[str, Plugin]) -> dict[str, SetpointSpec]:
-    """The devices that will be given setpoints."""
-    specs = {d.name: plugins[d.kind].plan(d, d.profile).setpoint for d in devices if d.control}
-    return {name: spec for name, spec in specs.items() if spec is not None}
+def _commanded(
+    document: yamlfile.Document,
+    devices: Iterable[site.Device],
+    plugins: Mapping[str, Plugin],
+    problems: list[Problem],
+) -> dict[str, SetpointSpec]:
+    """The devices that will be given setpoints. A link that does not go with its profile is a problem."""
+    found: dict[str, SetpointSpec] = {}
+    for device in devices:
+        try:
+            plan = plugins[device.kind].plan(device, device.profile)
+        except ConfigError as error:
+            problems.append(document.problem(("devices", device.name, "link"), str(error)))
+            continue
+        if device.control and plan.setpoint is not None:
+            found[device.name] = plan.setpoint
+    return found
 
 
 def _check_polls(

@@ -7,6 +7,7 @@ from drivers.can.codec import FrameSpec, Table
 from drivers.can.table import CanTable
 from drivers.can.url import CanUrl
 from gateway.driver import Plan, PlanLine
+from gateway.errors import ConfigError
 from gateway.model import Point
 from gateway.site import Device
 
@@ -18,8 +19,14 @@ def frame_bits(length: int, *, extended: bool) -> int:
 
 
 def make_plan(device: Device, profile: CanTable, where: CanUrl) -> Plan:
-    """The frames of one cycle with their points; `bus_ms` at the link's bit rate."""
-    bitrate = where.bitrate or profile.bitrate
+    """The frames of one cycle with their points. ConfigError for an adapter at another bit rate than the
+    device's: it would hear nothing, and disturb everybody."""
+    bitrate = profile.bitrate
+    if where.bitrate not in (None, bitrate):
+        raise ConfigError(
+            f"link {where.url!r}: it runs at {where.bitrate} bit/s, but {device.profile_name} "
+            f"says {bitrate}: write bitrate={bitrate}"
+        )
     lines = [_line(frame, profile.codec, bitrate) for frame in profile.codec.frames.values()]
     if profile.keep_alive:
         alive = profile.keep_alive
@@ -28,8 +35,6 @@ def make_plan(device: Device, profile: CanTable, where: CanUrl) -> Plan:
         lines.append(PlanLine(text, bits * 1000 / bitrate, 0))
     points = tuple(Point(device.name, name) for name in profile.codec.points)
     notes = ["the device sends by itself; frames that it does not have stay absent"]
-    if bitrate != profile.bitrate:
-        notes.append(f"the link runs at {bitrate} bit/s, the profile says {profile.bitrate}")
     return Plan(tuple(lines), points, None, tuple(notes))
 
 

@@ -2,6 +2,7 @@
 
     can://can0      a network interface of the kernel (its bit rate is set by systemd-networkd or ip link)
     slcan:///dev/serial/by-id/...?bitrate=500000&baud=115200      a serial adapter with Lawicel commands
+                    (500000 if not said; make_plan refuses another than the profile's)
     vbus://name     an in-process bus, for tests and the simulated site
 
 It refuses unknown options and values with one ConfigError that says what to write; it opens nothing.
@@ -38,7 +39,7 @@ class CanUrl:
     url: str
     scheme: str
     place: str
-    bitrate: int | None = None  # None: not ours to know
+    bitrate: int | None = None  # None: not ours to set
     baud: int = 115_200
 
 

@@ -26,10 +26,23 @@ def test_plan_lists_every_frame_and_all_points():
     assert 4 < plan.bus_ms < 5
 
 
-def test_the_adapters_bit_rate_counts():
-    half = PLUGIN.plan(device("slcan:///dev/x?bitrate=250000"), profile().table())
-    assert half.lines[0].bus_ms == pytest.approx(0.54)
-    assert half.notes[-1] == "the link runs at 250000 bit/s, the profile says 500000"
+@pytest.mark.parametrize(
+    ("query", "own", "said"),
+    [
+        ("", 500_000, ""),
+        ("?bitrate=250000", 250_000, ""),
+        ("", 250_000, "it runs at 500000 bit/s, but .* says 250000: write bitrate=250000"),
+        ("?bitrate=250000", 500_000, "it runs at 250000 bit/s, but .* says 500000: write bitrate=500000"),
+    ],
+)
+def test_the_adapter_runs_at_the_profiles_bit_rate_or_is_refused(query, own, said):
+    spoken = profile().model_copy(update={"bitrate": own}).table()
+    where = device(f"slcan:///dev/x{query}")
+    if said:
+        with pytest.raises(ConfigError, match=said):
+            PLUGIN.plan(where, spoken)
+    else:
+        assert PLUGIN.plan(where, spoken).lines[0].bus_ms == pytest.approx(135_000 / own)
 
 
 def test_without_keep_alive_nothing_is_sent():

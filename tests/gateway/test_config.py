@@ -6,6 +6,7 @@ import pickle
 import pytest
 
 from gateway import config
+from gateway.driver import find_plugins
 from gateway.errors import ConfigError
 from tests.plugin import MockPlugin
 
@@ -246,8 +247,6 @@ def test_installed_drivers_and_profiles_load():
     """Every profile that ships is valid; the driver families are those of pyproject.toml."""
     from pathlib import Path
 
-    from gateway.driver import find_plugins
-
     plugins = find_plugins()
     assert set(plugins) >= {"modbus", "sunspec", "can"}
     names = [e.name[:-5] for e in plugins["modbus"].profiles.iterdir() if e.name.endswith(".yaml")]
@@ -257,6 +256,22 @@ def test_installed_drivers_and_profiles_load():
         assert profile.driver == plugin.kind
         sent = pickle.dumps(table := profile.table())
         assert pickle.loads(sent) == table and b"pydantic" not in sent
+
+
+def test_an_adapter_at_another_bit_rate_than_the_device_is_told_with_all_else(tmp_path):
+    plugin, _ = config.find_profile("pylontech_can", tmp_path, find_plugins())
+    text = (plugin.profiles / "pylontech_can.yaml").read_text()
+    (tmp_path / "slow.yaml").write_text(text.replace("bitrate: 500000", "bitrate: 250000"))
+    pins = LOADS.partition("  pins")[0]
+    (tmp_path / "site.yaml").write_text(
+        f'{pins}  bms: {{profile: slow, link: "slcan:///dev/ttyACM0"}}\n'
+        '  meter: {profile: sunspec_meter, link: "tcp://meter:70000"}\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        config.load(tmp_path / "site.yaml")
+    rate, port = (str(p).partition("site.yaml:")[2] for p in caught.value.problems)
+    assert rate.startswith("3:24: link 'slcan:///dev/ttyACM0': it runs at 500000 bit/s, but slow says 250000")
+    assert port.startswith("4:35: ") and "port must be 1 to 65535" in port
 
 
 @pytest.mark.parametrize(
@@ -274,7 +289,6 @@ def test_installed_drivers_and_profiles_load():
 )
 def test_a_wire_is_known_however_it_is_written(first, second, said):
     from gateway import yamlfile
-    from gateway.driver import find_plugins
     from gateway.sitefile import SiteFile
 
     limits = dict.fromkeys(("charge", "discharge", "grid import", "grid export"), "5 kW")
