@@ -68,34 +68,26 @@ class Latch:
 
     def press(self, device: str, now: Stamp) -> None:
         """An emergency contact at the site was opened: a stop by the operator, durable as soon as can be."""
-        seed = f"{self._site}\n{device}\n{now.wall_ms}\n{now.mono_ms}\ncontact"
-        command = Command(
-            hashlib.sha256(seed.encode()).hexdigest(),
-            Source.OPERATOR,
-            ServiceKind.STOP,
-            now.wall_ms,
-            now.wall_ms,
-            origin=f"emergency contact at {device}",
-        )
+        command = self._made(Source.OPERATOR, device, f"emergency contact at {device}", now)
         self.stop(command)
-        self._journal.put(commands.insert, command, Verdict(True), now.wall_ms)
-        self.stored(command, now)
+        self._store(command, now)
 
     def trip(self, device: str, text: str, now: Stamp) -> None:
         """Latch a device's fault, once; its next one only after this is cleared."""
         if self.faulted(device):
             return
         text = text[:TEXT_MAX]
-        seed = f"{self._site}\n{device}\n{now.wall_ms}\n{now.mono_ms}\n{text}"
-        command = Command(
-            hashlib.sha256(seed.encode()).hexdigest(),
-            Source.TRIP,
-            ServiceKind.STOP,
-            now.wall_ms,
-            now.wall_ms,
-            origin=f"{device}: {text}",
-        )
+        command = self._made(Source.TRIP, device, f"{device}: {text}", now)
         self._trips[command.id] = (device, text)
+        self._store(command, now)
+
+    def _made(self, source: Source, device: str, origin: str, now: Stamp) -> Command:
+        """A stop that the site orders from itself, with an id of its own."""
+        seed = f"{self._site}\n{device}\n{now.wall_ms}\n{now.mono_ms}\n{origin}"
+        name = hashlib.sha256(seed.encode()).hexdigest()
+        return Command(name, source, ServiceKind.STOP, now.wall_ms, now.wall_ms, origin=origin)
+
+    def _store(self, command: Command, now: Stamp) -> None:
         self._journal.put(commands.insert, command, Verdict(True), now.wall_ms)
         self.stored(command, now)
 
