@@ -323,6 +323,7 @@ class Daemon:
             stop=status.stop,
             doubts=status.doubts,
             grid=status.grid,
+            shed=status.shed,
             clock=report.clock(self.clock.now().trust),
         )
 

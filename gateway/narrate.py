@@ -28,6 +28,7 @@ class Scene:
     stop: str = ""
     doubts: tuple[str, ...] = ()  # what is measured and not believed
     grid: str = ""  # lost | returning
+    shed: tuple[str, ...] = ()  # loads that are off by order
     clock: str = ""
 
 
@@ -58,6 +59,12 @@ def _changes(before: Scene, after: Scene) -> Iterator[str]:
         yield f"{WARNING}stopped: {after.stop}" if after.stop else f"{INFO}stop released"
     if after.grid != before.grid:
         yield GRID[after.grid]
+    for load in after.shed:
+        if load not in before.shed:
+            yield f"{WARNING}{load} is switched off by order"
+    for load in before.shed:
+        if load not in after.shed:
+            yield f"{INFO}{load} may run again"
     for doubt in after.doubts:
         if doubt not in before.doubts:
             yield f"{WARNING}not believed: {doubt}"

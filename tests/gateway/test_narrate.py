@@ -1,5 +1,7 @@
 """The journal's lines: each change once, nothing while a state lasts."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,3 +86,10 @@ def test_an_error_that_changes_its_words_is_not_news():
 def test_a_state_that_lasts_is_silent(devices, fault, command):
     scene = Scene(devices=devices, fault=fault, command=command)
     assert said(scene, scene) == []
+
+
+def test_loads_that_go_off_and_come_back_are_told_one_by_one() -> None:
+    off, one = replace(QUIET, shed=("boiler", "car")), replace(QUIET, shed=("car",))
+    assert said(QUIET, off) == ["<4>boiler is switched off by order", "<4>car is switched off by order"]
+    assert said(off, one) == ["<6>boiler may run again"]
+    assert said(one, one) == []
