@@ -1,11 +1,15 @@
 # Every target sets up what it needs: a virtual environment from the hash-locked list, then the work.
-# PYTHON picks the interpreter (3.11 to 3.13).
+# PYTHON picks the interpreter (3.11 to 3.13). SEEDS, SEED and HOURS are how many seeds of the seeded world,
+# the first of them, and how long each.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SEEDS ?= 20
+SEED ?= 1
+HOURS ?= 1
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lint bench replay schema contracts clean
+.PHONY: demo test check lint sim mutants bench replay schema contracts clean
 
 demo: $(READY)
 	$(BIN)/python hardware-in-loop/demo.py $(SECONDS)
@@ -20,6 +24,12 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 check: lint test
+
+sim: $(READY)
+	$(BIN)/python -m tests.sim.seeds --seeds $(SEEDS) --first $(SEED) --hours $(HOURS)
+
+mutants: $(READY)
+	$(BIN)/python -m tests.mutants.run $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python hardware-in-loop/bench/run.py $(ARGS)

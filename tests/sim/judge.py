@@ -168,7 +168,7 @@ class Judge:
         if not self._alive:
             self._complain("written_dead", f"{power_w} W while no daemon runs, at {now_ms}")
         if self._stopped_ms is not None and now_ms > self._stopped_ms + EXCHANGE_MS:
-            self._complain("stopped", f"{power_w} W at {now_ms}, stopped since {self._stopped_ms}")
+            self._complain("while_stopped", f"{power_w} W at {now_ms}, stopped since {self._stopped_ms}")
         self._inside(now_ms, power_w)
         if power_w != self._demand_w:
             self._moved(now_ms, power_w)
@@ -182,11 +182,12 @@ class Judge:
     def _inside(self, now_ms: int, power_w: int) -> None:
         """3, 10, 11: an order that may act now must cover it."""
         acting = self._acting(now_ms, CYCLE_MS)
-        if len(acting) == 1:
-            self.executed.setdefault(acting[0].id, self.life)
         charge_w = _most([(o.charge_w, o.shared) for o in acting])
         discharge_w = _most([(o.discharge_w, o.shared) for o in acting])
-        if not -charge_w <= power_w <= discharge_w:
+        if -charge_w <= power_w <= discharge_w:
+            if len(acting) == 1:
+                self.executed.setdefault(acting[0].id, self.life)
+        else:
             open_ = ", ".join(o.id[:8] for o in acting)
             self._complain(
                 "overrun", f"{power_w} W at {now_ms}, covered is {-charge_w} to {discharge_w} ({open_})"

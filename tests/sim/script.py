@@ -77,12 +77,16 @@ def draw(seed: int, hours: float) -> Script:
 def _events(random: Random, seconds: float, limit_w: int) -> Iterator[Event]:
     kinds = list(KINDS)
     weights = [weight for weight, _ in KINDS.values()]
-    at_s, number = CALM_S, 0
+    at_s, number, clock_s = CALM_S, 0, 0.0
     while True:
         at_s = round(at_s + random.expovariate(1 / PAUSE_S), 3)
         kind = random.choices(kinds, weights)[0]
         drawn = list(KINDS[kind][1](random, at_s, number, limit_w))
         number += kind == "order"
+        if kind == "clock":  # one wrong calendar at a time: two would be a third one
+            if at_s < clock_s:
+                continue
+            clock_s = max(event.at_s for event in drawn)
         if at_s > seconds - REST_S:
             return
         yield from (event for event in drawn if event.at_s <= seconds - REST_S / 2)
@@ -93,6 +97,7 @@ Drawn = Iterator[Event]
 
 def _order(random: Random, at_s: float, number: int, limit_w: int) -> Drawn:
     """Mostly a fixed power, each of another odd figure so that the wire tells them apart."""
+    long_s = round(random.uniform(60, 1200), 1)
     kind = random.choices(
         ("fixed-power", "frequency", "peak-shaving", "self-consumption", "grid-limit", "reserve"),
         (12, 2, 2, 2, 1, 1),
@@ -106,9 +111,7 @@ def _order(random: Random, at_s: float, number: int, limit_w: int) -> Drawn:
             "kind": kind,
             **_parameters(random, kind, number, limit_w),
             "delay_s": random.choice((0, 0, 0, round(random.uniform(-300, 600), 1))),
-            "seconds": random.choice(
-                (0, round(random.uniform(5, 60), 1), round(random.uniform(60, 1200), 1))
-            ),
+            "seconds": random.choices((0, round(random.uniform(5, 60), 1), long_s), (1, 8, 8))[0],
             "shared": random.random() < 0.2,
         },
     )

@@ -5,16 +5,16 @@ whose digest is the same whenever and wherever the seed is run. Starts and death
 a crash cuts wires and store between two awaits, and a daemon that ends by itself is started again as systemd
 would. A power cut that loses what was synced is not: that is the store's own test.
 
-    run_seed(7, 2.0)            # two hours; a Run, or Failed with what is needed to look at it
+    run_seed(7, 2.0)            # two hours: a Run, or Failed with all that is needed to look at it
 """
 
 import asyncio
 import contextlib
 import hashlib
 import io
-import json
 import sqlite3
 import tempfile
+import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -29,7 +29,7 @@ from rig.physics import Order as Told
 from drivers.can import vbus
 from gateway import services
 from gateway.daemon import Daemon
-from gateway.errors import GridsealError, StoreError
+from gateway.errors import GridsealError, ServiceRefused, StoreError
 from gateway.model import ClockTrust, Command, ServiceKind, Source
 from tests.sim import judge, loop
 from tests.sim.loop import VirtualClock
@@ -40,8 +40,10 @@ from tests.system.ledger import Book
 
 RESTART_S = 2.0  # systemd's RestartSec
 ANSWER_S = 10.0
+RELEASE_TRIES, RELEASE_AGAIN_S = 8, 20.0
 TAIL = 60  # lines of the trace shown for a failing seed
 KILL_TURNS = 200  # turns of the loop in which a cancelled daemon must be gone
+IN_ORDER = "ended in order"
 KEEP = "3660 d"
 FULL = "database or disk is full"
 REPLAY = "make sim SEEDS=1 SEED={seed} HOURS={hours}"
@@ -56,6 +58,7 @@ class Run:
     digest: str = ""
     counts: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)  # of what is wrong
     wrong: list[str] = field(default_factory=list)
     story: list[str] = field(default_factory=list)  # the trace up to the first thing that was wrong
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
@@ -156,6 +159,7 @@ class World:
 
     async def play(self) -> Run:
         async with self.rig.outside(), asyncio.TaskGroup() as group:
+            self._group = group
             lives = group.create_task(self._lives())
             watch = group.create_task(self._watch())
             for event in self.script.events:
@@ -201,6 +205,7 @@ class World:
             if life.killed:
                 await self._bury(task)
         self._say(life.end or "killed")
+        self.run.counts[{"": "crashes", IN_ORDER: "stops"}.get(life.end, "store_ends")] += 1
 
     async def _attended(self, life: Life) -> None:
         """A life to its end. What a killed daemon would still have said is not heard."""
@@ -212,10 +217,7 @@ class World:
             if not life.killed:
                 raise
         else:
-            life.end = "" if life.killed else "ended in order"
-        self.run.counts[
-            "crashes" if life.killed else "stops" if life.end == "ended in order" else "store_ends"
-        ] += 1
+            life.end = "" if life.killed else IN_ORDER
 
     def _cut(self, before: int) -> None:
         for link in self.rig.links[before:]:
@@ -290,8 +292,11 @@ class World:
         run.counts["timer_s"] = self.judge.behind_timer_s
         run.counts["executed"] = len(self.judge.executed)
         run.faults.update(self.rig.faults.hits)
+        run.counts["device_s"] = round(run.hours * 3600) * len(self.rig.site.devices)
+        run.kinds = self.judge.kinds + self.book.wrong
         run.wrong = [*self.judge.wrong, *self.book.notes]
         if witness.outside:
+            run.kinds["outside"] += witness.outside
             run.wrong.append(f"{witness.outside} writes outside what inverter and BMS allow")
         return run
 
@@ -397,20 +402,32 @@ class World:
         )
         answer = await self._submit(stop, wall_ms)
         if answer is not None and answer[0]:
-            self.run.counts["stopped"] += 1
+            self.run.counts["stop_orders"] += 1
             self.judge.stopped(now_ms)
 
     async def _do_release(self) -> None:
-        if self.life is None:
-            return
+        self._group.create_task(self._release())
+
+    async def _release(self) -> None:
+        """A person who comes back until somebody answers."""
+        for _ in range(RELEASE_TRIES):
+            if self.life is not None and await self._released():
+                return
+            await asyncio.sleep(RELEASE_AGAIN_S)
+
+    async def _released(self) -> bool:
         try:
             async with asyncio.timeout(ANSWER_S):
                 said = await self.rig.ask("release")
-        except (GridsealError, TimeoutError) as error:
+        except ServiceRefused as error:
             self._say(f"   no release: {error}")
-            return
+            return True
+        except (GridsealError, TimeoutError):
+            return False
         self._say(f"   released: {said['message']}")
+        self._look()
         self.judge.released()
+        return True
 
     # -- what goes wrong ------------------------------------------------------------------------------
 
@@ -527,8 +544,8 @@ def _heard() -> Iterator[io.StringIO]:
         yield said
 
 
-def run_seed(seed: int, hours: float) -> Run:
-    """One seed to its end. Failed if the judge found anything, or if the daemon broke."""
+def play(seed: int, hours: float) -> Run:
+    """One seed to its end. What the judge found is in `wrong`, and so is what broke the daemon."""
     script = draw(seed, hours)
     world: list[World] = []
 
@@ -539,29 +556,33 @@ def run_seed(seed: int, hours: float) -> Run:
 
     with _heard() as said:
         try:
-            run = loop.run(main)
-        except Exception as error:
-            tail = list(world[0].run.tail) if world else []
-            raise Failed(told(script, tail, [f"{type(error).__name__}: {error}"])) from error
+            return loop.run(main)
+        except Exception as error:  # noqa: BLE001 - it is told with the script that led to it
+            run = world[0].run if world else Run(seed, hours)
+            run.wrong += [*(world[0].judge.wrong if world else ()), *traceback.format_exception(error)]
+            run.kinds["broken"] += 1
+            return run
+
+
+def run_seed(seed: int, hours: float) -> Run:
+    """The same; Failed, with all that is needed to look at it, if anything is wrong."""
+    run = play(seed, hours)
     if run.wrong:
-        raise Failed(told(script, run.story or list(run.tail), run.wrong))
+        raise Failed(told(run))
     return run
 
 
-def told(script: Script, tail: list[str], wrong: list[str]) -> str:
-    """A failing seed: its script, the end of its trace, what is wrong and how to see it again."""
+def told(run: Run) -> str:
+    """A failing seed: its script, the trace up to where it went wrong, what is wrong, how to see it again."""
+    script = draw(run.seed, run.hours)
     return "\n".join(
         (
             f"seed {script.seed} on {script.device}, {script.hours} h: the script",
             *map(str, script.events),
-            "the end of the trace",
-            *tail,
+            "the trace before",
+            *(run.story or run.tail),
             "what is wrong",
-            *wrong,
+            *run.wrong,
             f"again: {REPLAY.format(seed=script.seed, hours=script.hours)}",
         )
     )
-
-
-def to_json(run: Run) -> str:
-    return json.dumps({"seed": run.seed, "digest": run.digest, **run.counts, "faults": dict(run.faults)})
