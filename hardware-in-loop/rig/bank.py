@@ -179,6 +179,13 @@ class Bank:
         self.plant.witness.write(now_ms, unit, address, registers, self.plant.demand_w(order))
         self.plant.witness.react(order.var, self.plant.spec.var_max)
 
+    def read_bits(self, unit: int, table: str, address: int, count: int, now_ms: int) -> list[bool]:
+        """None of these devices has coils or discrete inputs."""
+        raise Refusal(ILLEGAL_FUNCTION)
+
+    def write_coil(self, unit: int, address: int, on: bool, now_ms: int) -> None:
+        raise Refusal(ILLEGAL_FUNCTION)
+
     def _changes(self, unit: int, address: int, registers: Sequence[int]) -> dict[tuple[int, int], list[int]]:
         index = self._unit(unit)
         changes: dict[tuple[int, int], list[int]] = {}

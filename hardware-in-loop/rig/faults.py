@@ -17,7 +17,18 @@ from random import Random
 from typing import Any
 
 from rig.bank import BUSY, ILLEGAL_ADDRESS, Bank
-from rig.modbus import TABLES, WRITE_MANY, WRITE_ONE, Request, RtuFraming, TcpFraming, answer, refusal
+from rig.modbus import (
+    TABLES,
+    WRITE_COIL,
+    WRITE_MANY,
+    WRITE_ONE,
+    Request,
+    RtuFraming,
+    TcpFraming,
+    answer,
+    refusal,
+)
+from rig.relay_board import RelayBoard
 
 NOT_CARRIED_OUT = frozenset({"silence", "reset", "busy", "refuse"})
 READS_ONLY, WRITES_ONLY = frozenset({"short"}), frozenset({"wrong_echo"})
@@ -39,7 +50,7 @@ KINDS = NOT_CARRIED_OUT | {
 FAULTS_MAX = 32  # set at one time; a scenario needs a handful
 LATE_MAX_MS = 60_000
 NOISE_BYTES = 3
-OTHER_FUNCTION = {3: 4, 4: 3, 6: 16, 16: 6}
+OTHER_FUNCTION = {1: 2, 2: 1, 3: 4, 4: 3, 5: 6, 6: 16, 16: 6}
 
 Framing = TcpFraming | RtuFraming
 
@@ -60,7 +71,7 @@ class Fault:
         """Whether this request is one of them."""
         if self.kind in READS_ONLY and request.function not in TABLES:
             return False
-        if self.kind in WRITES_ONLY and request.function not in (WRITE_ONE, WRITE_MANY):
+        if self.kind in WRITES_ONLY and request.function not in (WRITE_COIL, WRITE_ONE, WRITE_MANY):
             return False
         asked = (
             (self.unit, request.unit),
@@ -133,7 +144,12 @@ class Faults:
 
 
 def serve(
-    bank: Bank, faults: Faults, framing: Framing, request: Request, now_ms: int, random: Random
+    bank: Bank | RelayBoard,
+    faults: Faults,
+    framing: Framing,
+    request: Request,
+    now_ms: int,
+    random: Random,
 ) -> list[Piece]:
     """What goes out for this request, carried out at `now_ms`. `random` makes noise and nothing else."""
     bank.freeze(faults.is_set("stuck"))

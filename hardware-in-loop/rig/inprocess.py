@@ -1,4 +1,4 @@
-"""The rig without wires, for virtual time: a RegisterLink and a BMS on any bus object.
+"""The rig without wires, for virtual time: a RegisterLink, a CoilLink and a BMS on any bus object.
 
 The one file of the rig that knows the gateway, and of it only the protocols and errors. Requests pass
 through the same bytes, faults and checks as on a socket; time is the injected clock and asyncio.sleep. It
@@ -15,10 +15,22 @@ from gateway.errors import DeviceRefused, FrameError, LinkError
 from rig.bank import Bank
 from rig.bms import KEEP_ALIVE, PERIOD_MS, Bms
 from rig.faults import Faults, Piece, serve
-from rig.modbus import MBAP, TABLES, WRITE_MANY, WRITE_ONE, Request, TcpFraming
+from rig.modbus import (
+    BIT_TABLES,
+    COIL_VALUES,
+    MBAP,
+    TABLES,
+    WRITE_COIL,
+    WRITE_MANY,
+    WRITE_ONE,
+    Request,
+    TcpFraming,
+)
+from rig.relay_board import RelayBoard
 
 LATENCY_MS = 5  # of a healthy answer: a device on the same switch
-FUNCTIONS = {table: function for function, table in TABLES.items()}
+FUNCTIONS = {table: function for function, table in (TABLES | BIT_TABLES).items()}
+COIL = {on: value for value, on in COIL_VALUES.items()}
 TIMED_OUT = "no answer within {:.1f} s"
 
 
@@ -29,11 +41,11 @@ class MonoClock(Protocol):
 
 
 class InProcessLink:
-    """A RegisterLink (gateway.driver) straight into a bank. `faults` may be changed at any time."""
+    """A RegisterLink and CoilLink (gateway.driver) straight into a bank. `faults` may change at any time."""
 
     def __init__(
         self,
-        bank: Bank,
+        bank: Bank | RelayBoard,
         clock: MonoClock,
         *,
         url: str = "rig://",
@@ -69,6 +81,22 @@ class InProcessLink:
             pdu = echo + bytes((len(values),)) + values
         if await self._exchange(unit, pdu, timeout_s) != echo:
             raise FrameError(f"{self.url}: unit {unit} echoed another write than the one at {address}")
+
+    async def read_bits(
+        self, unit: int, table: str, address: int, count: int, *, timeout_s: float
+    ) -> tuple[bool, ...]:
+        """Coils or discrete inputs."""
+        pdu = bytes((FUNCTIONS[table],)) + address.to_bytes(2) + count.to_bytes(2)
+        reply, size = await self._exchange(unit, pdu, timeout_s), (count + 7) // 8
+        if reply[1:2] != bytes((size,)) or len(reply) != 2 + size:
+            raise FrameError(f"{self.url}: unit {unit} answered with {len(reply) - 2} bytes for {count} bits")
+        return tuple(bool(reply[2 + n // 8] >> n % 8 & 1) for n in range(count))
+
+    async def write_coil(self, unit: int, address: int, on: bool, *, timeout_s: float) -> None:
+        """Write one and check the echo."""
+        pdu = bytes((WRITE_COIL,)) + address.to_bytes(2) + COIL[on]
+        if await self._exchange(unit, pdu, timeout_s) != pdu:
+            raise FrameError(f"{self.url}: unit {unit} echoed another write than the coil at {address}")
 
     async def close(self) -> None:
         self.closed = True

@@ -7,10 +7,13 @@ device does (exception 1 or 3; silence on a bad checksum) and knows neither sock
 from dataclasses import dataclass
 
 from rig.bank import ILLEGAL_FUNCTION, ILLEGAL_VALUE, NO_TARGET, Bank, Refusal
+from rig.relay_board import RelayBoard
 
-READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY = 3, 4, 6, 16
+READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT, WRITE_COIL, WRITE_ONE, WRITE_MANY = 1, 2, 3, 4, 5, 6, 16
 TABLES = {READ_HOLDING: "holding", READ_INPUT: "input"}
-READ_MAX, WRITE_MAX = 125, 123  # Modbus application protocol 1.1b3
+BIT_TABLES = {READ_COILS: "coils", READ_DISCRETE: "discrete"}
+COIL_VALUES = {b"\xff\0": True, b"\0\0": False}
+READ_MAX, WRITE_MAX, BITS_MAX = 125, 123, 2000  # Modbus application protocol 1.1b3
 PDU_MAX = 253
 MBAP = 7
 RTU_FIXED = {1, 2, 3, 4, 5, 6}  # requests of 8 bytes
@@ -39,7 +42,7 @@ def refusal(function: int, code: int) -> bytes:
     return bytes((function & 0x7F | 0x80, code))
 
 
-def answer(bank: Bank, request: Request, now_ms: int) -> bytes:
+def answer(bank: Bank | RelayBoard, request: Request, now_ms: int) -> bytes:
     """The PDU a healthy device answers, carried out at `now_ms`."""
     try:
         return _carry_out(bank, request, now_ms)
@@ -47,7 +50,7 @@ def answer(bank: Bank, request: Request, now_ms: int) -> bytes:
         return refusal(request.function, no.code)
 
 
-def _carry_out(bank: Bank, request: Request, now_ms: int) -> bytes:
+def _carry_out(bank: Bank | RelayBoard, request: Request, now_ms: int) -> bytes:
     pdu, function = request.pdu, request.function
     if request.unit not in bank.units:
         raise Refusal(NO_TARGET)
@@ -55,6 +58,15 @@ def _carry_out(bank: Bank, request: Request, now_ms: int) -> bytes:
         _must(len(pdu) == 5 and 1 <= (count := int.from_bytes(pdu[3:5])) <= READ_MAX)
         data = bank.read(request.unit, TABLES[function], request.address, count, now_ms)
         return bytes((function, len(data))) + data
+    if function in BIT_TABLES:
+        _must(len(pdu) == 5 and 1 <= (count := int.from_bytes(pdu[3:5])) <= BITS_MAX)
+        bits = bank.read_bits(request.unit, BIT_TABLES[function], request.address, count, now_ms)
+        data = sum(bit << n for n, bit in enumerate(bits)).to_bytes((count + 7) // 8, "little")
+        return bytes((function, len(data))) + data
+    if function == WRITE_COIL:
+        _must(pdu[3:] in COIL_VALUES)
+        bank.write_coil(request.unit, request.address, COIL_VALUES[pdu[3:]], now_ms)
+        return pdu
     if function == WRITE_ONE:
         _must(len(pdu) == 5)
         bank.write(request.unit, request.address, (int.from_bytes(pdu[3:5]),), now_ms)

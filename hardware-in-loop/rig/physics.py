@@ -88,6 +88,7 @@ class State:
     soh: float = 1.0
     pv_w: int = 0
     load_w: int = 0
+    shed_w: int = 0  # of the house, switched off by relays; as much as there is
     load_var: int = 0
     grid_w: int = 0
     grid_var: int = 0  # + = imported
@@ -223,7 +224,7 @@ def inverter_w(state: State, spec: SiteSpec) -> int:
 
 def _observe(state: State, spec: SiteSpec, surroundings: Surroundings) -> None:
     state.pv_w = clear_sky_w(spec, state.second)
-    state.load_w = surroundings.load_w.held(state.second)
+    state.load_w = max(0, surroundings.load_w.held(state.second) - state.shed_w)
     state.load_var = surroundings.load_var.held(state.second)
     state.grid_mv = surroundings.voltage_mv.held(state.second)
     state.frequency_mhz = 50_000 + round(surroundings.frequency_uhz.between(state.second) / 1000)

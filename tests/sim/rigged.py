@@ -20,6 +20,7 @@ from rig import sunspec_bank
 from rig.bms import Bms
 from rig.devices import make
 from rig.inprocess import InProcessLink, hear, speak
+from rig.relay_board import RelayBoard
 
 from drivers.can.url import parse
 from drivers.can.vbus import VbusLink
@@ -49,7 +50,9 @@ socket: control.sock
 SUNSPEC = """\
   inverter: {{profile: sunspec, link: "tcp://rig:502", poll: {poll}}}
   meter: {{profile: sunspec_meter, link: "tcp://rig:502", unit: 200, poll: {poll}}}"""
-METER_URL = "tcp://meter:502"
+METER_URL, BOARD_URL = "tcp://meter:502", "tcp://board:502"
+BOARD = f"""
+  board: {{{{profile: waveshare_relay_8ch, link: "{BOARD_URL}"}}}}"""
 SECRET, PASSPHRASE = b"\x5a" * 32, b"virtual"
 
 
@@ -95,6 +98,7 @@ class Rigged:
         # For sites whose inverter has no grid meter of its own: a SunSpec one beside it, that orders nothing.
         self.meter = sunspec_bank.build(self.plant)
         self.plant.control = orders
+        self.board = RelayBoard(self.plant, (600, 400, 200, 0, 0, 0, 0, 0))
         self.bms = Bms(self.plant)
         self.links: list[InProcessLink] = []
         self._random, self._bms_s = Random(seed), bms_s
@@ -125,7 +129,7 @@ class Rigged:
         return config.load(self.folder / "site.yaml", self.plugins)
 
     def _open(self, url: str) -> InProcessLink:
-        bank = self.meter if url == METER_URL else self.bank
+        bank = {METER_URL: self.meter, BOARD_URL: self.board}.get(url, self.bank)
         link = InProcessLink(bank, self.clock, url=url, seed=self._random.randrange(2**32))
         self.links.append(link)
         return link
