@@ -113,6 +113,7 @@ def _device(
         timeout_ms=entry.timeout,
         control=entry.control,
         timer_s=entry.timer // 1000,
+        contact=profile.role == "relay" and bool(table.contacts),
         of=entry.of,
         derating=profile.curves(),
         cells=profile.cells,

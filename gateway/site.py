@@ -53,6 +53,7 @@ class Device:
     timeout_ms: int = 1000
     control: bool = True  # may be written to, if its profile can
     timer_s: int = 0  # measured reversion time at commissioning; 0: the profile's
+    contact: bool = False  # an emergency contact hangs on it: nothing is commanded while it cannot be read
     of: str = ""  # of a battery: the inverter it hangs on, where there are several
     derating: tuple[Curve, ...] = ()
     cells: int = 0  # of a battery: in series; 0: not known

@@ -42,6 +42,7 @@ class Fleet:
         spec: SetpointSpec = SPEC,
         limits: SiteLimits = LIMITS,
         soc_bp: tuple[int, int] = (5000, 5000),
+        contact: bool = False,
     ) -> None:
         self.clock = clock
         self.inverters = {A: MockInverter(clock, spec), B: MockInverter(clock, spec)}
@@ -52,11 +53,24 @@ class Fleet:
             bms.quality[Quantity.BATTERY_CAPACITY] = bms.quality[Quantity.BATTERY_SOC]
         self.meter = Meter(clock, list(self.inverters.values()), 1000)
         self.devices = {d.name: d for d in (*self.inverters.values(), *self.bms.values(), self.meter)}
+        self.pins = MockDevice("pins", clock, {Quantity.EMERGENCY_STOP: 0})
+        if contact:
+            self.devices["pins"] = self.pins
         roles = {A: "inverter", B: "inverter", "bms": "battery", "bms2": "battery", "meter": "meter"}
+        roles |= {"pins": "relay"} if contact else {}
         self.site = site(
             limits,
             devices=tuple(
-                Device(n, "mock", "mock", role, f"mock://{n}", None, of={"bms": A, "bms2": B}.get(n, ""))
+                Device(
+                    n,
+                    "mock",
+                    "mock",
+                    role,
+                    f"mock://{n}",
+                    None,
+                    contact=n == "pins",
+                    of={"bms": A, "bms2": B}.get(n, ""),
+                )
                 for n, role in roles.items()
             ),
             batteries=(frozenset({A, "bms"}), frozenset({B, "bms2"})),
@@ -135,11 +149,15 @@ class Fleet:
                     task.cancel()
 
 
-def play(script: Callable[[Fleet], Awaitable[None]], **how: Any) -> Fleet:
-    """A site that has been up for some seconds, then the script."""
+def play(
+    script: Callable[[Fleet], Awaitable[None]], *, before: Callable[[Fleet], None] | None = None, **how: Any
+) -> Fleet:
+    """A site that has been up for some seconds, then the script. `before` is done before anything starts."""
 
     async def main(clock: VirtualClock) -> Fleet:
         fleet = Fleet(clock, **how)
+        if before:
+            before(fleet)
         try:
             await fleet.run(script)
         except ExceptionGroup as group:
