@@ -15,14 +15,14 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from gateway import narrate, report, services
+from gateway import narrate, report
 from gateway.clock import Clock, SystemClock
 from gateway.control import Control
+from gateway.desk import Desk
 from gateway.device import DeviceTask
 from gateway.driver import Plugin, find_plugins
-from gateway.errors import ChainError, ConfigError, GridsealError, ServiceRefused, StoreError
+from gateway.errors import ChainError, ConfigError, GridsealError, StoreError
 from gateway.loads import Loads
-from gateway.model import Command, ServiceKind, Source
 from gateway.notify import Notifier
 from gateway.site import Site
 from gateway.state import SiteState
@@ -161,6 +161,7 @@ class Daemon:
             support=Support({name: task.reactive for name, task in self.devices.items() if task.reactive}),
             on_cycle=self._cycled,
         )
+        self.desk = Desk(self.site, self.clock, self.control, self._domain)
         if self.site.schedule:
             zone = ZoneInfo(self.site.timezone)
             self.timetable = Timetable(
@@ -180,7 +181,7 @@ class Daemon:
         if self.site.mqtt:
             from gateway.uplink import mqtt
 
-            orders = self._remote_order if self.site.signers else None
+            orders = self.desk.signed if self.site.signers else None
             self.uplink = mqtt.MqttUplink(self.site.id, self.site.mqtt, self.store, self.recorder, orders)
             followers = (mqtt.CURSOR,)
         self.retention = Retention(self.store, self.site.store, self.clock, Policy(reached, followers))
@@ -247,7 +248,8 @@ class Daemon:
         if self.timetable:
             running.append(group.create_task(self._when_reached(self.timetable.run), name="timetable"))
         kept["local"] = LocalServer(
-            self.site.socket, {"status": self._status, "submit": self._submit, "release": self._release}
+            self.site.socket,
+            {"status": self._status, "submit": self.desk.submit, "release": self.desk.release},
         ).run
         running += [group.create_task(keep(name, work), name=name) for name, work in kept.items()]
         return running
@@ -358,39 +360,6 @@ class Daemon:
     def _schedule_trouble(self) -> dict[str, str]:
         refused = self.timetable.refused if self.timetable else ""
         return {"schedule": refused} if refused else {}
-
-    async def _remote_order(self, text: bytes) -> dict[str, Any]:
-        """A signed order, whatever carried it."""
-        from gateway import signed_order  # only sites that list signers load what checks them
-
-        try:
-            command = signed_order.read(text, self._domain(), self.site.id, self.site.signers)
-        except ServiceRefused as error:
-            return {"id": None, "admitted": False, "reason": str(error)}
-        verdict = await self.control.submit(command)
-        return {"id": f"0x{command.id}", "admitted": verdict.admitted, "reason": verdict.reason}
-
-    async def _submit(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        now, kind = self.clock.now().wall_ms, ServiceKind(request["kind"])
-        begin = int(request.get("begin_ms", now + int(request.get("delay_ms", 0))))
-        scheduled = request.get("source") == "schedule"  # a person may stand back, never come forward
-        given = {str(name): int(value) for name, value in dict(request["parameters"]).items()}
-        command = Command(
-            id=str(request["id"]),
-            source=Source.SCHEDULE if scheduled else Source.OPERATOR,
-            kind=kind,
-            not_before_ms=begin,
-            not_after_ms=begin + int(request["duration_ms"]),
-            parameters=services.complete(kind, given),
-            origin=f"operator {request['who']}",
-            shared=bool(request.get("shared", False)),
-        )
-        verdict = await self.control.submit(command)
-        message = f"refused: {verdict.reason}" if not verdict.admitted else f"admitted as {command.id[:8]}"
-        return {"admitted": verdict.admitted, "reason": verdict.reason, "id": command.id, "message": message}
-
-    async def _release(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        return {"admitted": True, "message": self.control.clear()}
 
 
 def _first(group: BaseExceptionGroup[GridsealError]) -> GridsealError:

@@ -122,7 +122,7 @@ def test_numbers_that_can_never_change() -> None:
         "inverter limit", "bms limit", "limit unknown", "site limit", "grid limit", "contract limit",
         "state of charge", "temperature", "ramp", "direction dwell", "device resolution", "command ended",
         "write budget", "latched fault", "stop", "higher source", "device away",
-        "cell voltage", "limit recovering",
+        "cell voltage", "limit recovering", "grid lost",
     ]  # fmt: skip
     assert OUTCOMES == {CommandState.REFUSED: 1, CommandState.DONE: 2, CommandState.CUT_SHORT: 3}
 
