@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from gateway import envelope, ledger, outage, sense, services, split, stack
 from gateway.clock import Clock
 from gateway.errors import ServiceRefused
+from gateway.house import House
 from gateway.intake import Intake
 from gateway.journal import Journal, Store
 from gateway.latch import Latch
@@ -99,6 +100,7 @@ class Control:
         self._loads = loads or Loads((), {}, lambda: 0.0)
         self._support = support or Support({})
         self._outage = Outage()
+        self._house = House()
         self._journal = Journal(store)
         self._on_cycle = on_cycle
         now_ms = clock.mono_ms()
@@ -218,17 +220,20 @@ class Control:
             self._execute(runs, view, halt)
 
     def _watch_contact(self, view: View, now: Stamp) -> None:
-        """An emergency contact that opens is a stop, latched like any other; one that cannot be read is none,
-        but nothing is commanded while it is so."""
-        contact = view.get(Quantity.EMERGENCY_STOP)
-        self._blind = contact is not None and contact.good is None
-        if contact is not None and contact.good and not self._latch.stopped:
-            self._latch.press(contact.device, now)
+        """An emergency contact that opens is a stop, latched like any other; one that is not there to be read
+        is none, but nothing is commanded while it is so."""
+        contacts = view.all(Quantity.EMERGENCY_STOP)
+        unread = {d.name for d in self._site.devices if d.contact} - view.declared
+        self._blind = bool(unread) or any(contact.good is None for contact in contacts)
+        pressed = next((contact.device for contact in contacts if contact.good), None)
+        if pressed and not self._latch.stopped:
+            self._latch.press(pressed, now)
 
     def _execute(self, runs: Sequence[ledger.Run], view: View, halt: Cause | None) -> None:
         able = [m for m in self._members if not self._latch.faulted(m.name) and m.away() is None]
         ours = able if len(self._members) > 1 else self._members
-        inputs = sense.inputs(view, sense.house_w(view, (m.devices for m in ours)))
+        self._house = sense.house(self._house, view, ((m.devices, m.hold) for m in ours))
+        inputs = sense.inputs(view, self._house.power_w)
         pile = stack.pile(runs, inputs)
         if self._loads:
             shed_w = self._loads.step(0 if halt else pile.shed_w, view.now_ms, self._until_ms(view, runs))

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from gateway.derate import Share, share
 from gateway.envelope import Bms, Memory, Moment, Reported
+from gateway.house import House, Power, step
 from gateway.lease import Hand, Hold, Phase
 from gateway.model import NOTHING, Limits, Quantity, SetpointSpec
 from gateway.plausible import Bound, Charge, Seen, rate_bp_per_h, voltage_bounds_mv
@@ -33,21 +34,32 @@ def inputs(view: View, house_w: int | None) -> Inputs:
     )
 
 
-def house_w(view: View, batteries: Iterable[frozenset[str]]) -> int | None:
-    """What the grid would carry if these batteries rested: grid + battery = load - pv. A battery that is not
-    ours to command now belongs to the house, whatever it does.
+def house(before: House, view: View, batteries: Iterable[tuple[frozenset[str], Hold]]) -> House:
+    """What the grid would carry if these batteries (the devices of each, and its hand's hold) rested: grid +
+    battery = load - pv. A battery that is not ours to command now belongs to the house, whatever it does.
 
     1: the grid's limit rests on it, so that it is never older than 5 s, however seldom its meter is asked.
     """
-    powers = [_prompt(view, Quantity.GRID_POWER)]
-    powers += [_prompt(view.of(devices), Quantity.BATTERY_POWER) for devices in batteries]
-    known = [power for power in powers if power is not None]
-    return sum(known) if len(known) == len(powers) else None
+    flows = {hold.device: _flow(view.of(devices), hold) for devices, hold in batteries}
+    return step(before, view.now_ms, _prompt(view, Quantity.GRID_POWER), flows)
 
 
-def _prompt(view: View, quantity: Quantity) -> int | None:
+def _flow(own: View, hold: Hold) -> tuple[Power, ...]:
+    """What a battery does, as measured and as told. A write may arrive until it was read back, and what is
+    not known to hold may have ended."""
+    measured = _prompt(own, Quantity.BATTERY_POWER)
+    if measured is None:
+        return ()
+    sure = hold.phase in (Phase.HELD, Phase.RELEASED)
+    told_w = (hold.power_w,) if sure or hold.phase is Phase.WRITTEN else (hold.power_w, 0)
+    return (measured, *(Power(hold.since_ms if sure else own.now_ms, w, told=True) for w in told_w))
+
+
+def _prompt(view: View, quantity: Quantity) -> Power | None:
     found = view.get(quantity)
-    return found.good if found is not None and found.age_ms <= STALE_MS else None
+    if found is None or found.good is None or found.age_ms > STALE_MS:
+        return None
+    return Power(view.now_ms - found.age_ms, found.good)
 
 
 def nameplate(spec: SetpointSpec | None) -> Limits | None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway import sense
 from gateway.envelope import EVERYTHING, Bms, Memory
+from gateway.house import House, Power
 from gateway.lease import Hold, Phase
 from gateway.model import Limits, Point, Quality, Quantity, Sample
 from gateway.services import Inputs
@@ -57,9 +58,15 @@ def moment(bench, hand, reach=EVERYTHING, house_w=None, devices=ALL):
     return sense.moment(own, bench.site, bench.site.limits, hand, devices, reach, house_w)
 
 
+def house_w(bench, batteries):
+    """The first thing that is made of what is measured: nothing was remembered."""
+    holds = [(devices, Hold(min(devices), Phase.RELEASED, online=True)) for devices in batteries]
+    return sense.house(House(), bench.view, holds).power_w
+
+
 def test_the_house_is_what_the_grid_would_carry_without_the_battery():
     bench = Bench().say("meter", GRID_POWER=4000).say("inverter", BATTERY_POWER=-3000)
-    assert sense.house_w(bench.view, [ALL]) == 1000
+    assert house_w(bench, [ALL]) == 1000
 
 
 @pytest.mark.parametrize("quality", [q for q in Quality if q is not Quality.GOOD])
@@ -68,14 +75,28 @@ def test_a_house_of_which_a_part_is_not_good_is_unknown(quality):
     battery_bad = Bench().say("meter", GRID_POWER=4000).say("inverter", quality, BATTERY_POWER=-3000)
     no_battery = Bench().say("meter", GRID_POWER=4000)
     for bench in (grid_bad, battery_bad, no_battery, Bench()):
-        assert sense.house_w(bench.view, [ALL]) is None
+        assert house_w(bench, [ALL]) is None
+
+
+def test_the_house_is_told_what_each_battery_does_and_was_told():
+    bench = Bench().say("meter", GRID_POWER=4000)
+    bench.clock.mono += 100
+    bench.say("inverter", BATTERY_POWER=-3000)
+    found = sense.house(House(), bench.view, [(ALL, hold(power_w=-2000, since_ms=1_000_050))])
+    assert found.flows == {"inverter": (Power(1_000_050, -2000, told=True), Power(1_000_100, -3000))}
+    under_way = sense.house(House(), bench.view, [(ALL, hold(Phase.WRITTEN, power_w=-2000, since_ms=1))])
+    assert under_way.flows["inverter"][-1] == Power(1_000_100, -2000, told=True)
+    unsure = sense.house(House(), bench.view, [(ALL, hold(Phase.UNKNOWN, power_w=-2000, since_ms=1))])
+    assert {power.power_w for power in unsure.flows["inverter"]} == {-3000, -2000, 0}
+    free = sense.house(House(), bench.view, [(ALL, hold(Phase.RELEASED, power_w=0, since_ms=1_000_050))])
+    assert free.flows == {"inverter": (Power(1_000_050, 0, told=True), Power(1_000_100, -3000))}
 
 
 def test_what_the_laws_see_ages_away():
     bench = Bench().say("meter", GRID_POWER=4000, GRID_FREQUENCY=49_950).say("inverter", BATTERY_POWER=500)
-    assert sense.inputs(bench.view, sense.house_w(bench.view, [ALL])) == Inputs(49_950, 4500, 500, 4000)
+    assert sense.inputs(bench.view, house_w(bench, [ALL])) == Inputs(49_950, 4500, 500, 4000)
     bench.clock.mono += 60_000
-    assert sense.inputs(bench.view, sense.house_w(bench.view, [ALL])) == Inputs()
+    assert sense.inputs(bench.view, house_w(bench, [ALL])) == Inputs()
 
 
 def test_a_battery_that_is_not_ours_to_command_belongs_to_the_house():
@@ -83,11 +104,11 @@ def test_a_battery_that_is_not_ours_to_command_belongs_to_the_house():
     more = (*site().devices, Device("second", "m", "mock", "inverter", "mock://s", None))
     bench = Bench(replace(site(), devices=more, batteries=(a, b)))
     bench.say("meter", GRID_POWER=4000).say("inverter", BATTERY_POWER=-3000).say("second", BATTERY_POWER=500)
-    assert sense.house_w(bench.view, [a, b]) == 1500
-    assert sense.house_w(bench.view, [a]) == 1000
-    assert sense.house_w(bench.view, []) == 4000
+    assert house_w(bench, [a, b]) == 1500
+    assert house_w(bench, [a]) == 1000
+    assert house_w(bench, []) == 4000
     bench.clock.mono += 5001  # the meter's last word is too old, whatever its poll
-    assert sense.house_w(bench.view, []) is None
+    assert house_w(bench, []) is None
 
 
 def test_limits_are_those_of_the_battery_that_is_asked_about():
