@@ -233,7 +233,7 @@ class Control:
         able = [m for m in self._members if not self._latch.faulted(m.name) and m.away() is None]
         ours = able if len(self._members) > 1 else self._members
         self._house = sense.house(self._house, view, ((m.devices, m.hold) for m in ours))
-        inputs = sense.inputs(view, self._house.power_w)
+        inputs = sense.inputs(view, self._house.power_w, [m.devices for m in ours])
         pile = stack.pile(runs, inputs)
         if self._loads:
             shed_w = self._loads.step(0 if halt else pile.shed_w, view.now_ms, self._until_ms(view, runs))

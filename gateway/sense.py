@@ -4,7 +4,7 @@ It owns the choice of sources: every provider of a battery's limit counts, and a
 never reached makes all its limits unknown. It refuses to fill gaps: what is not GOOD is None.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from gateway.derate import Share, share
@@ -21,12 +21,15 @@ WRITTEN = (Phase.WRITTEN, Phase.HELD)
 FLOW_W = 100  # less than this is a battery at rest: inverters idle at some tens of watts
 
 
-def inputs(view: View, house_w: int | None) -> Inputs:
-    """What the control laws see of the whole site."""
+def inputs(view: View, house_w: int | None, batteries: Sequence[frozenset[str]]) -> Inputs:
+    """What the control laws see of the whole site. Its battery is what these do (the devices of each): one
+    that is not ours to command now delivers nothing for an order."""
+    powers = [view.of(devices).good(Quantity.BATTERY_POWER) for devices in batteries]
+    known = [power for power in powers if power is not None]
     return Inputs(
         frequency_mhz=view.good(Quantity.GRID_FREQUENCY),
         house_w=house_w,
-        battery_w=view.good(Quantity.BATTERY_POWER),
+        battery_w=sum(known) if powers and len(known) == len(powers) else None,
         grid_w=view.good(Quantity.GRID_POWER),
         soc_bp=view.good(Quantity.BATTERY_SOC),
         voltage_mv=view.good(Quantity.GRID_VOLTAGE),

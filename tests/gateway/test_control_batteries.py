@@ -97,6 +97,20 @@ def test_a_faulted_one_is_never_commanded_and_the_other_goes_on() -> None:
     play(script)
 
 
+def test_what_one_delivers_is_credited_while_the_other_is_away() -> None:
+    async def script(f: Fleet) -> None:
+        await f.give(4000, 120)
+        await asyncio.sleep(10)
+        lost = f.inverters[B]
+        lost.failure = lost.write_failure = lost.connect_failure = link_lost()
+        await asyncio.sleep(130)
+
+    (delivery,) = play(script).deliveries
+    assert delivery.power_max_w >= 4000
+    assert delivery.delivered_wh > 90  # of 133 Wh: the timer of the lost one keeps its part for half a minute
+    assert 7000 < delivery.available_bp < 8000  # short for that half minute, whole again after it
+
+
 def test_when_the_last_one_faults_the_order_is_cut() -> None:
     async def script(f: Fleet) -> None:
         await f.give(4000, 120)
@@ -174,6 +188,50 @@ def test_an_order_that_wants_the_battery_alone_suspends_the_shared_ones() -> Non
 
     fleet = play(script)
     assert all(Cause.PRIORITY not in d.causes for d in fleet.deliveries if d.power_min_w < 0)
+
+
+def test_an_emergency_contact_is_a_stop_that_a_person_ends_when_it_is_closed_again() -> None:
+    async def script(f: Fleet) -> None:
+        await f.give(4000, 120)
+        await asyncio.sleep(10)
+        f.pins.values[Quantity.EMERGENCY_STOP] = 1
+        await asyncio.sleep(2.5)
+        assert f.told() == {A: 0, B: 0}
+        assert (f.control.status.mode, f.control.status.stop) == ("stopped", "emergency contact at pins")
+        f.control.clear()
+        await asyncio.sleep(2)
+        assert f.control.status.mode == "stopped"  # it is open still
+        f.pins.values[Quantity.EMERGENCY_STOP] = 0
+        await asyncio.sleep(2)
+        f.control.clear()
+        await asyncio.sleep(2)
+        assert f.control.status.mode == "fallback"
+
+    play(script, contact=True)
+
+
+@pytest.mark.parametrize("from_the_start", [True, False])
+def test_a_contact_that_cannot_be_read_is_no_stop_but_nothing_is_commanded(from_the_start: bool) -> None:
+    async def script(f: Fleet) -> None:
+        if not from_the_start:
+            f.pins.connect_failure = None
+            await asyncio.sleep(40)
+        await f.give(4000, 200)
+        await asyncio.sleep(10)
+        if not from_the_start:
+            assert sum(f.told().values()) == 4000
+            f.pins.failure = f.pins.connect_failure = link_lost()
+            await asyncio.sleep(10)
+        assert f.told() == {A: 0, B: 0}
+        assert f.control.status.mode == "running" and Cause.STALE_LIMIT in f.control.status.causes
+        f.pins.failure = f.pins.connect_failure = None
+        await asyncio.sleep(60)
+        assert sum(f.told().values()) == 4000
+
+    def away(fleet: Fleet) -> None:
+        fleet.pins.connect_failure = link_lost()
+
+    play(script, contact=True, before=away)
 
 
 def test_a_reserve_narrows_whatever_runs() -> None:
