@@ -3,10 +3,14 @@
 import os
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
     "gridseal", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
+)
+# For `make mutants`: that a test fails is all that is asked, not by how little.
+settings.register_profile(
+    "unshrunk", settings.get_profile("gridseal"), phases=[Phase.explicit, Phase.generate], database=None
 )
 settings.load_profile("gridseal")
 

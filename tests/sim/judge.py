@@ -22,7 +22,7 @@ SOC_MIN_BP, SOC_MAX_BP, SOC_GRACE_MS = 1000, 9500, 8000
 # A device whose link was bad is left alone for up to half a minute; then it is reached again.
 SICK_MS = 45_000
 REACH_MS = 3_000  # after a start, on a healthy link
-# What each device's own timer is set to; behind a dead link, or a dead gateway, it is what ends a power.
+# What each device of the rig has its own timer set to: what ends a power behind a dead link or gateway.
 TIMER_S: Mapping[str, int] = {
     "sunspec": 60,
     "sunspec_124": 60,
@@ -75,8 +75,9 @@ def order(
 
 @dataclass
 class Judge:
-    device: str
     limit_w: int
+    timer_s: int  # of the device
+    ramp_w_per_s: int = RAMP_W_PER_S
     wrong: list[str] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
     orders: dict[str, Order] = field(default_factory=dict)
@@ -200,7 +201,7 @@ class Judge:
         """5 and 6, at the wire."""
         base_w = abs(self._demand_w) if self._demand_w * power_w > 0 else 0
         elapsed_ms = min(CYCLE_MS, now_ms - self._changed_ms)
-        if abs(power_w) - base_w > RAMP_W_PER_S * elapsed_ms // 1000 + STEP_W:
+        if abs(power_w) - base_w > self.ramp_w_per_s * elapsed_ms // 1000 + STEP_W:
             self._complain(
                 "ramp", f"{self._demand_w} to {power_w} W in {now_ms - self._changed_ms} ms, at {now_ms}"
             )
@@ -239,7 +240,7 @@ class Judge:
         if self._uncovered_ms is None:
             self._uncovered_ms = now_ms
         self.behind_timer_s += 1
-        longest_ms = TIMER_S[self.device] * 1000 + TIMER_SLACK_MS
+        longest_ms = self.timer_s * 1000 + TIMER_SLACK_MS
         reached = self._alive and now_ms > self._began_ms + REACH_MS
         if reached and self._sick_ms < self._uncovered_ms - SICK_MS:
             self._complain("overrun", f"{demand_w} W is held at {now_ms}, the link is well")

@@ -11,7 +11,7 @@ WALL_MS = 1_000_000_000
 
 def made(**orders: tuple[int, int]) -> Judge:
     """A judge of a life that began at 0 with its fallback, and orders by name: (power, seconds from 1 s)."""
-    judge = Judge("sunspec", 5000)
+    judge = Judge(5000, TIMER_S["sunspec"])
     judge.began(0, WALL_MS, {})
     judge.wrote(entry(100, None))
     for name, (power_w, seconds) in orders.items():
@@ -60,7 +60,7 @@ def test_what_no_order_covers_is_an_overrun(power_w: int, at_ms: int) -> None:
 
 
 def test_shared_orders_add_up_and_others_do_not() -> None:
-    judge = Judge("sunspec", 5000)
+    judge = Judge(5000, TIMER_S["sunspec"])
     for shared, wrong in ((False, 1), (True, 0)):
         judge.began(0, WALL_MS, {})
         judge.wrote(entry(0, None))
@@ -105,7 +105,7 @@ def test_what_was_acknowledged_may_not_be_missing_nor_refused() -> None:
 
 
 def test_power_before_the_fallback_and_after_death_is_found() -> None:
-    judge = Judge("sunspec", 5000)
+    judge = Judge(5000, TIMER_S["sunspec"])
     judge.began(0, WALL_MS, {})
     judge.asked(fixed("a", 900, 0, 60), 0, WALL_MS, admitted=None)  # no answer: it may be known
     judge.wrote(entry(1000, 900))
