@@ -1,9 +1,9 @@
 """The seeded world: the real Daemon on the rig through a script of everything that goes wrong at a site.
 
-One seed is one run: the script (`script.py`), the daemon's many lives, the judge (`judge.py`) and the trace,
-whose digest is the same whenever and wherever the seed is run. Starts and deaths are here: `term` is SIGTERM,
-a crash cuts wires and store between two awaits, and a daemon that ends by itself is started again as systemd
-would. A power cut that loses what was synced is not: that is the store's own test.
+One seed is one run: the script (`script.py`), who orders (`people.py`), what goes wrong (`trouble.py`), the
+daemon's many lives (`life.py`), the judge (`judge.py`) and the trace, whose digest is the same whenever and
+wherever the seed is run. A daemon that ends by itself is started again as systemd would. A power cut that
+loses what was synced is not made: that is the store's own test.
 
     run_seed(7, 2.0)            # two hours: a Run, or Failed with all that is needed to look at it
 """
@@ -12,39 +12,28 @@ import asyncio
 import contextlib
 import hashlib
 import io
-import sqlite3
 import tempfile
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from rig.faults import Fault, Faults
-from rig.inprocess import InProcessLink
-from rig.physics import Order as Told
-
-from drivers.can import vbus
-from gateway import services
-from gateway.daemon import Daemon
-from gateway.errors import GridsealError, ServiceRefused, StoreError
-from gateway.model import ClockTrust, Command, ServiceKind, Source
-from tests.sim import judge, loop
+from gateway.errors import StoreError
+from tests.sim import loop
+from tests.sim.judge import TIMER_S, Judge
+from tests.sim.life import Life, Seed
 from tests.sim.loop import VirtualClock
-from tests.sim.rigged import Rigged
-from tests.sim.script import YEAR_MS, Script, draw
-from tests.sim.sites import SITES
+from tests.sim.people import People
+from tests.sim.script import Script, draw
+from tests.sim.trouble import Trouble
 from tests.system.ledger import Book
 
 RESTART_S = 2.0  # systemd's RestartSec
-ANSWER_S = 10.0
-RELEASE_TRIES, RELEASE_AGAIN_S = 8, 20.0
 TAIL = 60  # lines of the trace shown for a failing seed
 KILL_TURNS = 200  # turns of the loop in which a cancelled daemon must be gone
 IN_ORDER = "ended in order"
-FULL = "database or disk is full"
 REPLAY = "make sim SEEDS=1 SEED={seed} HOURS={hours}"
 
 
@@ -63,106 +52,33 @@ class Run:
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
 
 
-class Seed(Rigged):
-    """A rig whose wires, disk and clock can be disturbed across the lives of its daemons."""
-
-    def __init__(self, clock: VirtualClock, folder: Path, script: Script) -> None:
-        self.faults = Faults()
-        self.disk_full = False
-        super().__init__(
-            clock,
-            folder,
-            seed=script.seed,
-            device=script.device,
-            devices=SITES[script.device],
-            limit=f"{script.limit_w} W",
-            start_minute=script.seed * 61 % 1440,
-            commit="5 s",
-            every="10 min",
-        )
-
-    def _open(self, url: str) -> InProcessLink:
-        link = super()._open(url)
-        link.faults = self.faults
-        return link
-
-    def demand_w(self) -> int:
-        """The power that the device is told to do now, by its own registers."""
-        state = self.plant.advance(self.clock.mono_ms())
-        del state
-        return self.plant.demand_w(self.bank.logic.order(self.bank, self.clock.mono_ms())) or 0
-
-
-class Life:
-    """One daemon, until it ends."""
-
-    def __init__(self, daemon: Daemon, cut: Callable[[], None]) -> None:
-        self.daemon, self._cut = daemon, cut
-        self.commits_left: int | None = None
-        self.after = False
-        self.killed = False
-        self.over = asyncio.Event()
-        self.end = ""  # how it ended by itself
-        self._transact = daemon.store._transact
-
-    def watch_store(self, full: Callable[[], bool]) -> None:
-        """The disk under it: full for a while, or gone with the process at one chosen commit."""
-
-        def transact(fn: Callable[[sqlite3.Connection], Any]) -> Any:
-            if full():
-                return self._transact(_fail)
-            if self.commits_left is not None and not self.killed:
-                self.commits_left -= 1
-                if self.commits_left <= 0:
-                    if self.after:
-                        self._transact(fn)
-                    self.die()
-            return self._transact(fn)
-
-        self.daemon.store._transact = transact
-
-    def die(self) -> None:
-        """From now on nothing of it reaches disk or wire."""
-        self.daemon.store._failure = self.daemon.store._failure or "killed"
-        self.killed = True
-        self._cut()
-        self.over.set()
-
-
-def _fail(conn: sqlite3.Connection) -> None:
-    del conn
-    raise sqlite3.OperationalError(FULL)
-
-
 class World:
     """Script, rig, judge and the daemon of the moment."""
 
     def __init__(self, clock: VirtualClock, folder: Path, script: Script, said: io.StringIO) -> None:
         self.clock, self.script, self._said = clock, script, said
         self.rig = Seed(clock, folder, script)
-        self.judge = judge.Judge(script.limit_w, judge.TIMER_S[script.device])
+        self.judge = Judge(script.limit_w, TIMER_S[script.device])
         self.book, self.run = Book(), Run(script.seed, script.hours)
         self.life: Life | None = None
-        self._down_s: float | None = None  # how long the next start waits
         self._wanted = True
-        self._given: dict[int, tuple[Source, dict[str, Any]]] = {}
         self._trace = hashlib.sha256()
         self._writes = self._told = self._complaints = 0
-        self._obeys = self.rig.plant.control
-        self._aged = False  # the calendar has jumped by so much that readings were old by it, and were let go
+        self.trouble = Trouble(self.rig, script, self.judge, lambda: self.life)
 
     # -- the run --------------------------------------------------------------------------------------
 
     async def play(self) -> Run:
         async with self.rig.outside(), asyncio.TaskGroup() as group:
-            self._group = group
+            self._people = self._meet(group)
             lives = group.create_task(self._lives())
             watch = group.create_task(self._watch())
             for event in self.script.events:
                 await self._until(event.at_s)
                 self._look()
                 self._say(str(event))
-                await getattr(self, f"_do_{event.what}")(**event.how)
+                who = self._people if hasattr(People, f"do_{event.what}") else self.trouble
+                await getattr(who, f"do_{event.what}")(**event.how)
             await self._until(self.script.hours * 3600)
             self._wanted = False
             if self.life is not None:
@@ -172,6 +88,11 @@ class World:
         self._look()
         self._read_store()
         return self._finish()
+
+    def _meet(self, group: asyncio.TaskGroup) -> People:
+        return People(
+            self.rig, self.script, self.judge, lambda: self.life, group, look=self._look, say=self._say
+        )
 
     async def _until(self, at_s: float) -> None:
         await asyncio.sleep(max(0.0, at_s - self.clock.mono_ms() / 1000))
@@ -183,7 +104,7 @@ class World:
             self._look()
             self.judge.ended()
             self.life = None
-            down_s, self._down_s = self._down_s or RESTART_S, None
+            down_s, self.trouble.down_s = self.trouble.down_s or RESTART_S, None
             if self._wanted:
                 await asyncio.sleep(down_s)
 
@@ -287,9 +208,10 @@ class World:
         run.counts["refused_writes"] = witness.refused
         run.counts["timer_s"] = self.judge.behind_timer_s
         run.counts["executed"] = len(self.judge.executed)
-        run.faults.update(self.rig.faults.hits)
+        run.counts.update(self._people.counts)
+        run.faults = self.rig.faults.hits + self.trouble.kinds
         run.counts["device_s"] = round(run.hours * 3600) * len(self.rig.site.devices)
-        if self._aged:
+        if self.trouble.aged:
             del self.book.wrong["samples_lost"]
             self.book.notes = [note for note in self.book.notes if not note.startswith("samples_lost")]
         run.kinds = self.judge.kinds + self.book.wrong
@@ -308,229 +230,6 @@ class World:
                 self.judge.wrong.append(f"chain: record {sequence} does not follow {number}")
             number, before = sequence, digest
         self.run.counts["records"] = number
-
-    # -- what people, chains and schedules do ---------------------------------------------------------
-
-    async def _do_order(self, number: int, source: str, kind: str, **how: Any) -> None:
-        delay_s, seconds, shared = how.pop("delay_s"), how.pop("seconds"), how.pop("shared")
-        wall_ms = self.clock.now().wall_ms
-        name = hashlib.sha256(f"{self.script.seed} {number}".encode()).hexdigest()
-        begin_ms = wall_ms + int(delay_s * 1000)
-        self._given[number] = (
-            Source[source],
-            {
-                "id": name,
-                "kind": kind,
-                "begin_ms": begin_ms,
-                "end_ms": begin_ms + int(seconds * 1000),
-                "parameters": dict(how),
-                "shared": shared,
-            },
-        )
-        await self._give(number)
-
-    async def _do_again(self, number: int) -> None:
-        if number in self._given:
-            self.run.counts["repeated"] += 1
-            await self._give(number)
-
-    async def _give(self, number: int) -> None:
-        source, given = self._given[number]
-        kind = ServiceKind(given["kind"])
-        parameters = services.complete(kind, given["parameters"])
-        now_ms, wall_ms = self.clock.mono_ms(), self.clock.now().wall_ms
-        command = Command(
-            given["id"],
-            source,
-            kind,
-            given["begin_ms"],
-            given["end_ms"],
-            parameters,
-            f"{source.name.lower()} of the script",
-            given["shared"],
-        )
-        answer = await self._submit(command, wall_ms)
-        self.run.counts["orders"] += 1
-        if answer is not None and "a minute from" in answer[1]:
-            return  # not looked at
-        admitted = None if answer is None else answer[0]
-        self.run.counts[{True: "admitted", False: "refused", None: "unanswered"}[admitted]] += 1
-        window = (given["begin_ms"], given["end_ms"])
-        self.judge.asked(
-            judge.order(command.id, kind, parameters, window, self.script.limit_w, command.shared),
-            now_ms,
-            wall_ms,
-            admitted,
-        )
-
-    async def _submit(self, command: Command, wall_ms: int) -> tuple[bool, str] | None:
-        """By the road of its source; None when nobody answered."""
-        if self.life is None or not hasattr(self.life.daemon, "control"):
-            return None
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                if command.source is Source.OPERATOR:
-                    said = await self.rig.ask(
-                        "submit",
-                        id=command.id,
-                        kind=command.kind.value,
-                        delay_ms=command.not_before_ms - wall_ms,
-                        duration_ms=command.not_after_ms - command.not_before_ms,
-                        parameters=dict(command.parameters),
-                        shared=command.shared,
-                        who="script",
-                    )
-                    answer = (said["admitted"], said["reason"])
-                else:
-                    verdict = await self.life.daemon.control.submit(command)
-                    answer = (verdict.admitted, verdict.reason)
-        except (GridsealError, TimeoutError) as error:
-            self._say(f"   no answer: {error}")
-            return None
-        self._say(f"   {command.id[:8]} {'admitted' if answer[0] else 'refused: ' + answer[1]}")
-        return answer
-
-    async def _do_stop(self, source: str, name: str) -> None:
-        wall_ms, now_ms = self.clock.now().wall_ms, self.clock.mono_ms()
-        stop = Command(
-            hashlib.sha256(name.encode()).hexdigest(),
-            Source[source],
-            ServiceKind.STOP,
-            wall_ms,
-            wall_ms + 1000,
-        )
-        answer = await self._submit(stop, wall_ms)
-        if answer is not None and answer[0]:
-            self.run.counts["stop_orders"] += 1
-            self.judge.stopped(now_ms)
-
-    async def _do_release(self) -> None:
-        self._group.create_task(self._release())
-
-    async def _release(self) -> None:
-        """A person who comes back until somebody answers."""
-        for _ in range(RELEASE_TRIES):
-            if self.life is not None and await self._released():
-                return
-            await asyncio.sleep(RELEASE_AGAIN_S)
-
-    async def _released(self) -> bool:
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                said = await self.rig.ask("release")
-        except ServiceRefused as error:
-            self._say(f"   no release: {error}")
-            return True
-        except (GridsealError, TimeoutError):
-            return False
-        self._say(f"   released: {said['message']}")
-        self._look()
-        self.judge.released()
-        return True
-
-    # -- what goes wrong ------------------------------------------------------------------------------
-
-    def _count(self, kind: str) -> None:
-        self.run.faults[kind] += 1
-
-    async def _do_link(self, name: str, ms: int) -> None:
-        self.rig.faults.add(Fault(name, ms=ms if name == "late" else 0))
-
-    async def _do_link_over(self, name: str) -> None:
-        self.rig.faults.clear(name)
-
-    async def _do_bms(self, name: str, ms: int) -> None:
-        del ms
-        self._count(f"bms_{name}")
-        if name == "unplugged":
-            vbus.bus(self.rig._bus).unplug()
-        else:
-            self.rig.bms.break_as(name)
-
-    async def _do_bms_over(self, name: str) -> None:
-        if name == "unplugged":
-            vbus.bus(self.rig._bus).plug()
-        else:
-            self.rig.bms._broken.discard(name)
-
-    async def _do_soc(self, bp: int) -> None:
-        self._count("soc_jump")
-        self.rig.plant.set_soc(bp / 10_000)
-
-    async def _do_frequency(self, mhz: int) -> None:
-        self.rig.plant.set_frequency(mhz or None)
-
-    async def _do_step(self, ms: int) -> None:
-        self._count("clock_step")
-        self._aged = self._aged or abs(ms) >= YEAR_MS
-        self.clock.step(ms)
-
-    async def _do_distrust(self) -> None:
-        self._count("clock_distrusted")
-        self.clock.trust = ClockTrust.UNTRUSTED
-
-    async def _do_trust(self) -> None:
-        self.clock.trust = ClockTrust.TRUSTED
-
-    async def _do_disk(self) -> None:
-        self._count("disk_full")
-        self.rig.disk_full = True
-
-    async def _do_disk_over(self) -> None:
-        self.rig.disk_full = False
-
-    async def _do_deaf(self, name: str, ms: int) -> None:
-        """The inverter holds what it was told, and does something else."""
-        del ms
-        self._count("does_not_follow")
-        obeys = self._obeys
-
-        def other(now_ms: int) -> Told:
-            told = obeys(now_ms)
-            if name == "idle":
-                return Told("idle")
-            return (
-                replace(told, power_w=-told.power_w)
-                if name == "other way" and told.kind != "self"
-                else Told()
-            )
-
-        self.rig.plant.control = other
-
-    async def _do_deaf_over(self, name: str) -> None:
-        del name
-        self.rig.plant.control = self._obeys
-
-    async def _do_foreign(self) -> None:
-        """Another master's power in the register. It is not journaled: it is not ours."""
-        held = FOREIGN.get(self.script.device)
-        if held is None or not self.rig.demand_w():
-            return
-        self._count("foreign_master")
-        self.rig.bank.put(held, self.rig.bank.value(held) + 137)
-        self.judge.foreign()
-
-    async def _do_foreign_over(self) -> None:
-        return
-
-    async def _do_term(self, down_s: float) -> None:
-        self._down_s = down_s
-        if self.life is not None:
-            self.life.daemon.stop()
-
-    async def _do_crash(self, down_s: float) -> None:
-        self._down_s = down_s
-        if self.life is not None:
-            self.life.die()
-
-    async def _do_crash_at_commit(self, down_s: float, commits: int, after: bool) -> None:
-        self._down_s = down_s
-        if self.life is not None:
-            self.life.commits_left, self.life.after = commits, after
-
-
-# The register a second master would write, where the rig lets one do it unseen.
-FOREIGN = {"sunspec": "704.WSet", "victron_gx": "l1_wide_w"}
 
 
 class Failed(AssertionError):
