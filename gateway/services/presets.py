@@ -2,7 +2,8 @@
 
 A preset is the shape over frequency only: whether a site may offer the product is for its operator to
 qualify. Nordic FFR is not here: it must be held for seconds after the frequency is back, and a law has no
-memory. Sources are named beside each; figures in mHz and bp.
+memory. Sources are named beside each; figures in mHz and bp. Of Dynamic Moderation and Regulation only the
+knee's share was found in an opened source: check their break points before they are offered.
 """
 
 from collections.abc import Mapping
