@@ -176,12 +176,15 @@ def moment(
 def remember(memory: Memory, hold: Hold, view: View, before_ms: int) -> Memory:
     """What the device really did since the last cycle (at `before_ms`) replaces what was meant.
 
-    While it is under its own control, a measured flow is the direction that a dwell must end.
+    While it is under its own control, a measured flow is the direction that a dwell must end; without one it
+    rests since it was let go, and what it did before is turned only when that rest has been long enough (6).
     """
     if hold.phase in WRITTEN:
         return replace(memory, changed_ms=hold.since_ms)
-    flow_w = view.good(Quantity.BATTERY_POWER) or 0
-    direction = 0 if abs(flow_w) <= FLOW_W else (1 if flow_w > 0 else -1)
     # 5: it was let go in between: the ramp begins there
     changed_ms = max(before_ms, hold.since_ms)
+    flow_w = view.good(Quantity.BATTERY_POWER)
+    if flow_w is not None and abs(flow_w) <= FLOW_W:
+        return replace(memory, changed_ms=changed_ms, rest_ms=max(memory.rest_ms, hold.since_ms))
+    direction = memory.direction if flow_w is None else (1 if flow_w > 0 else -1)
     return replace(memory, changed_ms=changed_ms, rest_ms=view.now_ms, direction=direction)

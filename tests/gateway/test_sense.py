@@ -185,9 +185,14 @@ def test_what_the_device_did_replaces_what_was_meant(phase, flow, full, empty):
     assert (found.full, found.empty) == (full, empty)
     if phase in (Phase.WRITTEN, Phase.HELD):
         assert (found.changed_ms, found.rest_ms, found.direction) == (950_000, 800_000, 1)
-    else:  # its own control: a flow is a direction, idling is none, and the rest begins now
-        sign = (flow > sense.FLOW_W) - (flow < -sense.FLOW_W)
-        assert (found.changed_ms, found.rest_ms, found.direction) == (990_000, 1_000_000, sign)
+    elif abs(flow) > sense.FLOW_W:  # its own control: a flow is a direction, and no rest
+        assert (found.changed_ms, found.rest_ms, found.direction) == (
+            990_000,
+            1_000_000,
+            1 if flow > 0 else -1,
+        )
+    else:  # it rests since it was let go; what it did before is not forgotten
+        assert (found.changed_ms, found.rest_ms, found.direction) == (990_000, 950_000, 1)
 
 
 @pytest.mark.parametrize(("flow", "direction"), [(100, 0), (-100, 0), (101, 1), (-101, -1)])
@@ -197,6 +202,7 @@ def test_idling_has_no_direction(flow, direction):
     assert found.direction == direction
 
 
-def test_an_unmeasured_flow_is_no_direction():
+def test_an_unmeasured_flow_is_neither_a_direction_nor_a_rest():
     bench = Bench().say("inverter", Quality.INVALID, BATTERY_POWER=5000)
-    assert sense.remember(Memory(1, 1, -1), hold(Phase.RELEASED), bench.view, 5).direction == 0
+    found = sense.remember(Memory(1, 1, -1), hold(Phase.RELEASED), bench.view, 5)
+    assert (found.direction, found.rest_ms) == (-1, 1_000_000)

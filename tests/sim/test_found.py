@@ -95,3 +95,19 @@ def test_what_was_yielded_is_not_written_at_the_end_though_nobody_serves_it() ->
         assert (inverter.log, inverter.register_w, hand.hold.phase) == ([], 4000, Phase.YIELDED)
 
     loop.run(main)
+
+
+def test_an_order_that_follows_another_the_other_way_rests_though_the_fallback_lay_between() -> None:
+    """One ended in the moment the next was given: the battery was let go for a cycle, and what it had done
+    was forgotten with the flow."""
+
+    async def script(w: World) -> None:
+        await w.give(2850, 40)
+        await w.wait(40)
+        await w.give(-3040, 40)
+        await w.wait(10)
+
+    w = play(script)
+    released_ms = next(ms for ms, what, _ in w.inverter.log if what == "release" and ms > 1000)
+    turned_ms = next(ms for ms, power in w.inverter.writes if power < 0)
+    assert turned_ms - released_ms >= LIMITS.dwell_ms
