@@ -176,7 +176,8 @@ class Bank:
         rows = [self._index[unit][at][0] for _, at in changes]
         self.logic.written(self, frozenset(row.name for row in rows), now_ms)
         order = self.logic.order(self, now_ms)
-        self.plant.witness.write(now_ms, unit, address, registers, self.plant.demand_w(order))
+        demand_w = self.plant.demand_w(order)
+        self.plant.witness.write(now_ms, unit, address, registers, demand_w, order.var)
         self.plant.witness.react(order.var, self.plant.spec.var_max)
 
     def read_bits(self, unit: int, table: str, address: int, count: int, now_ms: int) -> list[bool]:

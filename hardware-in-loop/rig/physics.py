@@ -89,6 +89,7 @@ class State:
     pv_w: int = 0
     load_w: int = 0
     shed_w: int = 0  # of the house, switched off by relays; as much as there is
+    beside_w: int = 0  # what leaves the site's other inverters (`fleet.py`)
     load_var: int = 0
     grid_w: int = 0
     grid_var: int = 0  # + = imported
@@ -182,7 +183,7 @@ def target_w(state: State, spec: SiteSpec, order: Order) -> int:
     elif order.kind == "idle":
         wanted = 0
     else:  # "self" is "grid" at 0
-        wanted = state.load_w - state.pv_w - (order.power_w if order.kind == "grid" else 0)
+        wanted = house_w(state) - (order.power_w if order.kind == "grid" else 0)
     if order.low_w is not None:
         wanted = max(wanted, order.low_w)
     if order.high_w is not None:
@@ -201,7 +202,7 @@ def clamp_w(wanted_w: int, state: State, spec: SiteSpec) -> int:
 def _island(state: State, spec: SiteSpec) -> int:
     """Without a grid the battery carries the house, at once and whatever was ordered. What it cannot carry
     goes dark, what it cannot take is not produced."""
-    needed = state.load_w - state.pv_w
+    needed = house_w(state)
     carried = clamp_w(needed, state, spec)
     state.load_w -= max(0, needed - carried)
     state.pv_w -= max(0, carried - needed)
@@ -215,6 +216,11 @@ def _react(state: State, spec: SiteSpec, wanted_var: int) -> None:
     wanted = wanted_var if state.connected else state.load_var
     state.inverter_var = max(-most, min(most, wanted))
     state.grid_var = state.load_var - state.inverter_var if state.connected else 0
+
+
+def house_w(state: State) -> int:
+    """What the grid would carry without this battery."""
+    return state.load_w - state.pv_w - state.beside_w
 
 
 def inverter_w(state: State, spec: SiteSpec) -> int:
@@ -274,7 +280,7 @@ def _flow(state: State, spec: SiteSpec, battery_ac_w: int) -> None:
     # P = (ocv - I R) I; below the short-circuit power the smaller root is the working point.
     state.current_a = (ocv - sqrt(max(ocv * ocv - 4 * ohm * state.battery_w, 0.0))) / (2 * ohm)
     state.voltage_v = ocv - state.current_a * ohm
-    state.grid_w = state.load_w - state.pv_w - battery_ac_w
+    state.grid_w = house_w(state) - battery_ac_w
 
 
 def _account(state: State, spec: SiteSpec, slow_s: float) -> None:

@@ -45,21 +45,34 @@ class Plant:
         self.witness = Witness(self.spec.charge_max_w, self.spec.discharge_max_w)
         self.control: Control = lambda _now_ms: Order()
         self.publishes = True  # registers show the limits; False when the BMS speaks for itself
+        self.together: Callable[[int], None] | None = None  # of several at one site: steps them all
         self._next_ms: int | None = None
 
     def advance(self, now_ms: int) -> State:
         """Step up to `now_ms` (the first call only sets the origin). Time that goes back does nothing."""
+        if self.together:
+            self.together(now_ms)
+        else:
+            while self.due(now_ms):
+                self.step()
+        return self.state
+
+    def due(self, now_ms: int) -> bool:
+        """Whether a step is due by then."""
         if self._next_ms is None:
             self._next_ms = now_ms + self.step_ms
             self._publish(now_ms)
         if now_ms - self._next_ms > CATCH_UP_MAX * self.step_ms:
             raise ValueError(f"the rig was asked to jump {now_ms - self._next_ms} ms at once")
-        while self._next_ms <= now_ms:
-            order = self.control(self._next_ms)
-            step(self.state, self.spec, self.world, order, dt_ms=self.step_ms, speed=self.speed)
-            self._publish(self._next_ms)
-            self._next_ms += self.step_ms
-        return self.state
+        return self._next_ms <= now_ms
+
+    def step(self) -> None:
+        """The one that is due."""
+        assert self._next_ms is not None
+        order = self.control(self._next_ms)
+        step(self.state, self.spec, self.world, order, dt_ms=self.step_ms, speed=self.speed)
+        self._publish(self._next_ms)
+        self._next_ms += self.step_ms
 
     def _publish(self, now_ms: int) -> None:
         if self.publishes:
@@ -80,6 +93,11 @@ class Plant:
         self.world = replace(self.world, frequency_uhz=held)
         if mhz is not None:
             self.state.frequency_mhz = mhz  # at once, not with the next step
+
+    def set_load(self, load_w: int | None) -> None:
+        """For scenarios: the household takes so much from the next step on; None: the measured series again."""
+        held = surroundings().load_w if load_w is None else Series(1, (load_w,))
+        self.world = replace(self.world, load_w=held)
 
     def set_grid(self, connected: bool) -> None:
         """For scenarios: cut the site from the grid, or give it back. The inverter does the rest."""

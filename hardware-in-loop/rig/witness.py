@@ -30,6 +30,7 @@ class Entry:
     charge_w: int
     discharge_w: int
     outside: bool
+    var: int = 0  # the reactive power it asks for, + injected
 
 
 class Witness:
@@ -59,12 +60,18 @@ class Witness:
         return min(self._nameplate[0], charge), min(self._nameplate[1], discharge)
 
     def write(
-        self, now_ms: int, unit: int, address: int, values: Iterable[int], demand_w: int | None
+        self,
+        now_ms: int,
+        unit: int,
+        address: int,
+        values: Iterable[int],
+        demand_w: int | None,
+        var: int = 0,
     ) -> Entry:
         """Journal an accepted write and judge the power it results in."""
         charge, discharge = self.allowed(now_ms)
         outside = demand_w is not None and not -charge <= demand_w <= discharge
-        entry = Entry(now_ms, unit, address, tuple(values), demand_w, charge, discharge, outside)
+        entry = Entry(now_ms, unit, address, tuple(values), demand_w, charge, discharge, outside, var)
         self.entries.append(entry)
         self.writes += 1
         self.outside += outside
