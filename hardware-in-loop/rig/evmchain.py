@@ -1,8 +1,8 @@
 """The chain of rig.evm: blocks, mempool, receipts and logs around py-evm, without a wire.
 
 Real contract execution, a mempool with the rules of geth (one transaction a nonce, +10 % on both fees to
-replace it), finality some blocks behind the head, reorgs on demand. Synchronous; the clock is a parameter,
-so it also runs in virtual time. Answers are the JSON that a node would give.
+replace it), finality some blocks behind the head, reorgs on demand. Synchronous; clock and entropy are
+parameters, so it also runs in virtual time, the same each time. Answers are the JSON that a node would give.
 """
 
 import os
@@ -46,12 +46,19 @@ class Done:
 class Evm:
     """The chain and its mempool. Everything is synchronous and takes milliseconds."""
 
-    def __init__(self, *, finality: int = 0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *,
+        finality: int = 0,
+        clock: Callable[[], float] = time.time,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
         start = {"gas_limit": 30_000_000, "timestamp": int(clock()) - 1}
         self._backend = PyEVMBackend(genesis_parameters=get_default_genesis_params(start))
         type(self._backend.chain).chain_id = CHAIN_ID
-        self._clock = clock
+        self._clock, self._entropy = clock, entropy
         self.finality = finality
+        self.final_held: int | None = None  # finality stands still here
         self._pool: dict[bytes, dict[int, Any]] = {}
         self._done: dict[bytes, Done] = {}
         self.keys = tuple("0x" + k.to_bytes().hex() for k in self._backend.account_keys)
@@ -64,6 +71,12 @@ class Evm:
     @property
     def number(self) -> int:
         return self._chain.get_canonical_head().block_number
+
+    @property
+    def final(self) -> int:
+        """The newest block that no reorg may take back."""
+        number = max(0, self.number - self.finality)
+        return number if self.final_held is None else min(number, self.final_held)
 
     # ---- blocks -----------------------------------------------------------------------------------------
 
@@ -92,16 +105,18 @@ class Evm:
             )  # fmt: skip
             logs, index = logs + len(entry.logs), index + 1
             done.append(entry)
-        chain.mine_block(blob_gas_used=0, mix_hash=os.urandom(32))
+        chain.mine_block(blob_gas_used=0, mix_hash=self._entropy(32))
         for entry in done:
             self._done[entry.transaction.hash] = entry
             self._drop(entry.transaction)
 
     def _includable(self, base_wei: int) -> list[Any]:
-        found = []
+        found, room = [], self._chain.get_canonical_head().gas_limit
         for sender, waiting in self._pool.items():
             nonce = self._backend.get_nonce(sender)
             while nonce in waiting and waiting[nonce].max_fee_per_gas >= base_wei:
+                if (room := room - waiting[nonce].gas) < 0:  # the block is full
+                    return found
                 found.append(waiting[nonce])
                 nonce += 1
         return found[:BLOCK_TRANSACTIONS_MAX]
@@ -133,7 +148,7 @@ class Evm:
         if tag in ("latest", "pending"):
             return head
         if tag in ("safe", "finalized"):
-            return chain.get_canonical_block_header_by_number(max(0, head.block_number - self.finality))
+            return chain.get_canonical_block_header_by_number(self.final)
         number = 0 if tag == "earliest" else int(tag, 16)
         return chain.get_canonical_block_header_by_number(number) if number <= head.block_number else None
 
