@@ -11,6 +11,7 @@ from gateway.model import NOTHING, ClockTrust, Command, Limits, ServiceKind, Sou
 from gateway.site import SiteLimits
 
 AHEAD_MAX_MS = 7 * 86_400_000  # an order for later than a week is somebody's mistake of units
+DRIFT_MS = 1000  # in the seconds between a begin and a restart two clocks part by less, unless one was set
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,14 @@ def lapsed(command: Command, now: Stamp) -> str:
     if now.trust is not ClockTrust.TRUSTED:
         return "after the restart the clock was not sure"
     return "it has expired" if command.not_after_ms <= now.wall_ms else ""
+
+
+def untouched(began_ms: int, began_mono_ms: int, now: Stamp) -> bool:
+    """8, 11: whether an order that was durably begun ahead of its time has surely not acted: its moment, by
+    both clocks of then, is still to come. Clocks that agree no longer (a step, another start of the machine)
+    make nothing sure; `began_ms` is 0 where the calendar was not trusted."""
+    agree = began_ms > 0 and abs((now.wall_ms - began_ms) - (now.mono_ms - began_mono_ms)) < DRIFT_MS
+    return agree and now.trust is ClockTrust.TRUSTED and now.mono_ms < began_mono_ms
 
 
 @dataclass(frozen=True, slots=True)

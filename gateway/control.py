@@ -42,6 +42,7 @@ from gateway.support import Support
 
 LEASE_CYCLES = 3  # a hand whose lease is not renewed for so long goes to the fallback by itself
 LEASE_MS_MIN = 2000  # of fast cycles: the exchange with a slow device must fit
+HANDOVER_MS = 500  # of a cycle, which is at the very moment: half a second is a loaded machine's
 FALLBACK_S = 5.0
 
 
@@ -212,7 +213,8 @@ class Control:
         if halt is not None:
             self._orders.cut((halt,), self._latch.text or self._journal.failed)
         worn_out = self._members and all(m.away() is Cause.BUDGET for m in self._members)
-        runs = self._orders.due(view.now_ms, self._intake.static(), may_begin=halt is None and not worn_out)
+        may_begin = halt is None and not worn_out and not self._intake.closing
+        runs = self._orders.due(view.now_ms, self._intake.static(), may_begin=may_begin)
         self._reacting = any(services.LAWS[run.command.kind].fast for run in runs)
         if not runs or self._intake.closing:
             self._rest(view)
@@ -315,8 +317,11 @@ class Control:
         return Limits(min(charge_w, pile.window.charge_w), min(discharge_w, pile.window.discharge_w))
 
     def _until_ms(self, view: View, runs: Sequence[ledger.Run]) -> int:
-        """3: a lease outlives neither its cycles nor the last order it serves."""
-        return min(view.now_ms + self._lease_ms, max(run.term.end_ms for run in runs))
+        """3: a lease outlives neither its cycles nor the last order it serves; where another takes over then,
+        it is left the moment in which control says so, instead of the fallback between them."""
+        end_ms = max(run.term.end_ms for run in runs)
+        handover_ms = HANDOVER_MS if self._orders.followed(end_ms) else 0
+        return min(view.now_ms + self._lease_ms, end_ms + handover_ms)
 
     @property
     def _lease_ms(self) -> int:

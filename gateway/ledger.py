@@ -36,7 +36,8 @@ TOLERANCE_PART = 20  # of what is asked: within 5 % counts as delivered
 class Stage(Enum):
     WAITING = 0  # durable, not begun
     BEGINNING = 1  # its begin is being made durable
-    BEGUN = 2
+    ARMED = 2  # durably begun, and has not acted: it may from `start_ms` on
+    BEGUN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Run:
     stage: Stage = Stage.WAITING
     reach: Limits = NOTHING
     start_wall_ms: int = 0  # 0: begun on a clock that was not trusted
-    start_ms: int = 0  # monotonic, as all below
+    start_ms: int = 0  # monotonic, as all below; before it has BEGUN, what its begin is made durable for
     last_ms: int = 0
     requested_wms: int = 0
     delivered_wms: int = 0
@@ -99,13 +100,36 @@ def acting(runs: Iterable[Run], now_ms: int) -> tuple[Run, ...]:
     return (*sorted((run for run in asking if run.command.shared), key=_claim), *narrowing)
 
 
+def coming(runs: Iterable[Run], now_ms: int, ahead_ms: int) -> dict[str, int]:
+    """The ids of the orders that should act now, or at a begin or an end within `ahead_ms`, as things are;
+    each with the first such moment."""
+    runs = list(runs)
+    edges = {ms for run in runs for ms in edges_ms(run) if now_ms < ms <= now_ms + ahead_ms}
+    found: dict[str, int] = {}
+    for at_ms in (now_ms, *sorted(edges)):
+        for run in acting(runs, at_ms):
+            found.setdefault(run.command.id, at_ms)
+    return found
+
+
+def edges_ms(run: Run) -> tuple[int, int]:
+    return run.term.begin_ms, run.term.end_ms
+
+
+def follows(run: Run, end_ms: int) -> bool:
+    """Whether it can take over without a gap from orders that end then."""
+    durable = run.stage in (Stage.ARMED, Stage.BEGUN)
+    return durable and max(run.start_ms, run.term.begin_ms) <= end_ms < run.term.end_ms
+
+
 def _claim(run: Run) -> tuple[int, int]:
     return run.command.source, run.number
 
 
 def superseded(run: Run, runs: Iterable[Run], now_ms: int) -> bool:
-    """Whether its own source has since ordered something else that is due and takes its place."""
-    return any(
+    """Whether its own source has since ordered something else that is due and takes its place. What is for
+    later keeps its own time."""
+    return run.term.begin_ms <= now_ms and any(
         other.number > run.number
         and other.term.begin_ms <= now_ms
         and other.stage is Stage.BEGUN

@@ -269,7 +269,7 @@ class Command:
 class CommandState(StrEnum):
     REFUSED = "refused"
     ADMITTED = "admitted"  # durable, not begun
-    RUNNING = "running"
+    RUNNING = "running"  # durably begun; its moment may be seconds ahead, and until then it has not acted
     DONE = "done"
     CUT_SHORT = "cut-short"  # ended early: stop, fault, restart past its window
 

@@ -1,12 +1,14 @@
 """Open orders and their way through the store: admitted, begun, ended, with the account of each.
 
 Invariants kept here: 3 (past its end an order is over), 8 (fresh checks before a begin), 10 (terms are
-monotonic), 11 (an order is durably begun before it is carried out, and never twice). Pure bookkeeping is
-in ledger.py; this file moves orders and tells the journal. It refuses to decide powers.
+monotonic), 11 (an order is durably begun before it is carried out, and never twice). A begin is made durable
+a moment ahead, for the moment it is stored with, so that one order follows another without a gap. Pure
+bookkeeping is in ledger.py; this file moves orders and tells the journal. It refuses to decide powers.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
+from typing import Any
 
 from gateway import admission, envelope, ledger, services
 from gateway.admission import Static, Term
@@ -26,6 +28,7 @@ from gateway.model import (
 )
 from gateway.store import commands
 
+AHEAD_MS = 5000  # a begin is made durable so long before it: a slow card takes a second
 OPEN_MAX = 128  # orders admitted and not ended: a day of quarter-hour schedules, and what else is ordered
 
 
@@ -73,16 +76,26 @@ class Orders:
         return ledger.promised(command, term, self._runs.values())
 
     def due(self, now_ms: int, static: Static, *, may_begin: bool) -> tuple[Run, ...]:
-        """The orders to carry out now. Those that should act but have not begun are first made durable."""
-        for run in ledger.acting(self._runs.values(), now_ms) if may_begin else ():
-            if run.stage is Stage.WAITING and (run.narrows or static.nameplate is not None):
-                self._begin(run, static)
+        """The orders to carry out now. What should act soon and has not begun is first made durable."""
+        coming = ledger.coming(self._runs.values(), now_ms, AHEAD_MS) if may_begin else {}
+        for command_id, at_ms in coming.items():
+            run = self._runs.get(command_id)
+            if run is None or not (run.narrows or static.nameplate is not None):
+                continue
+            if run.stage is Stage.WAITING:
+                self._begin(run, at_ms, static)
+            elif run.stage is Stage.ARMED and max(at_ms, run.start_ms) <= now_ms:
+                self._start(run, static)
         return ledger.acting([run for run in self._runs.values() if run.stage is Stage.BEGUN], now_ms)
 
+    def followed(self, end_ms: int) -> bool:
+        """Whether another order takes over, without a gap, from those that end then."""
+        return any(ledger.follows(run, end_ms) for run in self._runs.values())
+
     def next_ms(self, now_ms: int) -> int | None:
-        """When an order begins or ends next (monotonic), so that a cycle can be made just then."""
-        edges = (ms for run in self._runs.values() for ms in (run.term.begin_ms, run.term.end_ms))
-        return min((ms for ms in edges if ms > now_ms), default=None)
+        """When an order is to be begun, begins or ends next (monotonic): a cycle is made just then."""
+        edges = [ms for run in self._runs.values() for ms in ledger.edges_ms(run)]
+        return min((ms for edge in edges for ms in (edge - AHEAD_MS, edge) if ms > now_ms), default=None)
 
     def book(self, now_ms: int, cycles: Mapping[str, Cycle]) -> None:
         """One cycle of the orders that act (by id), and of those that wait behind them."""
@@ -104,15 +117,16 @@ class Orders:
 
     def cut(self, causes: tuple[Cause, ...], reason: str) -> None:
         """End what runs. What has not begun waits inside its term, also through a restart."""
+        now_ms = self._clock.mono_ms()
         for run in list(self._runs.values()):
-            if run.stage is not Stage.WAITING:
+            if run.stage is not Stage.WAITING and run.start_ms <= now_ms:
                 self._end(run, CommandState.CUT_SHORT, causes, reason)
 
     def recover(self, stored: Iterable[commands.Order], static: Static, now: Stamp) -> None:
         """8, 11: what ran when the last process ended is over; what had not begun may still begin."""
         for order in stored:
-            command = order.command
-            if order.state is CommandState.RUNNING:
+            command, begun = order.command, order.state is CommandState.RUNNING
+            if begun and not admission.untouched(order.began_ms, order.began_mono_ms, now):
                 self._store_end(_interrupted(order, now), now, "the gateway was restarted")
             elif reason := services.problem(command) or admission.lapsed(command, now):
                 never = Run(command, Term(0, 0), 0)
@@ -120,21 +134,42 @@ class Orders:
                 self._store_end(ended, now, reason)
             else:
                 self.add(command, admission.term(command, now), reach(command, static))
+                if begun:
+                    self._change(self._runs[command.id], stage=Stage.ARMED, start_ms=order.began_mono_ms)
 
-    def _begin(self, run: Run, static: Static) -> None:
-        wanted, now = reach(run.command, static), self._clock.now()
-        if reason := admission.too_much(wanted, static):
-            self._end(run, CommandState.CUT_SHORT, (Cause.INVERTER,), reason)
+    def _begin(self, run: Run, at_ms: int, static: Static) -> None:
+        """Have it made durable that it begins at `at_ms`; it acts no sooner, so that a restart before then
+        finds an order that has not acted."""
+        if self._is_too_much(run, static):
             return
-        self._runs[run.command.id] = replace(run, stage=Stage.BEGINNING, reach=wanted)
+        now = self._clock.now()
+        moment = Stamp(at_ms, now.wall_ms + at_ms - now.mono_ms, now.trust)
+        self._change(run, stage=Stage.BEGINNING, start_ms=at_ms)
 
         def stored(_: object) -> None:
             if (beginning := self._runs.get(run.command.id)) is not None:
-                self._runs[run.command.id] = ledger.begun(beginning, _date_ms(now), self._clock.mono_ms())
-                self._supersede()
+                self._change(beginning, stage=Stage.ARMED)
                 self._kick()
 
-        self._journal.put(commands.set_state, run.command.id, CommandState.RUNNING, now, done=stored)
+        self._journal.put(commands.set_state, run.command.id, CommandState.RUNNING, moment, done=stored)
+
+    def _start(self, run: Run, static: Static) -> None:
+        """It acts from now on."""
+        if self._is_too_much(run, static):
+            return
+        now, wanted = self._clock.now(), reach(run.command, static)
+        self._runs[run.command.id] = ledger.begun(replace(run, reach=wanted), _date_ms(now), now.mono_ms)
+        self._supersede()
+
+    def _is_too_much(self, run: Run, static: Static) -> bool:
+        """8: asked again with what is known of the inverters by now; then it is ended."""
+        reason = admission.too_much(reach(run.command, static), static)
+        if reason:
+            self._end(run, CommandState.CUT_SHORT, (Cause.INVERTER,), reason)
+        return bool(reason)
+
+    def _change(self, run: Run, **changes: Any) -> None:
+        self._runs[run.command.id] = replace(run, **changes)
 
     def _supersede(self) -> None:
         now_ms = self._clock.mono_ms()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway import admission
 from gateway.admission import Static
 from gateway.envelope import EVERYTHING
-from gateway.model import ClockTrust, Limits, ServiceKind, Source
+from gateway.model import ClockTrust, Limits, ServiceKind, Source, Stamp
 from tests.gateway.envelope_bench import NOW, REACH, SITE, order, reason
 
 
@@ -92,3 +92,18 @@ def test_invariant_03_what_is_admitted_has_an_end(start: int, length: int, mono:
 def test_invariant_08_a_stored_order_needs_a_sure_clock_and_its_time(trust: ClockTrust, ahead: int) -> None:
     said = admission.lapsed(order(not_after_ms=NOW.wall_ms + ahead), replace(NOW, trust=trust))
     assert (said == "") == (trust is ClockTrust.TRUSTED and ahead > 0)
+
+
+def test_what_was_begun_ahead_is_untouched_while_both_clocks_say_that_its_moment_is_to_come() -> None:
+    def untouched(
+        mono: int, wall: int, trust: ClockTrust = ClockTrust.TRUSTED, began_ms: int = 1_005_000
+    ) -> bool:
+        return admission.untouched(began_ms, 5_000, Stamp(mono, wall, trust))
+
+    assert untouched(4_999, 1_004_999)
+    assert not untouched(5_000, 1_005_000), "it may have acted"
+    assert untouched(4_000, 1_004_999) and untouched(4_000, 1_003_001)
+    assert not untouched(4_000, 1_005_000) and not untouched(4_000, 1_003_000), "the calendar was set"
+    assert not untouched(10, 1_004_000), "the machine was started again"
+    assert not untouched(4_000, 1_004_000, ClockTrust.UNTRUSTED)
+    assert not untouched(4_000, 4_000, began_ms=0), "begun on a calendar that was not trusted"

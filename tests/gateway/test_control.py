@@ -72,9 +72,10 @@ def test_a_refused_order_is_stored_with_its_reason_and_writes_nothing() -> None:
 def test_a_waiting_order_begins_at_its_time() -> None:
     async def script(w: World) -> None:
         command = await w.give(1000, 10, after_s=30)
-        await w.wait(29)
-        assert w.inverter.writes == []
+        await w.wait(20)
         assert w.state_of(command) is CommandState.ADMITTED
+        await w.wait(9)
+        assert w.inverter.writes == []
         await w.wait(8)
         assert w.inverter.power_now_w() == 1000
 

@@ -77,7 +77,9 @@ def test_what_takes_a_place_is_newer_begun_and_of_the_same_source(found: list[Ru
         if ledger.superseded(one, found, now):
             assert newer
         alone = [r for r in newer if not r.narrows and not (r.command.shared and one.command.shared)]
-        if alone and not one.narrows:
+        if one.term.begin_ms > now:
+            assert not ledger.superseded(one, found, now), "what is for later keeps its time"
+        elif alone and not one.narrows:
             assert ledger.superseded(one, found, now), "of one source the newest has the battery"
         waiting = [replace(r, stage=Stage.BEGINNING) for r in found]
         assert not ledger.superseded(one, waiting, now)

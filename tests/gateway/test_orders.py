@@ -22,7 +22,7 @@ from gateway.model import (
     Source,
     Verdict,
 )
-from gateway.orders import Orders, outcome_json, reach
+from gateway.orders import AHEAD_MS, Orders, outcome_json, reach
 from gateway.site import SiteLimits
 from gateway.store import commands
 from tests.gateway.stores import WALL_MS, HandClock
@@ -107,7 +107,7 @@ def test_an_order_is_carried_out_only_after_its_begin_is_durable(desk):
     assert desk.kicks == 2
     assert desk.due() == command
     (run,) = desk.orders.due(700, STATIC, may_begin=True)
-    assert (run.start_ms, run.start_wall_ms, run.reach) == (700, WALL_MS, Limits(0, 3000))
+    assert (run.start_ms, run.start_wall_ms, run.reach) == (700, WALL_MS + 700, Limits(0, 3000))
 
 
 @pytest.mark.parametrize(("static", "may_begin"), [(UNREACHED, True), (STATIC, False)])
@@ -254,6 +254,122 @@ def test_after_a_crash_what_had_not_begun_may_begin_inside_its_time(desk):
     assert after.stored(over).reason == "it has expired"
 
 
+# -- a begin that is durable before its time ---------------------------------------------------------------
+
+
+def test_a_begin_is_durable_ahead_of_its_time_and_acts_at_it(desk):
+    command = desk.give(begin=8000, end=20_000)
+    desk.clock.mono = 8000 - AHEAD_MS - 1
+    assert desk.begin() is None
+    assert desk.state(command) is CommandState.ADMITTED
+    assert desk.orders.next_ms(desk.clock.mono) == 8000 - AHEAD_MS
+    desk.clock.mono = 8000 - AHEAD_MS
+    assert desk.begin() is None
+    assert desk.state(command) is CommandState.RUNNING
+    assert (desk.stored(command).began_mono_ms, desk.stored(command).began_ms) == (8000, WALL_MS + 8000)
+    desk.clock.mono = 7999
+    assert desk.due() is None
+    desk.clock.mono = 8000
+    assert desk.due() == command
+    (run,) = desk.orders.due(8000, STATIC, may_begin=True)
+    assert (run.start_ms, run.start_wall_ms) == (8000, WALL_MS + 8000)
+
+
+def test_one_order_follows_another_in_the_very_cycle(desk):
+    first, second = desk.give(1, end=10_000), desk.give(2, begin=10_000, end=20_000)
+    assert desk.begin() == first
+    assert not desk.orders.followed(10_000)
+    desk.clock.mono = 9000
+    assert desk.begin() == first
+    assert desk.orders.followed(10_000) and not desk.orders.followed(20_000)
+    desk.clock.mono = 10_000
+    desk.orders.expire(10_000)
+    assert desk.due() == second
+    assert desk.orders.followed(10_000)
+
+
+def test_what_waits_behind_another_follows_it_and_not_sooner(desk):
+    """Begun ahead for the other's end: when that ends sooner, the one behind still waits for its moment."""
+    lower = desk.give(1, end=60_000, source=Source.REMOTE)
+    upper = desk.give(2, end=10_000, source=Source.CHAIN)
+    assert desk.begin() == upper
+    desk.clock.mono = 7000
+    assert desk.begin() == upper
+    assert desk.state(lower) is CommandState.RUNNING and desk.stored(lower).began_mono_ms == 10_000
+    assert desk.orders.followed(10_000)
+    desk.orders.cut((), "ended")
+    assert lower.id in desk.orders, "it has not begun, so it waits"
+    assert desk.due() is None
+    desk.clock.mono = 10_000
+    assert desk.due() == lower
+
+
+def test_what_is_begun_ahead_survives_a_stop_and_does_not_act_in_it(desk):
+    command = desk.give(begin=3000, end=20_000)
+    desk.begin()
+    desk.orders.cut((Cause.STOP,), "stopped")
+    desk.clock.mono = 4000
+    assert desk.due(may_begin=False) is None
+    assert desk.due() == command
+
+
+def test_after_a_crash_what_was_begun_ahead_acts_at_its_moment(desk):
+    command = desk.give(begin=3000, end=20_000)
+    desk.begin()
+    desk.clock.mono = 2999
+    after = desk.crash()
+    assert after.due() is None
+    after.clock.mono = 3000
+    assert after.due() == command
+    after.clock.mono = 20_000
+    after.orders.expire(20_000)
+    after.written()
+    assert after.state(command) is CommandState.DONE
+
+
+def test_after_a_crash_at_its_moment_what_was_begun_ahead_may_have_acted_and_is_over(desk):
+    command = desk.give(begin=3000, end=20_000)
+    desk.begin()
+    desk.clock.mono = 3000
+    after = desk.crash()
+    assert after.begin() is None
+    assert after.state(command) is CommandState.CUT_SHORT
+    assert after.stored(command).reason == "the gateway was restarted"
+
+
+def test_a_calendar_that_was_set_meanwhile_makes_nothing_sure(desk):
+    command = desk.give(begin=3000, end=20_000)
+    desk.begin()
+    desk.clock.mono = 2000
+    desk.clock.offset -= 1000
+    after = desk.crash()
+    after.written()
+    assert after.state(command) is CommandState.CUT_SHORT
+
+
+def test_after_a_crash_what_is_too_much_by_now_is_ended_instead_of_begun(desk):
+    command = desk.give(begin=3000, end=20_000)
+    desk.begin()
+    after = desk.crash()
+    after.clock.mono = 3000
+    assert after.due(UNREACHED) is None
+    assert after.due(Static(SITE, Limits(2000, 2000))) is None
+    after.written()
+    assert after.state(command) is CommandState.CUT_SHORT
+    assert "nameplate of 2000" in after.stored(command).reason
+
+
+def test_an_order_for_later_is_not_taken_away_by_a_newer_one_for_now(desk):
+    later = desk.give(1, begin=10_000, end=20_000)
+    now = desk.give(2, end=10_000)
+    assert desk.begin() == now
+    desk.clock.mono = 9000
+    desk.begin()
+    desk.clock.mono = 10_000
+    desk.orders.expire(10_000)
+    assert desk.due() == later
+
+
 def test_after_a_crash_an_unsure_clock_or_an_unknown_service_ends_what_waited(desk):
     command = desk.give()
     desk.clock.trust = ClockTrust.UNTRUSTED
@@ -277,7 +393,7 @@ def test_the_end_of_an_interrupted_order_is_never_before_its_begin_nor_past_its_
     desk.clock.mono = 100
     desk.give()
     desk.begin()
-    desk.clock.mono = now_ms
+    desk.clock.offset += now_ms - 100
     after = desk.crash()
     after.written()
     (told,) = after.deliveries

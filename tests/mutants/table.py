@@ -12,6 +12,7 @@ LIMITS = ("test_envelope_limits.py",)
 MOTION = ("test_envelope_motion.py",)
 SITE = ("test_control_invariants.py",)
 ORDERS = ("test_control_orders.py",)
+BEGINS = ("test_orders.py",)
 BATTERY = ("test_control_battery.py",)
 FOUND = ("sim/test_found.py",)
 
@@ -257,7 +258,7 @@ MUTANTS = (
         8,
         "what ran when the last process ended is over",
         "gateway/orders.py",
-        "if order.state is CommandState.RUNNING:",
+        "if begun and not admission.untouched(order.began_ms, order.began_mono_ms, now):",
         "if False:",
         (*SITE, *ORDERS),
     ),
@@ -297,9 +298,33 @@ MUTANTS = (
         11,
         "an order is durably begun before it acts",
         "gateway/orders.py",
-        "self._runs[run.command.id] = replace(run, stage=Stage.BEGINNING, reach=wanted)",
-        "self._runs[run.command.id] = ledger.begun(replace(run, reach=wanted), 0, self._clock.mono_ms())",
+        "self._change(run, stage=Stage.BEGINNING, start_ms=at_ms)",
+        "self._change(run, stage=Stage.ARMED, start_ms=at_ms)",
         ORDERS,
+    ),
+    Mutant(
+        11,
+        "what was begun ahead does not act before the moment it is stored with",
+        "gateway/orders.py",
+        "elif run.stage is Stage.ARMED and max(at_ms, run.start_ms) <= now_ms:",
+        "elif run.stage is Stage.ARMED:",
+        BEGINS,
+    ),
+    Mutant(
+        11,
+        "what was begun ahead is over once its moment has passed",
+        "gateway/admission.py",
+        "return agree and now.trust is ClockTrust.TRUSTED and now.mono_ms < began_mono_ms",
+        "return agree and now.trust is ClockTrust.TRUSTED",
+        (*BEGINS, *SITE, *ORDERS),
+    ),
+    Mutant(
+        11,
+        "a moment is only to come if both clocks say so",
+        "gateway/admission.py",
+        "agree = began_ms > 0 and abs(",
+        "agree = began_ms > 0 or abs(",
+        ("test_admission.py",),
     ),
     Mutant(
         11,

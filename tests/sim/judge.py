@@ -33,6 +33,8 @@ TIMER_S: Mapping[str, int] = {
     "sma_sunny_island": 60,
 }
 TIMER_SLACK_MS = 15_000
+# What a life finds, now (monotonic): an order that was begun for a moment to come may still be carried out.
+STATES = "SELECT id, iif(state = 'running' AND began_mono_ms > ?, 'admitted', state) FROM command"
 WHOLE = {ServiceKind.PEAK_SHAVING, ServiceKind.SELF_CONSUMPTION, ServiceKind.GRID_LIMIT, ServiceKind.RESERVE}
 
 
@@ -126,7 +128,7 @@ class Judge:
     # -- lives of the daemon --------------------------------------------------------------------------
 
     def began(self, now_ms: int, wall_ms: int, states: Mapping[str, str]) -> None:
-        """A life begins on a database with these states of commands."""
+        """A life begins on a database with these states of commands (as STATES asks for them)."""
         self.life += 1
         self._alive, self._began_ms, self._released, self._windows = True, now_ms, False, []
         self.kept(states)

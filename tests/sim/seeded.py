@@ -22,7 +22,7 @@ from pathlib import Path
 
 from gateway.errors import StoreError
 from tests.sim import loop
-from tests.sim.judge import TIMER_S, Judge
+from tests.sim.judge import STATES, TIMER_S, Judge
 from tests.sim.life import Life, Seed
 from tests.sim.loop import VirtualClock
 from tests.sim.people import People
@@ -195,7 +195,7 @@ class World:
         self.book.read(self.rig.folder / "store.db", scratch)
         if not (self.rig.folder / "store.db").exists():
             return {}
-        return dict(self.rig.rows("SELECT id, state FROM command"))
+        return dict(self.rig.rows(STATES, self.clock.mono_ms()))
 
     def _finish(self) -> Run:
         run, witness = self.run, self.rig.plant.witness

@@ -4,6 +4,7 @@ import asyncio
 
 from gateway.lease import Phase
 from gateway.model import CommandState
+from gateway.orders import AHEAD_MS
 from gateway.setpoint import SetpointWriter
 from gateway.site import Device
 from tests.sim import loop
@@ -48,6 +49,8 @@ def test_an_order_that_follows_another_in_the_same_moment_does_not_jump_to_its_p
     async def script(w: World) -> None:
         await w.give(6000, 12)
         await w.give(5000, 300, after_s=12.0)
+        await w.wait(3)
+        w.store.delay_s = AHEAD_MS / 1000 + 0.005  # a card so slow that the begin is durable just too late
         await w.wait(20)
 
     done = [(what, figure) for _, what, figure in play(script).inverter.log if what != "arm"]

@@ -16,7 +16,7 @@ from rig.witness import Witness
 
 from gateway.errors import GridsealError, ServiceRefused
 from gateway.model import ClockTrust, Command, Quality, Quantity, ServiceKind, Source
-from tests.sim.judge import Judge, order
+from tests.sim.judge import STATES, Judge, order
 from tests.sim.loop import VirtualClock, VirtualLoop, _cancel_rest
 from tests.sim.mocks import LIMITS, SPEC, link_lost
 from tests.sim.world import World
@@ -128,6 +128,13 @@ class Site(RuleBasedStateMachine):
         """One that is carried out, if anything is."""
         self.a_new_order(power_w, seconds, 0, Source.OPERATOR, False)
         self.passes(8)
+
+    @rule(power_w=st.integers(-9_000, 9_000), begin_s=st.integers(3, 9), long_s=st.integers(8, 30))
+    def orders_that_touch(self, power_w: int, begin_s: int, long_s: int) -> None:
+        """The second is durably begun before it acts; what comes next may be a death of the daemon."""
+        self.a_new_order(power_w, begin_s, 0, Source.SCHEDULE, False)
+        self.a_new_order(-power_w, long_s, begin_s - 1, Source.SCHEDULE, False)
+        self.passes(max(1, begin_s - 4))
 
     @precondition(lambda self: self.given)
     @rule(which=st.integers(0, 1000))
@@ -255,7 +262,7 @@ class Site(RuleBasedStateMachine):
         self.do(self.world.stop() if ordered else self.world.crash())
         self.judge.ended()
         self.passes(down_s)
-        states = dict(self.world.store.conn.execute("SELECT id, state FROM command"))
+        states = dict(self.world.store.conn.execute(STATES, (self.clock.mono_ms(),)))
         self.judge.began(self.clock.mono_ms(), self.clock.now().wall_ms, states)
         self.do(self.world.restart())
         self.passes(3)
