@@ -61,11 +61,14 @@ class Performance:
     soh_measured_bp: int | None  # measured capacity against the rated one
     imbalance_mv: int | None  # largest difference of two cells
     imbalance_rest_mv: int | None  # the same, while the battery rested
+    imbalance_ms: int  # for how long two cells differed by more than 100 mV
     temperature_min_cc: int | None
     temperature_max_cc: int | None
     availability_bp: int | None
     faults: int  # times that an alarm of battery or inverter began
     losses: int  # times that a device fell silent
+    battery_alarms_flags: int  # each bit that was seen: SunSpec 802 Evt1
+    inverter_alarms_flags: int  # SunSpec 701 Alrm
 
     @property
     def throughput_wh(self) -> int:

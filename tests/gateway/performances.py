@@ -20,10 +20,13 @@ def performance(day: int = 0, **changes: int | None) -> Performance:
         "soh_measured_bp": 10_000,
         "imbalance_mv": 20,
         "imbalance_rest_mv": 8,
+        "imbalance_ms": 0,
         "temperature_min_cc": 1800,
         "temperature_max_cc": 2600,
         "availability_bp": 10_000,
         "faults": 0,
         "losses": 0,
+        "battery_alarms_flags": 0,
+        "inverter_alarms_flags": 0,
     }
     return Performance(**(known | changes))  # type: ignore[arg-type]
