@@ -4,8 +4,11 @@
 column. Nothing here reaches a device or the network. After loading only gateway.site objects remain.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -13,12 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from gateway import site, units, yamlfile
+from gateway import chainfile, keyfile, site, units, yamlfile
 from gateway.driver import Plugin, Profile, find_plugins
 from gateway.errors import ConfigError, Problem
 from gateway.model import ServiceKind, SetpointSpec
 from gateway.services import presets, words
-from gateway.sitefile import DAYS, ChainModel, DeviceModel, LoadModel, MqttModel, SiteFile, SlotModel
+from gateway.sitefile import DAYS, DeviceModel, LoadModel, MqttModel, SiteFile, SlotModel
 
 POLL_MAX_MS = 4000  # a reading counts for 5 s, and an exchange takes its time
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -32,9 +35,10 @@ def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
     found = find_plugins() if plugins is None else plugins
 
     @cache  # each is read once, and is one table, however many devices share it
-    def profile_of(name: str) -> tuple[Plugin, Profile, Any]:
-        plugin, profile = find_profile(name, path.parent, found)
-        return plugin, profile, profile.table()
+    def profile_of(name: str) -> tuple[Plugin, Profile, Any, bytes]:
+        document = profile_document(name, path.parent, found)
+        plugin, profile = _read_profile(document, found)
+        return plugin, profile, profile.table(), digest(document.data)
 
     devices = tuple(
         device
@@ -46,11 +50,22 @@ def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
     _check_site(document, parsed, devices, commanded, problems)
     if problems:
         raise ConfigError("", tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column))))
-    return _site(parsed, devices, tuple(commanded), path.parent)
+    return replace(_site(parsed, devices, tuple(commanded), path.parent), digest=digest(document.data))
+
+
+def digest(said: object) -> bytes:
+    """Of what a YAML file says: its layout and its comments do not count."""
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).digest()
 
 
 def find_profile(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> tuple[Plugin, Profile]:
     """The profile `name`: a YAML beside site.yaml wins over an installed one. ConfigError if bad."""
+    return _read_profile(profile_document(name, folder, plugins), plugins)
+
+
+def profile_document(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> yamlfile.Document:
+    """The file of the profile `name`."""
     sources: dict[str, Path | Traversable] = {}
     for plugin in plugins.values():
         sources.update({e.name[:-5]: e for e in plugin.profiles.iterdir() if e.name.endswith(".yaml")})
@@ -66,7 +81,10 @@ def find_profile(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> tupl
         raise ConfigError(
             f"there is no profile {name!r}, neither installed nor as {own.name} beside site.yaml; {known}"
         )
-    document = yamlfile.parse(sources[name].read_text(encoding="utf-8"), str(sources[name]))
+    return yamlfile.parse(sources[name].read_text(encoding="utf-8"), str(sources[name]))
+
+
+def _read_profile(document: yamlfile.Document, plugins: Mapping[str, Plugin]) -> tuple[Plugin, Profile]:
     kind = document.data.get("driver") if isinstance(document.data, dict) else None
     if not isinstance(kind, str) or kind not in plugins:
         where = document.problem(
@@ -79,7 +97,7 @@ def find_profile(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> tupl
 
 def _device(
     document: yamlfile.Document,
-    profile_of: Callable[[str], tuple[Plugin, Profile, Any]],
+    profile_of: Callable[[str], tuple[Plugin, Profile, Any, bytes]],
     name: str,
     entry: DeviceModel,
     problems: list[Problem],
@@ -88,7 +106,7 @@ def _device(
     if not NAME.fullmatch(name):
         problems.append(document.problem(here, f"{name!r}: a device name is a-z, 0-9, - and _, at most 32"))
     try:
-        plugin, profile, table = profile_of(entry.profile)
+        plugin, profile, table, said = profile_of(entry.profile)
     except ConfigError as error:
         problems.extend(error.problems or (document.problem((*here, "profile"), str(error)),))
         return None
@@ -117,6 +135,7 @@ def _device(
         of=entry.of,
         derating=profile.curves(),
         cells=profile.cells,
+        profile_digest=said,
     )
 
 
@@ -164,8 +183,9 @@ def _check_site(
         problems.append(
             document.problem(("chain",), "a chain needs attest: {key: …}; make it with `gridseal keys new`")
         )
-    if parsed.remote and not parsed.mqtt:
-        problems.append(document.problem(("remote",), "signed orders come by MQTT: add mqtt: {url: …}"))
+    if parsed.remote and not (parsed.mqtt or parsed.http):
+        message = "signed orders come by MQTT or HTTP: add mqtt: {url: …} or http: {}"
+        problems.append(document.problem(("remote",), message))
     limits = parsed.site.limits
     for word, limit in (("charge", limits.charge), ("discharge", limits.discharge)):
         own = sum(getattr(spec, f"{word}_max_w") for spec in commanded.values())
@@ -304,13 +324,10 @@ def _site(
         store=site.StoreSettings(
             folder / parsed.store.path, parsed.store.keep // 1000, parsed.store.size, parsed.store.commit
         ),
-        attest=site.AttestSettings(
-            parsed.attest.every // 1000,
-            _below(folder, parsed.attest.key),
-            _below(folder, parsed.attest.passphrase),
-        ),
-        chain=_chain(chain) if chain else None,
+        attest=keyfile.settings(parsed.attest, folder),
+        chain=chainfile.settings(chain) if chain else None,
         mqtt=_mqtt(mqtt, folder) if mqtt else None,
+        http=httpfile.settings(parsed.http, folder) if parsed.http else None,
         trust_host_clock=parsed.clock.trust == "host",
         control_ms=s.control,
         socket=folder / parsed.socket,
@@ -340,20 +357,6 @@ def _entry(name: str, slot: SlotModel) -> site.Entry:
 def _load(name: str, load: LoadModel) -> site.Load:
     device, _, channel = load.relay.partition("/")
     return site.Load(name, device, channel, load.power, load.priority, load.min_on, load.min_off)
-
-
-def _chain(chain: ChainModel) -> site.ChainSettings:
-    return site.ChainSettings(
-        chain_id=chain.id,
-        rpc=tuple(chain.rpc),
-        platform=chain.platform,
-        contracts=chain.contracts.model_dump(),
-        storage_id=chain.storage,
-        confirmations=chain.confirmations,
-        fee_cap_wei=chain.fee_cap,
-        spend_per_day_wei=chain.spend,
-        poll_ms=chain.poll,
-    )
 
 
 def _mqtt(mqtt: MqttModel, folder: Path) -> site.MqttSettings:

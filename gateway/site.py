@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from gateway.model import Quantity, ServiceKind
 
@@ -57,6 +58,7 @@ class Device:
     of: str = ""  # of a battery: the inverter it hangs on, where there are several
     derating: tuple[Curve, ...] = ()
     cells: int = 0  # of a battery: in series; 0: not known
+    profile_digest: bytes = bytes(32)  # of what the profile says, whatever its layout and comments
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,56 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Keystore:
+    """An encrypted keystore file."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key that systemd decrypts for the unit, as LoadCredentialEncrypted= names it."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"credential:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenKey:
+    """A key on a PKCS#11 token: the library that speaks to it, and what token and key are known by."""
+
+    module: Path
+    token: str = ""
+    serial: str = ""
+    object: str = ""
+    id: bytes = b""
+
+    def __str__(self) -> str:
+        parts = [f"{name}={quote(getattr(self, name))}" for name in ("token", "serial", "object", "id")]
+        return "pkcs11:" + ";".join(part for part in parts if not part.endswith("="))
+
+
+KeySource = Keystore | Credential | TokenKey
+
+
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    """Where a key is, and the files of the words that open it; without those, the unit's credentials."""
+
+    source: KeySource
+    passphrase: Path | None = None  # of a keystore
+    pin: Path | None = None  # of a token
+
+
+@dataclass(frozen=True, slots=True)
 class AttestSettings:
     every_s: int = 900
-    key: Path | None = None  # encrypted keystore
-    passphrase: Path | None = None  # file (a systemd credential) with its passphrase
+    key: KeySettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +147,7 @@ class ChainSettings:
     rpc: tuple[str, ...]
     platform: str
     contracts: dict[str, str] = field(default_factory=dict)  # role -> address
-    storage_id: int = 0
+    asset_id: int = 0  # of the site in the platform's contracts
     confirmations: int = 12
     fee_cap_wei: int = 100 * 10**9
     spend_per_day_wei: int = 10**16
@@ -115,6 +163,19 @@ class MqttSettings:
     username: str = ""
     password: Path | None = None
     home_assistant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """Where the HTTP server listens. Without certificate and key it speaks plain HTTP."""
+
+    token: Path
+    bind: str = "127.0.0.1"
+    port: int = 8470
+    hosts: tuple[str, ...] = ()  # further names it is reached by
+    certificate: Path | None = None
+    key: Path | None = None
+    pull: bool = False  # whether signed records are given to anybody (EIP-3668)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +213,7 @@ class Site:
     attest: AttestSettings
     chain: ChainSettings | None = None
     mqtt: MqttSettings | None = None
+    http: HttpSettings | None = None
     trust_host_clock: bool = False
     control_ms: int = 1000
     socket: Path = Path("/run/gridseal/control.sock")
@@ -161,6 +223,7 @@ class Site:
     signers: frozenset[str] = frozenset()  # lower-case addresses whose signed orders count
     # Names of the devices of each battery (inverter and what measures it); empty where there is but one.
     batteries: tuple[frozenset[str], ...] = ()
+    digest: bytes = bytes(32)  # of what site.yaml says
 
     def battery_of(self, device: str) -> frozenset[str]:
         """The devices that speak for the battery this inverter commands."""

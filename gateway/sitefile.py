@@ -4,69 +4,33 @@ The JSON schema that editors use is generated from these. Checks that need more 
 or a file are in gateway.config.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from gateway import units
+from gateway.chainfile import AnyChain
+from gateway.httpfile import HttpModel
+from gateway.keyfile import AttestModel
 from gateway.model import ServiceKind
+from gateway.sitetypes import (
+    Address,
+    Duration,
+    Long,
+    Moment,
+    Pause,
+    Percent,
+    Period,
+    Power,
+    Ramp,
+    Size,
+    Strict,
+    Temperature,
+    check_port,
+    split_url,
+)
 
 DEFAULT_STATE = Path("/var/lib/gridseal")
-
-
-def _unit(scale: units.Scale, least: int | None = None, most: int | None = None) -> BeforeValidator:
-    return BeforeValidator(
-        lambda text: units.parse(text, scale, least=least, most=most),
-        json_schema_input_type=Annotated[str, Field(examples=[f"10 {next(iter(scale))}"])],
-    )
-
-
-Power = Annotated[int, _unit(units.POWER_W, 0, 100_000_000)]
-Ramp = Annotated[int, _unit(units.RAMP_W_PER_S, 1, 100_000_000)]
-Percent = Annotated[int, _unit(units.PERCENT_BP, 0, 10_000)]
-Temperature = Annotated[int, _unit(units.TEMPERATURE_CC, -5000, 10_000)]
-Size = Annotated[int, _unit(units.SIZE_BYTES, 16 * 2**20, 2**40)]
-Wei = Annotated[int, _unit(units.MONEY_WEI, 0, 10**24)]
-
-
-def _address(value: object) -> object:
-    """YAML takes 0x… without quotes for a number, and its leading zeros and its capitals are lost."""
-    if isinstance(value, int):
-        raise ValueError('an address without quotes is a number to YAML: write it as "0x…"')
-    if isinstance(value, str) and not re.fullmatch(r"0x[0-9a-fA-F]{40}", value):
-        raise ValueError(f"{value!r} is not an address (0x and 40 hex digits, in quotes)")
-    return value
-
-
-Address = Annotated[str, BeforeValidator(_address, json_schema_input_type=str)]
-Moment = Annotated[int, _unit(units.DURATION_MS, 20, 60_000)]
-Period = Annotated[int, _unit(units.DURATION_MS, 50, 3_600_000)]
-Pause = Annotated[int, _unit(units.DURATION_MS, 0, 86_400_000)]
-Duration = Annotated[int, _unit(units.DURATION_MS, 1000, 86_400_000)]
-Long = Annotated[int, _unit(units.DURATION_MS, 2_000, 10 * 366 * 86_400_000)]
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError as error:
-        raise ValueError(f"{url!r} is not a URL: {error}") from error
-
-
-def _port(url: str, parts: SplitResult) -> None:
-    try:
-        good = parts.port is None or parts.port > 0
-    except ValueError:
-        good = False
-    if not good:
-        raise ValueError(f"{url!r}: the port must be 1 to 65535")
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
 
 
 class LimitsModel(Strict):
@@ -118,49 +82,6 @@ class StoreModel(Strict):
     commit: Moment = Field(default=1000, description="what a power cut may lose")
 
 
-class AttestModel(Strict):
-    every: Long = 900_000
-    key: Path | None = Field(default=None, description="encrypted keystore, made by `gridseal keys new`")
-    passphrase: Path | None = Field(
-        default=None, description="file (or systemd credential) with its passphrase"
-    )
-
-
-class ContractsModel(Strict):
-    """The contracts of platform `storage`, by role."""
-
-    verification: Address = Field(description="takes the signed intervals")
-    services: Address = Field(description="gives orders and pays them")
-
-
-class ChainModel(Strict):
-    id: Annotated[int, Field(ge=1)]
-    rpc: Annotated[list[str], Field(min_length=2, max_length=8)] = Field(
-        description="two or more operators; they must agree"
-    )
-    platform: Literal["storage"]
-    contracts: ContractsModel
-    storage: Annotated[int, Field(ge=1)] = Field(description="this site's id in the contract")
-    confirmations: Annotated[int, Field(ge=0, le=1000)] = 12
-    fee_cap: Wei = Field(default=100 * 10**9, alias="fee cap", description="most paid per gas")
-    spend: Wei = Field(default=10**16, description="most spent on gas in a day")
-    poll: Period = 4000
-
-    @field_validator("rpc")
-    @classmethod
-    def _distinct(cls, urls: list[str]) -> list[str]:
-        for url in urls:
-            parts = _split(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError(f"{url!r} is not an http(s) URL")
-            _port(url, parts)
-        if len(set(urls)) < len(urls):
-            raise ValueError(
-                "the same endpoint is named twice: two operators are needed, so that one cannot lie"
-            )
-        return urls
-
-
 class MqttModel(Strict):
     url: str = Field(description="mqtt://host:1883 or mqtts://host:8883")
     topic: Annotated[str, Field(pattern=r"^[^+#\s]+$", max_length=100)] = "gridseal"
@@ -171,10 +92,10 @@ class MqttModel(Strict):
     @field_validator("url")
     @classmethod
     def _broker(cls, url: str) -> str:
-        parts = _split(url)
+        parts = split_url(url)
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.username:
             raise ValueError(f"{url!r} is not mqtt://host:port or mqtts://host:port (no user in it)")
-        _port(url, parts)
+        check_port(url, parts)
         return url
 
 
@@ -209,7 +130,7 @@ class LoadModel(Strict):
 
 
 class RemoteModel(Strict):
-    """Orders from a distance count when one of these signed them, whatever carried them (MQTT)."""
+    """Orders from a distance count when one of these signed them, whatever carried them (MQTT, HTTP)."""
 
     signers: Annotated[list[Address], Field(min_length=1, max_length=16)]
 
@@ -229,8 +150,9 @@ class SiteFile(Strict):
     loads: Annotated[dict[str, LoadModel], Field(max_length=64)] = Field(default_factory=dict)
     store: StoreModel = StoreModel()
     attest: AttestModel = AttestModel()
-    chain: ChainModel | None = None
+    chain: AnyChain | None = None
     mqtt: MqttModel | None = None
+    http: HttpModel | None = None
     remote: RemoteModel | None = None
     clock: ClockModel = ClockModel()
     socket: Path = Path("/run/gridseal/control.sock")

@@ -8,7 +8,8 @@ keeps nothing on disk: what it missed while the daemon was away the inbox finds 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from gateway.chain.platforms import Order, Platform
+from gateway.chain.platforms import Platform
+from gateway.chain.platforms.calls import Order
 from gateway.chain.quorum import Quorum
 from gateway.model import Command, ServiceKind
 

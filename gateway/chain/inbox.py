@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from gateway.chain.platforms import Order, Platform, Unusable
+from gateway.chain.platforms import Platform
+from gateway.chain.platforms.calls import Order, Unusable
 from gateway.chain.quorum import Quorum
 from gateway.chain.shapes import Block
 from gateway.clock import Clock

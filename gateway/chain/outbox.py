@@ -9,7 +9,8 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 
-from gateway.chain.platforms import NotEncodable, Platform
+from gateway.chain.platforms import Platform
+from gateway.chain.platforms.calls import NotEncodable
 from gateway.chain.quorum import Quorum
 from gateway.clock import Clock
 from gateway.errors import ChainError
@@ -107,7 +108,7 @@ class Outbox:
         command = self._platform.command_id(entry.record)
         reference = await self._store.call(intents.reference, command) if command else ""
         following, after = [], ""
-        for name, call in self._platform.follow_ups(entry.record, reference):
+        for name, call in self._platform.follow_ups(entry.record, reference, None):
             following.append(NewIntent(name, call.contract, call.data, call.gas, ordered=False, after=after))
             after = name
         wall_ms = self._clock.now().wall_ms

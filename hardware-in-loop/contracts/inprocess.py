@@ -13,7 +13,7 @@ from eth_abi.abi import decode, encode
 from eth_tester import EthereumTester, PyEVMBackend
 from eth_tester.exceptions import TransactionFailed
 
-from gateway.chain.platforms import artifact
+from gateway.chain.platforms.artifacts import artifact
 from gateway.evidence.typed import keccak
 
 GAS_MAX = 5_000_000  # deploying the larger contract takes under 4 million

@@ -10,7 +10,9 @@ from dataclasses import replace
 from contracts.inprocess import Local, Receipt
 from eth_abi.abi import encode
 
-from gateway.chain.platforms.storage import StoragePlatform
+from gateway.chain.platforms import packed
+from gateway.chain.platforms.evm import EvmPlatform
+from gateway.chain.platforms.storage import SYSTEM
 from gateway.evidence import body as bodies
 from gateway.evidence import merkle, records
 from gateway.evidence.signer import KeySigner
@@ -52,7 +54,9 @@ class Scene:
         self.services.send("grantRole", self.services.call("OPERATOR_ROLE"), self.operator)
         self.verification.send("registerStorage", self.owner, SPECS, sender=self.owner)
         self.domain = Domain(self.chain.chain_id, self.verification.address)
-        self.adapter = StoragePlatform(self.verification.address, self.services.address, 1)
+        self.adapter = EvmPlatform(
+            SYSTEM, {"verification": self.verification.address, "services": self.services.address}, 1
+        )
         self.bind(KeySigner(b"\x01" * 32))
 
     def bind(self, key: KeySigner) -> None:
@@ -124,8 +128,8 @@ def proof_of(record: Record, interval: Interval, index: int) -> tuple[object, ..
 def interval_words(record: Record, interval: Interval) -> list[bytes]:
     """(site, previous, merkleRoot, status, figures), as submitted: the call's own words."""
     contract = bodies.read(record.kind, record.body).domain.contract
-    data = StoragePlatform(contract, contract, 1).record_call(record).data
-    words = [data[4 + 32 * i : 36 + 32 * i] for i in range(5)]
+    _, arguments = packed.submission(record, contract)
+    words = [w if isinstance(w, bytes) else w.to_bytes(32, "big") for w in arguments[:5]]
     assert words[2] == interval.merkle_root
     return words
 

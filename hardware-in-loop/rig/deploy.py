@@ -178,7 +178,7 @@ class Market:
 
     async def order_state(self, service: int) -> dict[str, Any]:
         """State, share in basis points and payment in wei of the newest order of a service."""
-        ((command, _, _, _, energy_wh, state, share_bp, payment),) = await self._ask(
+        ((command, _, _, _, energy_wh, state, share_bp, payment, _, _),) = await self._ask(
             "services", "getOrder", service
         )
         return {

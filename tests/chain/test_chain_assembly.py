@@ -146,7 +146,7 @@ async def test_a_contract_that_is_not_there_is_one_clear_line(node, tmp_path):
         settings = ChainSettings(
             **{"chain_id": CHAIN_ID, "contracts": node.contracts}
             | change
-            | {"rpc": urls, "platform": "storage", "storage_id": 1}
+            | {"rpc": urls, "platform": "storage", "asset_id": 1}
         )
         chain = Chain(settings, platform(settings), None, clock, signer, None)
         try:

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from gateway.chain.platforms import artifact
+from gateway.chain.platforms.artifacts import artifact
 from gateway.evidence.typed import keccak
 from tests import tools
 

@@ -4,7 +4,7 @@ import pytest
 from contracts.inprocess import Reverted
 from contracts.scene import INTERVAL, SITE, SPECS, Scene
 
-from gateway.chain.platforms.storage import SERVICES
+from gateway.chain.platforms.storage import SYSTEM
 from gateway.evidence.signer import KeySigner
 from gateway.evidence.typed import GENESIS, site_hash
 from gateway.model import CommandState, ServiceKind
@@ -81,9 +81,9 @@ def test_the_order_event_says_all_a_gateway_needs(scene: Scene) -> None:
     order = scene.services.call("getOrder", scene.service)
     assert order[1] == scene.operator.lower()
     assert order[2:5] == (scene.not_before, scene.not_after, 750)
-    assert order[7] == PAYMENT
-    assert SERVICES[2] is ServiceKind.FIXED_POWER
-    assert scene.services.call("getService", scene.service) == (1, 2, 5 * 10**18, 1)
+    assert order[7:] == (PAYMENT, 1, 1)
+    assert SYSTEM.services[2] is ServiceKind.FIXED_POWER
+    assert scene.services.call("getService", scene.service) == (1, 2, 5 * 10**18)
 
 
 def test_nothing_is_paid_without_evidence_or_twice(scene: Scene) -> None:
@@ -209,9 +209,7 @@ def test_who_may_register_order_and_stop(scene: Scene) -> None:
     with pytest.raises(Reverted, match="UnknownService"):
         services.send("executeService", 9, b"", sender=scene.operator)
     receipt = services.send("emergencyStop", 1, sender=scene.operator)
-    assert services.events(receipt) == [
-        ("EmergencyStop", {"storageId": 1, "operator": scene.operator.lower()})
-    ]
+    assert services.events(receipt) == [("EmergencyStop", {"assetId": 1, "operator": scene.operator.lower()})]
 
 
 def test_a_window_that_is_over_or_backwards_is_refused(scene: Scene) -> None:

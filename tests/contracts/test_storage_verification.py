@@ -264,7 +264,7 @@ def test_who_may_register_bind_verify_and_update(scene: Scene) -> None:
         contract.send("verifyInstallation", 1, sender=stranger)
     with pytest.raises(Reverted, match="NotAllowed"):
         contract.send("updateCapacity", 1, 1, sender=stranger)
-    with pytest.raises(Reverted, match="UnknownStorage"):
+    with pytest.raises(Reverted, match="UnknownAsset"):
         contract.send("updateCapacity", 2, 1)
     with pytest.raises(Reverted, match="BadSpecs"):
         contract.send("registerStorage", scene.owner, (0, *SPECS[1:]))
@@ -278,6 +278,7 @@ def test_an_installation_is_verified_only_on_signed_evidence(scene: Scene) -> No
     scene.submit(INTERVAL)
     scene.verify_installation()
     scene.verification.send("updateCapacity", 1, 9 * 10**18, sender=scene.owner)
-    owner, gateway, verified, specs = scene.verification.call("getStorageDetails", 1)
-    assert (owner, gateway, verified) == (scene.owner.lower(), scene.key.address.lower(), True)
+    owner, verified, specs = scene.verification.call("getStorageDetails", 1)
+    assert (owner, verified) == (scene.owner.lower(), True)
+    assert scene.verification.call("gatewayOf", 1) == scene.key.address.lower()
     assert specs == (9 * 10**18, *SPECS[1:])

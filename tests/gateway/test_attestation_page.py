@@ -9,7 +9,7 @@ import pytest
 from contracts import vectors
 
 from gateway import ledger, signed_order
-from gateway.chain.platforms import storage
+from gateway.chain.platforms import packed
 from gateway.errors import ServiceRefused
 from gateway.evidence import body, merkle, records, typed
 from gateway.evidence.audit import record_of
@@ -109,7 +109,7 @@ def test_the_body_names_are_on_the_page() -> None:
 def test_the_bit_layout_is_that_of_the_adapter() -> None:
     row = next(line for line in PAGE.splitlines() if line.startswith("| `tracking`"))
     assert "powerMean 64, 32 · response 32, 32 · error 0, 32" in row
-    for word, fields in (("status", storage._STATUS), ("figures", storage._FIGURES)):
+    for word, fields in (("status", packed._STATUS), ("figures", packed._FIGURES)):
         row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{word}`"))
         for name, low, width in fields:
             assert f"{name.rsplit('_', 1)[0]} {low}, {width}" in row, name

@@ -8,7 +8,8 @@ from eth_abi.abi import encode
 
 from gateway.chain import inbox as module
 from gateway.chain.inbox import Inbox
-from gateway.chain.platforms.storage import StoragePlatform
+from gateway.chain.platforms.evm import EvmPlatform
+from gateway.chain.platforms.storage import SYSTEM
 from gateway.errors import ChainError
 from gateway.model import ClockTrust
 from gateway.store import cursors, intents
@@ -16,7 +17,7 @@ from tests.chain.world import world
 from tests.sim.loop import run
 
 SERVICES = "0x" + "bb" * 20
-PLATFORM = StoragePlatform("0x" + "aa" * 20, SERVICES, 7)
+PLATFORM = EvmPlatform(SYSTEM, {"verification": "0x" + "aa" * 20, "services": SERVICES}, 7)
 COMMAND = "cc" * 32
 
 

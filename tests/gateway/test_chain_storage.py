@@ -5,7 +5,9 @@ from eth_abi.abi import decode, encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.chain.platforms import NotEncodable, Order, Unusable, artifact, platform
+from gateway.chain.platforms import platform
+from gateway.chain.platforms.artifacts import artifact
+from gateway.chain.platforms.calls import NotEncodable, Order, Unusable
 from gateway.chain.shapes import Block, Log
 from gateway.errors import ConfigError
 from gateway.evidence import records
@@ -102,9 +104,9 @@ def test_what_has_no_room_in_the_contract_is_said_not_cut(adapter, name, value):
 def test_follow_ups_of_a_delivery_that_was_ordered_here(adapter):
     record = made(DELIVERY)
     assert adapter.command_id(record) == "ab" * 32
-    assert adapter.follow_ups(record, "") == ()
-    assert adapter.follow_ups(made(INTERVAL), "3") == ()
-    (one, validate), (two, settle) = adapter.follow_ups(record, "3")
+    assert adapter.follow_ups(record, "", None) == ()
+    assert adapter.follow_ups(made(INTERVAL), "3", None) == ()
+    (one, validate), (two, settle) = adapter.follow_ups(record, "3", None)
     assert (one, two) == ("validate/" + "ab" * 32, "settle/" + "ab" * 32)
     assert arguments(validate, "GridServices", "validateServiceDelivery") == (3,)
     assert arguments(settle, "GridServices", "settlePayments") == (3,)
@@ -214,7 +216,7 @@ def test_bad_settings_are_one_line():
     with pytest.raises(ConfigError, match="unknown: other"):
         platform(settings(contracts=SETTINGS.contracts | {"other": VERIFICATION}))
     with pytest.raises(ConfigError, match="ids begin at 1"):
-        platform(settings(storage_id=0))
+        platform(settings(asset_id=0))
 
 
 def test_the_key_that_the_contract_has_for_the_site(adapter):

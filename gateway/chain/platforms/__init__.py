@@ -1,51 +1,22 @@
 """The contract systems that Gridseal serves, one adapter module each.
 
-An adapter turns signed records into calls and events into commands, by the ABI files in `abi/`. A new
-system is one module, its ABI, and one line in ADAPTERS. Adapters know no keys, no endpoints and no store.
+An adapter turns signed records and what the site knows into calls, and events into commands, by the ABI
+files in `abi/`. A new EVM system is one module with a table, its ABI, and one line in ADAPTERS. Adapters
+know no keys, no endpoints and no store.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
-from importlib.resources import files
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
+from gateway.analytics.figures import Performance
+from gateway.chain.platforms.calls import Call, Facts, Order, Report, Unusable
 from gateway.chain.shapes import Block, Log
-from gateway.errors import ChainError, ConfigError
-from gateway.model import Command, Record
+from gateway.errors import ConfigError
+from gateway.model import Record
 from gateway.site import ChainSettings
 
 ADAPTERS: Mapping[str, str] = {"storage": "gateway.chain.platforms.storage"}
-
-
-class NotEncodable(ChainError):
-    """A record that the contract system has no room for; it can be skipped there only by a gap record."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call of a contract; `gas` is more than it ever took."""
-
-    contract: str
-    data: bytes
-    gas: int
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A command as an event gave it, and what the platform calls it (for the calls that follow it)."""
-
-    command: Command
-    reference: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """An event for this site that is no command the gateway can obey, and why, for people."""
-
-    reason: str
 
 
 class Platform(Protocol):
@@ -65,8 +36,17 @@ class Platform(Protocol):
         """Whether `record_call` can carry this record."""
         ...
 
-    def follow_ups(self, record: Record, reference: str) -> Sequence[tuple[str, Call]]:
-        """Calls to make once the record is confirmed, in order, each with a name unique for that record."""
+    def follow_ups(
+        self, record: Record, reference: str, figures: Performance | None
+    ) -> Sequence[tuple[str, Call]]:
+        """Calls to make once the record is confirmed, in order, each with a name unique for that record.
+
+        `reference`: what the platform calls the order a delivery is for; `figures`: those of an interval.
+        """
+        ...
+
+    def reports(self, facts: Facts) -> Sequence[Report]:
+        """What the contracts should know of the site now."""
         ...
 
     def command_id(self, record: Record) -> str:
@@ -98,10 +78,3 @@ def platform(settings: ChainSettings) -> Platform:
     if settings.platform not in ADAPTERS:
         raise ConfigError(f"chain.platform: {settings.platform!r} is none of {', '.join(ADAPTERS)}")
     return cast(Platform, import_module(ADAPTERS[settings.platform]).adapter(settings))
-
-
-@cache
-def artifact(name: str) -> Mapping[str, Any]:
-    """A shipped artifact: contract, abi, bytecode, methods (signature -> selector)."""
-    text = (files(__name__) / "abi" / f"{name}.json").read_text("utf-8")
-    return cast(Mapping[str, Any], json.loads(text))

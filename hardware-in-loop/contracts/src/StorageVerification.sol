@@ -2,15 +2,14 @@
 pragma solidity ^0.8.28;
 
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {GatewayKeys} from "./GatewayKeys.sol";
 import {RecordChains} from "./RecordChains.sol";
-import {Records} from "./Records.sol";
 
-/// The register of battery storages and the gateway key that speaks for each. Reference version.
+/// The register of battery storages; the evidence of the gateways that speak for them. Reference version.
 ///
 /// An owner registers a storage and binds a gateway key; a verifier confirms the installation once signed
-/// evidence has arrived from it. A key is bound to one storage, once, for ever: a new key begins a new chain,
-/// so no record of an old one can be played again.
-contract StorageVerification is RecordChains, AccessControl {
+/// evidence has arrived from it.
+contract StorageVerification is GatewayKeys, AccessControl {
     bytes32 public constant VERIFIER_ROLE = keccak256("VERIFIER_ROLE");
 
     struct StorageSpecs {
@@ -23,7 +22,6 @@ contract StorageVerification is RecordChains, AccessControl {
 
     struct StorageDetails {
         address owner;
-        address gateway; // zero: none, or revoked
         bool verified;
         StorageSpecs specs;
     }
@@ -32,14 +30,10 @@ contract StorageVerification is RecordChains, AccessControl {
     uint256 public storageCount;
 
     event StorageRegistered(uint256 indexed storageId, address indexed owner, StorageSpecs specs);
-    event GatewayKeySet(uint256 indexed storageId, address indexed gateway, bytes32 site, address before);
     event InstallationVerified(uint256 indexed storageId, address indexed verifier, uint256 sequence);
     event CapacityUpdated(uint256 indexed storageId, uint256 before, uint256 capacity);
 
-    error UnknownStorage(uint256 storageId);
-    error NotAllowed(address caller);
     error BadSpecs();
-    error KeyAlreadyUsed(address gateway);
     error NoEvidence(uint256 storageId); // no signed record has been accepted yet
 
     /// `ring`: how many of a key's newest records stay provable on chain (RecordChains.RING).
@@ -54,64 +48,39 @@ contract StorageVerification is RecordChains, AccessControl {
         if (owner == address(0) || specs.capacity == 0 || specs.maxPower == 0) revert BadSpecs();
         if (specs.efficiency == 0 || specs.efficiency > 100) revert BadSpecs();
         storageId = ++storageCount;
-        StorageDetails storage details = storages[storageId];
-        details.owner = owner;
-        details.specs = specs;
+        storages[storageId] = StorageDetails(owner, false, specs);
         emit StorageRegistered(storageId, owner, specs);
-    }
-
-    /// Binds, rotates or (gateway = 0) revokes the key. `site` = keccak256(site id). By the storage's owner.
-    function setGatewayKey(uint256 storageId, address gateway, bytes32 site) external {
-        StorageDetails storage details = _known(storageId);
-        if (msg.sender != details.owner) revert NotAllowed(msg.sender);
-        address before = details.gateway;
-        if (before != address(0)) _close(before);
-        if (gateway != address(0)) {
-            if (storageOf[gateway] != 0) revert KeyAlreadyUsed(gateway);
-            _open(gateway, storageId, site);
-        }
-        details.gateway = gateway;
-        emit GatewayKeySet(storageId, gateway, site, before);
     }
 
     /// By a verifier, after commissioning: at least one signed record must have been accepted.
     function verifyInstallation(uint256 storageId) external onlyRole(VERIFIER_ROLE) {
-        StorageDetails storage details = _known(storageId);
-        uint256 sequence = lastSequence(details.gateway);
+        _knownOwner(storageId);
+        uint256 sequence = lastSequence(gatewayOf[storageId]);
         if (sequence == 0) revert NoEvidence(storageId);
-        details.verified = true;
+        storages[storageId].verified = true;
         emit InstallationVerified(storageId, msg.sender, sequence);
     }
 
     /// Usable capacity (kWh, 18 decimals) as measured: by the owner, the bound gateway or a verifier.
     function updateCapacity(uint256 storageId, uint256 newCapacity) external {
-        StorageDetails storage details = _known(storageId);
-        bool allowed = msg.sender == details.owner || msg.sender == details.gateway;
+        bool allowed = msg.sender == _knownOwner(storageId) || msg.sender == gatewayOf[storageId];
         if (!allowed && !hasRole(VERIFIER_ROLE, msg.sender)) revert NotAllowed(msg.sender);
         if (newCapacity == 0) revert BadSpecs();
-        emit CapacityUpdated(storageId, details.specs.capacity, newCapacity);
-        details.specs.capacity = newCapacity;
+        StorageSpecs storage specs = storages[storageId].specs;
+        emit CapacityUpdated(storageId, specs.capacity, newCapacity);
+        specs.capacity = newCapacity;
     }
 
     function getStorageDetails(uint256 storageId) external view returns (StorageDetails memory) {
-        return _known(storageId);
+        _knownOwner(storageId);
+        return storages[storageId];
     }
 
-    function gatewayOf(uint256 storageId) external view returns (address) {
-        return storages[storageId].gateway;
-    }
-
-    function ownerOf(uint256 storageId) external view returns (address) {
+    function ownerOf(uint256 storageId) public view override returns (address) {
         return storages[storageId].owner;
     }
 
-    /// The aggregates of the newest interval of the storage's present key.
-    function latest(uint256 storageId) external view returns (Records.Aggregates memory) {
-        return latestOf(_known(storageId).gateway);
-    }
-
-    function _known(uint256 storageId) private view returns (StorageDetails storage details) {
-        details = storages[storageId];
-        if (details.owner == address(0)) revert UnknownStorage(storageId);
+    function isVerified(uint256 storageId) public view override returns (bool) {
+        return storages[storageId].verified;
     }
 }

@@ -1,0 +1,80 @@
+"""What adapters and the parts that use them say to each other: calls, orders, reports, and what is known.
+
+Vocabulary only: frozen, no I/O.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gateway.analytics.figures import Alert, Performance
+from gateway.errors import ChainError
+from gateway.model import Command, Limits
+
+
+class NotEncodable(ChainError):
+    """A record that the contract system has no room for; it can be skipped there only by a gap record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a contract; `gas` is more than it ever took."""
+
+    contract: str
+    data: bytes
+    gas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command as an event gave it, and what the platform calls it (for the calls that follow it)."""
+
+    command: Command
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """An event for this site that is no command the gateway can obey, and why, for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """One device as a register of devices wants it. `serial` may be empty; `state` is one of STATES."""
+
+    name: str
+    role: str
+    vendor: str = ""
+    model: str = ""
+    serial: str = ""
+    state: str = "online"
+
+
+STATES = ("online", "silent", "faulty")  # numbers in contracts are places in this list
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the site knows of itself now, for contracts that want to be told. None: not known."""
+
+    wall_ms: int
+    limits: Limits  # the site's own, of the battery
+    capacity_wh: int | None = None  # usable, measured (before that: as rated)
+    soc_bp: int | None = None
+    soh_bp: int | None = None
+    available_wh: int | None = None
+    devices: Sequence[DeviceFacts] = field(default=())
+    alerts: Sequence[Alert] = field(default=())
+    day: Performance | None = None  # the last 24 hours
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Something the contract should know: told when `value` differs from what it was told of `subject`
+    last, and not more often than `every_s`."""
+
+    subject: str
+    value: str
+    call: Call
+    every_s: int = 900

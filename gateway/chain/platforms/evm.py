@@ -1,0 +1,200 @@
+"""The adapter of every EVM system: evidence by RecordChains.sol, orders by Orders.sol, the rest by a table.
+
+Pure translation, by the shipped ABIs. A system is a `System`: its contracts by role, its service numbers,
+its own events and what it wants to be told. It refuses settings in which a contract or the site's id in it
+is missing.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.analytics.figures import Performance
+from gateway.chain.platforms import market, packed
+from gateway.chain.platforms.artifacts import calldata, event
+from gateway.chain.platforms.calls import Call, Facts, NotEncodable, Order, Report, Unusable
+from gateway.chain.shapes import Block, Log
+from gateway.errors import ConfigError
+from gateway.evidence import body as bodies
+from gateway.evidence.typed import keccak
+from gateway.model import Interval, Record, ServiceKind
+
+# About twice the dearest measured (61k, 86k, 61k, 44k, 75k); an owner may be a contract that is paid dearer.
+GAS: Mapping[str, int] = {
+    "interval": 130_000,
+    "delivery": 200_000,
+    "gap": 130_000,
+    "validate": 100_000,
+    "settle": 200_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A contract of a system: the shipped artifact, and whether a site can do without it."""
+
+    artifact: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A site in its system's contracts: their addresses (lower case, by role), its id there."""
+
+    contracts: Mapping[str, str]
+    id: int
+
+    def call(self, role: str, system: "System", method: str, *arguments: object, gas: int) -> Call:
+        return Call(self.contracts[role], calldata(system.roles[role].artifact, method, *arguments), gas)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event of one contract that orders something; topic `asset` (1 to 3) holds whom it is for."""
+
+    role: str
+    name: str
+    asset: int
+    topics: int  # how many it has
+    read: Callable[[Log, Block], Order | Unusable | None]
+
+
+def _no_reports(asset: Asset, facts: Facts) -> Sequence[Report]:
+    del asset, facts
+    return ()
+
+
+def _no_figures(asset: Asset, interval: Interval, figures: Performance | None) -> Sequence[tuple[str, Call]]:
+    del asset, interval, figures
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One contract system.
+
+    `asset`: what it calls a site's id, in words ("storage"). `steps`: the calls that follow a delivery,
+    (name, method) in the contract of role `orders`. `reports`: what it wants to know; `figures`: the calls
+    that follow an interval, each with a name unique for it, in order.
+    """
+
+    name: str
+    asset: str
+    roles: Mapping[str, Role]
+    evidence: str  # the role that takes records
+    orders: str  # the role that orders and pays
+    services: Mapping[int, ServiceKind]
+    steps: Sequence[tuple[str, str]] = (("validate", "validateDelivery"), ("settle", "settle"))
+    events: Sequence[Event] = ()
+    reports: Callable[[Asset, Facts], Sequence[Report]] = _no_reports
+    figures: Callable[[Asset, Interval, Performance | None], Sequence[tuple[str, Call]]] = _no_figures
+
+
+class EvmPlatform:
+    """See gateway.chain.platforms.Platform."""
+
+    def __init__(self, system: System, contracts: Mapping[str, str], asset_id: int) -> None:
+        _check(system, contracts, asset_id)
+        contracts = {role: address.lower() for role, address in contracts.items()}
+        self.name = system.name
+        self._system = system
+        self._asset = Asset(contracts, asset_id)
+        self.evidence_contract = contracts[system.evidence]
+        orders = system.orders
+        stop = Event(orders, "EmergencyStop", 1, 3, market.read_stop)
+        order = Event(orders, "ServiceOrdered", 3, 4, lambda log, _: market.read_order(log, system.services))
+        self._events = {
+            (contracts[e.role], self._topic(e)): e
+            for e in (order, stop, *system.events)
+            if e.role in contracts
+        }
+        self.watched: Sequence[str] = tuple(dict.fromkeys(address for address, _ in self._events))
+        self.topics: Sequence[str] = tuple(dict.fromkeys("0x" + topic.hex() for _, topic in self._events))
+        self.stop_topics: Sequence[str] = ("0x" + self._topic(stop).hex(),)
+
+    def _topic(self, e: Event) -> bytes:
+        return keccak(event(self._system.roles[e.role].artifact, e.name).encode())
+
+    # ---- out --------------------------------------------------------------------------------------------
+
+    def record_call(self, record: Record) -> Call:
+        method, arguments = packed.submission(record, self.evidence_contract)
+        return self._call(self._system.evidence, method, *arguments, gas=GAS[record.kind])
+
+    def fits(self, record: Record) -> bool:
+        try:
+            self.record_call(record)
+        except NotEncodable:
+            return False
+        return True
+
+    def command_id(self, record: Record) -> str:
+        return (
+            str(json.loads(record.body)["command_id"]).removeprefix("0x") if record.kind == "delivery" else ""
+        )
+
+    def follow_ups(
+        self, record: Record, reference: str, figures: Performance | None
+    ) -> Sequence[tuple[str, Call]]:
+        if record.kind == "interval":
+            interval = bodies.read(record.kind, record.body).body
+            assert isinstance(interval, Interval)
+            return tuple(
+                (f"{name}/{record.sequence}", call)
+                for name, call in self._system.figures(self._asset, interval, figures)
+            )
+        if record.kind != "delivery" or not reference:
+            return ()
+        command, key = self.command_id(record), int(reference)
+        return tuple(
+            (f"{step}/{command}", self._call(self._system.orders, method, key, gas=GAS[step]))
+            for step, method in self._system.steps
+        )
+
+    def reports(self, facts: Facts) -> Sequence[Report]:
+        return self._system.reports(self._asset, facts)
+
+    def last_sequence_call(self, address: str) -> Call:
+        return self._call(self._system.evidence, "lastSequence", address, gas=0)
+
+    def key_call(self) -> Call:
+        return self._call(self._system.evidence, "gatewayOf", self._asset.id, gas=0)
+
+    def key_problem(self, word: bytes, address: str) -> str:
+        bound = "0x" + word[-20:].hex()
+        if not any(word) or bound == address.lower():
+            return ""
+        asset = self._system.asset
+        return (
+            f"chain.{asset}: {asset} {self._asset.id} is bound to the key {bound}, but attest.key is"
+            f" {address}: correct one of them, or have the {asset}'s owner bind this key (setGatewayKey)"
+        )
+
+    def _call(self, role: str, method: str, *arguments: object, gas: int) -> Call:
+        return self._asset.call(role, self._system, method, *arguments, gas=gas)
+
+    # ---- in ---------------------------------------------------------------------------------------------
+
+    def read_event(self, log: Log, block: Block) -> Order | Unusable | None:
+        found = self._events.get((log.address, log.topics[0])) if log.topics else None
+        if found is None or len(log.topics) != found.topics:
+            return None
+        if int.from_bytes(log.topics[found.asset], "big") != self._asset.id:
+            return None
+        return found.read(log, block)
+
+
+def _check(system: System, contracts: Mapping[str, str], asset_id: int) -> None:
+    needed = [role for role, contract in system.roles.items() if not contract.optional]
+    missing = [role for role in needed if role not in contracts]
+    unknown = [role for role in contracts if role not in system.roles]
+    if missing or unknown:
+        raise ConfigError(
+            f"chain.contracts: platform {system.name} needs {', '.join(needed)}"
+            f" ({'missing' if missing else 'unknown'}: {', '.join(missing or unknown)})"
+        )
+    if asset_id < 1:
+        raise ConfigError(
+            f"chain.{system.asset}: the site's id in {system.roles[system.evidence].artifact} is needed;"
+            " ids begin at 1"
+        )

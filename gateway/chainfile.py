@@ -1,0 +1,147 @@
+"""The `chain:` part of site.yaml as pydantic models: what every contract system needs, and each its own.
+
+A system has its contracts by role and the site's id in them, under the name it gives that id. `platform`
+alone decides which model reads the part, so a mistake is told in the words of that system.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator
+
+from gateway import site
+from gateway.sitetypes import Address, Period, Strict, Wei, check_port, split_url
+
+Id = Annotated[int, Field(ge=1)]
+
+
+class ChainModel(Strict):
+    """What is the same for every system on an EVM chain."""
+
+    ASSET: ClassVar[str]  # the key of the site's id in this system
+
+    id: Annotated[int, Field(ge=1)]
+    rpc: Annotated[list[str], Field(min_length=2, max_length=8)] = Field(
+        description="two or more operators; they must agree"
+    )
+    confirmations: Annotated[int, Field(ge=0, le=1000)] = 12
+    fee_cap: Wei = Field(default=100 * 10**9, alias="fee cap", description="most paid per gas")
+    spend: Wei = Field(default=10**16, description="most spent on gas in a day")
+    poll: Period = 4000
+
+    @field_validator("rpc")
+    @classmethod
+    def _distinct(cls, urls: list[str]) -> list[str]:
+        for url in urls:
+            parts = split_url(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"{url!r} is not an http(s) URL")
+            check_port(url, parts)
+        if len(set(urls)) < len(urls):
+            raise ValueError(
+                "the same endpoint is named twice: two operators are needed, so that one cannot lie"
+            )
+        return urls
+
+
+class StorageContracts(Strict):
+    """The contracts of platform `storage`, by role."""
+
+    verification: Address = Field(description="takes the signed intervals")
+    services: Address = Field(description="gives orders and pays them")
+    aggregation: Address | None = Field(default=None, description="pools of capacity")
+    revenue: Address | None = Field(default=None, description="prices, contributions, shares")
+    analytics: Address | None = Field(default=None, description="takes the performance of each interval")
+
+
+class StorageChain(ChainModel):
+    ASSET = "storage"
+
+    platform: Literal["storage"]
+    contracts: StorageContracts
+    storage: Id = Field(description="this site's id in the contract")
+
+
+class MeterContracts(Strict):
+    """The contracts of platform `meter`, by role."""
+
+    meter: Address = Field(description="takes the signed intervals and the meter's readings")
+    management: Address = Field(description="balances the grid: gives orders and pays them")
+    asset: Address | None = Field(default=None, description="records production and maintenance")
+
+
+class MeterChain(ChainModel):
+    ASSET = "meter"
+
+    platform: Literal["meter"]
+    contracts: MeterContracts
+    meter: Id = Field(description="this site's meter in the contract")
+
+
+class MicrogridContracts(Strict):
+    """The contracts of platform `microgrid`, by role."""
+
+    production: Address = Field(description="takes the signed intervals and what was produced")
+    consumption: Address = Field(description="takes what was consumed")
+    balancing: Address = Field(description="balances the microgrid: gives orders and pays them")
+    trading: Address | None = Field(default=None, description="trades that oblige to deliver")
+
+
+class MicrogridChain(ChainModel):
+    ASSET = "member"
+
+    platform: Literal["microgrid"]
+    contracts: MicrogridContracts
+    member: Id = Field(description="this site's id in the microgrid")
+
+
+class RegistryContracts(Strict):
+    """The contracts of platform `registry`, by role."""
+
+    devices: Address = Field(description="the register of devices; takes the signed intervals")
+    balance: Address = Field(description="demand response and emergencies: gives orders and pays them")
+    rewards: Address | None = Field(default=None, description="takes the figures that rewards come from")
+    trading: Address | None = Field(default=None, description="energy trades of the microgrid")
+
+
+class RegistryChain(ChainModel):
+    ASSET = "microgrid"
+
+    platform: Literal["registry"]
+    contracts: RegistryContracts
+    microgrid: Id = Field(description="this site's id in the register")
+
+
+def _tag(value: Any) -> str | None:
+    """The union's branch, named as no key of the file is, so that an error's place is found without it."""
+    name = value.get("platform") if isinstance(value, dict) else getattr(value, "platform", None)
+    return f"platform {name}" if isinstance(name, str) else None
+
+
+AnyChain = Annotated[
+    Annotated[StorageChain, Tag("platform storage")]
+    | Annotated[MicrogridChain, Tag("platform microgrid")]
+    | Annotated[MeterChain, Tag("platform meter")]
+    | Annotated[RegistryChain, Tag("platform registry")],
+    Discriminator(
+        _tag,
+        custom_error_type="platform",
+        custom_error_message="platform must be one of storage, microgrid, meter, registry",
+    ),
+]
+
+
+def settings(chain: ChainModel) -> site.ChainSettings:
+    """What the daemon is given."""
+    fields = chain.model_dump()
+    contracts = {role: address for role, address in fields["contracts"].items() if address is not None}
+    return site.ChainSettings(
+        chain_id=chain.id,
+        rpc=tuple(chain.rpc),
+        platform=fields["platform"],
+        contracts=contracts,
+        asset_id=fields[chain.ASSET],
+        confirmations=chain.confirmations,
+        fee_cap_wei=chain.fee_cap,
+        spend_per_day_wei=chain.spend,
+        poll_ms=chain.poll,
+    )

@@ -1,0 +1,61 @@
+"""What the keys of site.yaml are made of: scalars with units and bounds, addresses, and a strict model."""
+
+import re
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from gateway import units
+
+
+def _unit(scale: units.Scale, least: int | None = None, most: int | None = None) -> BeforeValidator:
+    return BeforeValidator(
+        lambda text: units.parse(text, scale, least=least, most=most),
+        json_schema_input_type=Annotated[str, Field(examples=[f"10 {next(iter(scale))}"])],
+    )
+
+
+Power = Annotated[int, _unit(units.POWER_W, 0, 100_000_000)]
+Ramp = Annotated[int, _unit(units.RAMP_W_PER_S, 1, 100_000_000)]
+Percent = Annotated[int, _unit(units.PERCENT_BP, 0, 10_000)]
+Temperature = Annotated[int, _unit(units.TEMPERATURE_CC, -5000, 10_000)]
+Size = Annotated[int, _unit(units.SIZE_BYTES, 16 * 2**20, 2**40)]
+Wei = Annotated[int, _unit(units.MONEY_WEI, 0, 10**24)]
+
+
+def _address(value: object) -> object:
+    """YAML takes 0x… without quotes for a number, and its leading zeros and its capitals are lost."""
+    if isinstance(value, int):
+        raise ValueError('an address without quotes is a number to YAML: write it as "0x…"')
+    if isinstance(value, str) and not re.fullmatch(r"0x[0-9a-fA-F]{40}", value):
+        raise ValueError(f"{value!r} is not an address (0x and 40 hex digits, in quotes)")
+    return value
+
+
+Address = Annotated[str, BeforeValidator(_address, json_schema_input_type=str)]
+Moment = Annotated[int, _unit(units.DURATION_MS, 20, 60_000)]
+Period = Annotated[int, _unit(units.DURATION_MS, 50, 3_600_000)]
+Pause = Annotated[int, _unit(units.DURATION_MS, 0, 86_400_000)]
+Duration = Annotated[int, _unit(units.DURATION_MS, 1000, 86_400_000)]
+Long = Annotated[int, _unit(units.DURATION_MS, 2_000, 10 * 366 * 86_400_000)]
+
+
+def split_url(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise ValueError(f"{url!r} is not a URL: {error}") from error
+
+
+def check_port(url: str, parts: SplitResult) -> None:
+    try:
+        good = parts.port is None or parts.port > 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(f"{url!r}: the port must be 1 to 65535")
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
