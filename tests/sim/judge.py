@@ -115,6 +115,15 @@ class Judge:
         if not any(window.order.id == order.id for window in self._windows):
             self._open(order, now_ms, wall_ms)
 
+    def may_act(self, order: Order, now_ms: int, wall_ms: int) -> None:
+        """An order that may have been heard, by this calendar as well as by those said before."""
+        self.orders[order.id] = order
+        self._open(order, now_ms, wall_ms)
+
+    def may_not(self, name: str) -> None:
+        """The database says that it was refused."""
+        self._windows = [window for window in self._windows if window.order.id != name]
+
     def stopped(self, now_ms: int) -> None:
         self._stopped_ms = now_ms if self._stopped_ms is None else self._stopped_ms
 
@@ -197,7 +206,8 @@ class Judge:
             )
 
     def _acting(self, now_ms: int, slack_ms: int) -> list[Order]:
-        return [w.order for w in self._windows if w.begin_ms <= now_ms <= w.end_ms + slack_ms]
+        open_ = [w.order for w in self._windows if w.begin_ms <= now_ms <= w.end_ms + slack_ms]
+        return list({order.id: order for order in open_}.values())
 
     def _moved(self, now_ms: int, power_w: int) -> None:
         """5 and 6, at the wire."""

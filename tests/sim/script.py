@@ -63,6 +63,8 @@ class Script:
     device: str
     limit_w: int
     events: tuple[Event, ...]
+    finality: int = 0  # blocks, of the site's chain; 0: it has none
+    every_s: int = 600  # seconds of a record
 
 
 def draw(seed: int, hours: float) -> Script:
