@@ -232,7 +232,7 @@ class Attestor:
         await self._sign(await self._store.call(append))
 
     async def _sign(self, record: Record) -> None:
-        signature = self._signer.sign(record.digest)
+        signature = await asyncio.to_thread(self._signer.sign, record.digest)  # a token may take seconds
         await self._store.call(links.sign, record.sequence, signature)
         if record.kind != "gap" and not self._fits(replace(record, signature=signature)):
             await self._pass_over(record)

@@ -115,9 +115,9 @@ class Daemon:
     def _open_evidence(self) -> None:
         """The key and the contract system, before anything else: both can be wrong in site.yaml."""
         if self.site.attest.key:
-            from gateway.evidence.signer import open_keystore  # a site without a key never pays for it
+            from gateway.evidence.signer import open_signer  # a site without a key never pays for it
 
-            self.signer = open_keystore(self.site.attest.key, self.site.attest.passphrase)
+            self.signer = open_signer(self.site.attest.key)
         if self.site.chain:
             from gateway.chain import platforms
 

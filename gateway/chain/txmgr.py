@@ -49,7 +49,7 @@ class Signer(Protocol):
     def address(self) -> str: ...
 
     def sign(self, digest: bytes) -> bytes:
-        """r || s || v, 65 bytes, low s, v 27 or 28."""
+        """r || s || v, 65 bytes, low s, v 27 or 28. It may block for seconds, and raise LinkError."""
         ...
 
 
@@ -214,7 +214,7 @@ class TxManager:
             return state
         if not await self._affordable(intent, intent.gas * fees.max_wei):
             return state
-        dearer = self._signed(intent, intent.nonce, intent.gas, fees)
+        dearer = await self._signed(intent, intent.nonce, intent.gas, fees)
         await self._store.call(intents.raise_fees, intent.id, dearer)
         return (await self._hand_in(dearer, bumped(state, fees)))[0]
 
@@ -286,7 +286,7 @@ class TxManager:
                 " endpoints lag, or this is another chain"
             )
         nonce = max(nonce, spent)  # above: restored from a backup, or the key was used elsewhere
-        first = self._signed(intent, nonce, gas, fees)
+        first = await self._signed(intent, nonce, gas, fees)
         wall_ms = self._clock.now().wall_ms
         stored = await self._store.call(intents.claim, intent.id, address, nonce, first, gas, wall_ms)
         if stored is None:
@@ -307,11 +307,12 @@ class TxManager:
         self._trouble = f"{intent.key}: waits; the day's budget for gas is used up (chain.spend)"
         return False
 
-    def _signed(self, intent: Intent, nonce: int, gas: int, fees: Fees) -> Outgoing:
+    async def _signed(self, intent: Intent, nonce: int, gas: int, fees: Fees) -> Outgoing:
         fields = self._transaction.Fields(
             self._chain_id, nonce, intent.contract, intent.data, gas, fees.max_wei, fees.tip_wei
         )
-        name, raw = self._transaction.sign(fields, self._signer.sign)
+        # In a thread: a token may take seconds. What it gives is durable before anything is published.
+        name, raw = await asyncio.to_thread(self._transaction.sign, fields, self._signer.sign)
         return Outgoing(name, raw, fees.max_wei, fees.tip_wei)
 
 

@@ -8,6 +8,7 @@ import pytest
 from gateway import config
 from gateway.driver import find_plugins
 from gateway.errors import ConfigError
+from gateway.site import KeySettings, Keystore
 from tests.plugin import MockPlugin
 
 GOOD = """\
@@ -76,7 +77,7 @@ def test_a_good_file_becomes_a_site_in_canonical_units(load, tmp_path):
     assert site.store.path == tmp_path / "here/store.db"
     assert (site.store.keep_s, site.store.size_bytes, site.store.commit_ms) == (30 * 86400, 2**31, 2000)
     assert site.attest.every_s == 900
-    assert site.attest.key == tmp_path / "key.json"
+    assert site.attest.key == KeySettings(Keystore(tmp_path / "key.json"))
     assert site.chain.fee_cap_wei == 50 * 10**9
     assert (site.mqtt.host, site.mqtt.port, site.mqtt.tls) == ("broker.example", 8883, True)
     assert site.trust_host_clock

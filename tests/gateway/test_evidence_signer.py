@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from gateway.errors import ConfigError
 from gateway.evidence import signer
-from gateway.evidence.signer import CREDENTIAL, KeySigner, make_keystore, open_keystore, read_passphrase
+from gateway.evidence import token as tokens
+from gateway.evidence.records import recover
+from gateway.evidence.signer import (
+    PASSPHRASE,
+    KeySigner,
+    make_keystore,
+    open_keystore,
+    open_signer,
+    read_passphrase,
+)
+from gateway.site import Credential, KeySettings, Keystore
+from tests.gateway import softhsm
 
 SECRET = b"\x01" * 32
 ROUNDS = 1000  # weak on purpose: tests need no strength
@@ -127,14 +138,48 @@ def test_a_keystore_that_holds_no_key_is_refused(opened) -> None:
 
 def test_the_passphrase_may_be_a_systemd_credential(opened, monkeypatch) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    with pytest.raises(ConfigError, match=CREDENTIAL):
+    with pytest.raises(ConfigError, match=PASSPHRASE):
         read_passphrase(opened / "key.json", None)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(opened))
-    (opened / CREDENTIAL).write_bytes(b"correct horse\r\n")
-    assert open_keystore(opened / "key.json", None).address == KeySigner(SECRET).address
-    (opened / CREDENTIAL).write_bytes(b"\n")
+    (opened / PASSPHRASE).write_bytes(b"correct horse\r\n")
+    keystore = KeySettings(Keystore(opened / "key.json"))
+    assert open_signer(keystore).address == KeySigner(SECRET).address
+    (opened / PASSPHRASE).write_bytes(b"\n")
     with pytest.raises(ConfigError, match="empty"):
         read_passphrase(opened / "key.json", None)
+
+
+def test_the_key_itself_may_be_a_systemd_credential(tmp_path, monkeypatch) -> None:
+    key = KeySettings(Credential("gridseal-key"))
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    with pytest.raises(ConfigError, match="no credentials by systemd"):
+        open_signer(key)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(ConfigError, match="keys new credential:gridseal-key"):
+        open_signer(key)
+    (tmp_path / "gridseal-key").write_text(SECRET.hex() + "\n")
+    assert open_signer(key).address == KeySigner(SECRET).address
+
+
+@pytest.mark.parametrize("text", ["", "00" * 32, "zz" * 32, "01" * 31, "01" * 33, "\xff" * 64, " " * 66])
+def test_a_credential_that_holds_no_key_is_refused_and_not_shown(tmp_path, monkeypatch, text: str) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "k").write_text(text, encoding="latin-1")
+    with pytest.raises(ConfigError) as caught:
+        open_signer(KeySettings(Credential("k")))
+    assert "64 hex digits" in str(caught.value) and (not text.strip() or text not in str(caught.value))
+    assert caught.value.__suppress_context__, "the error under it would show what the file holds"
+
+
+def test_a_token_is_opened_with_the_pin_of_its_file_or_credential(tmp_path, monkeypatch) -> None:
+    with softhsm.token(tmp_path) as hsm:
+        tokens.make(hsm.place("k"), softhsm.PIN.encode(), tokens.SECP256K1)
+        with_file = open_signer(KeySettings(hsm.place("k"), pin=hsm.pin))
+        (tmp_path / "gridseal-pin").write_text(softhsm.PIN)
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+        with_credential = open_signer(KeySettings(hsm.place("k")))
+        assert with_file.address == with_credential.address
+        assert recover(b"\x07" * 32, with_file.sign(b"\x07" * 32)) == with_file.address
 
 
 def test_new_keystores_are_as_strong_as_stated() -> None:

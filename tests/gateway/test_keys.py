@@ -7,18 +7,27 @@ import stat
 import pytest
 
 from gateway import cli
-from gateway.cli import keys
+from gateway.cli import keymaking, keys
 from gateway.errors import ConfigError
 from gateway.evidence import signer
-from tests.tools import missing
+from tests.gateway import softhsm
+from tests.tools import missing, need
 
 ROUNDS = 1000  # weak on purpose: tests need no strength
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(keys.new, "__defaults__", (ROUNDS,))
+    monkeypatch.setattr(signer, "PBKDF2_ROUNDS", ROUNDS)
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+
+
+def parsed(verb: str, *words: object):
+    return cli._parser("keys").parse_args(["keys", verb, *map(str, words)])
+
+
+def new(path, words) -> dict[str, str]:
+    return keys.new(parsed("new", path, "--passphrase", words))
 
 
 def test_a_new_key_is_private_and_opens_with_the_passphrase_made_beside_it(tmp_path, capsys) -> None:
@@ -37,7 +46,7 @@ def test_what_root_makes_belongs_to_whom_the_folder_belongs_to(tmp_path) -> None
         missing("root, who alone can give files away")
     (tmp_path / "state").mkdir()
     os.chown(tmp_path / "state", 12345, 54321)
-    keys.new(tmp_path / "state" / "key.json", tmp_path / "pass")
+    new(tmp_path / "state" / "key.json", tmp_path / "pass")
     owners = [(p.stat().st_uid, p.stat().st_gid) for p in (tmp_path / "state/key.json", tmp_path / "pass")]
     assert owners == [(12345, 54321), (0, 0)]
 
@@ -53,14 +62,14 @@ def test_what_exists_is_never_overwritten(tmp_path, capsys) -> None:
 def test_an_existing_passphrase_file_is_used_as_it_is(tmp_path) -> None:
     words = tmp_path / "pass"
     words.write_text("correct horse\n")
-    keys.new(tmp_path / "key.json", words)
+    new(tmp_path / "key.json", words)
     assert words.read_text() == "correct horse\n"
     assert signer.open_keystore(tmp_path / "key.json", words)
 
 
 def test_show_tells_the_address_and_with_the_passphrase_the_public_key(tmp_path, capsys) -> None:
     path, words = tmp_path / "key.json", tmp_path / "pass"
-    made = keys.new(path, words)
+    made = new(path, words)
     assert cli.main(["keys", "show", str(path)]) == 0
     assert cli.main(["keys", "show", str(path), "--passphrase", str(words)]) == 0
     out = capsys.readouterr().out
@@ -79,16 +88,68 @@ def test_a_folder_that_is_not_there_is_said_and_a_keystore_without_address_too(t
     words = tmp_path / "pass"
     words.write_text("x")
     with pytest.raises(ConfigError, match="cannot be written"):
-        keys.new(tmp_path / "none" / "key.json", words)
-    keys.new(tmp_path / "key.json", words)
+        new(tmp_path / "none" / "key.json", words)
+    new(tmp_path / "key.json", words)
     store = json.loads((tmp_path / "key.json").read_text())
     del store["address"]
     (tmp_path / "key.json").write_text(json.dumps(store))
     with pytest.raises(ConfigError, match="does not say its address"):
-        keys.show(cli._parser("keys").parse_args(["keys", "show", str(tmp_path / "key.json")]))
+        keys.show(parsed("show", tmp_path / "key.json"))
 
 
 def test_usage_errors_are_two() -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(["keys"])
     assert caught.value.code == 2
+
+
+def test_a_key_on_a_token_is_made_there_and_shown(tmp_path, capsys) -> None:
+    with softhsm.token(tmp_path) as hsm:
+        words = [hsm.uri("k1"), "--pin", str(hsm.pin), "--json"]
+        assert cli.main(["keys", "new", *words]) == 0
+        made = json.loads(capsys.readouterr().out)
+        assert cli.main(["keys", "show", *words]) == 0
+        assert json.loads(capsys.readouterr().out) == made
+        assert made["key"] == "pkcs11:token=gridseal;object=k1"
+        assert cli.main(["keys", "new", *words]) == 1
+        assert "never overwritten" in capsys.readouterr().err
+
+
+def test_a_credential_is_sealed_by_systemd_and_shows_the_line_of_its_unit(tmp_path, capsys) -> None:
+    """With the real tool, which seals with the host's key where there is no TPM."""
+    need("systemd-creds")
+    file = tmp_path / "gridseal-key.cred"
+    words = ["credential:gridseal-key", "--file", str(file), "--json"]
+    assert cli.main(["keys", "new", *words]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["unit"] == f"LoadCredentialEncrypted=gridseal-key:{file}"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert cli.main(["keys", "show", *words]) == 0
+    assert json.loads(capsys.readouterr().out)["address"] == made["address"]
+    opened = keymaking.open_credential_file("gridseal-key", file)
+    assert signer.of_hex("", opened).address == made["address"]
+    assert opened not in file.read_bytes() and bytes.fromhex(opened.decode()) not in file.read_bytes()
+    assert cli.main(["keys", "new", *words]) == 1
+    assert "never overwritten" in capsys.readouterr().err
+    assert cli.main(["keys", "show", "credential:another", "--file", str(file)]) == 1
+    assert "systemd-creds: " in capsys.readouterr().err  # a credential is sealed with its name
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["credential:k"], "name the file"),
+        (["pkcs11:token=t"], "module-path"),
+        (["pkcs11:token=t;object=k?module-path=/none.so"], "no PIN"),
+    ],
+)
+def test_what_is_missing_is_said(capsys, words: list[str], said: str) -> None:
+    assert cli.main(["keys", "new", *words]) == 1
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
+def test_systemd_creds_that_is_not_there_is_said(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match="systemd 250"):
+        keymaking.make_credential("k", tmp_path / "k.cred")
