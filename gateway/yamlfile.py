@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 from gateway.errors import ConfigError, Problem
 
@@ -220,7 +220,14 @@ def _step(kind: Any, step: str | int) -> list[Any]:
         for name, info in model.model_fields.items():
             if step in (name, info.alias):
                 found.append(info.annotation)
-    return found or [arg for arg in get_args(kind) if arg not in (str, int, type(None))]
+    return found or _tagged(kind, step) or [arg for arg in get_args(kind) if arg not in (str, int, type(None))]
+
+
+def _tagged(kind: Any, step: str | int) -> list[Any]:
+    """The branch of a union that bears this tag."""
+    if Tag(str(step)) in getattr(kind, "__metadata__", ()):
+        return [kind]
+    return [found for arg in get_args(kind) for found in _tagged(arg, step)]
 
 
 def _models(kind: Any) -> list[type[BaseModel]]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.errors import StoreError
-from gateway.store import commands, cursors, gaps, intents, meta, records, samples
+from gateway.store import certificates, commands, cursors, gaps, intents, meta, records, samples, told
 from gateway.store.table import Table
 
 if TYPE_CHECKING:
@@ -29,10 +29,19 @@ TABLES: tuple[Table, ...] = (
     *cursors.TABLES,
     *gaps.TABLES,
     *intents.TABLES,
+    *told.TABLES,
+    *certificates.TABLES,
 )
 
+
+def _second(db: "Database") -> None:
+    for table in (*certificates.TABLES, *told.TABLES):
+        for statement in table.ddl():
+            db.execute(statement)
+
+
 # One function a version, in order; the first takes version 1 to 2. TABLES is always the newest shape.
-STEPS: "tuple[Callable[[Database], None], ...]" = ()
+STEPS: "tuple[Callable[[Database], None], ...]" = (_second,)
 VERSION = 1 + len(STEPS)
 
 
