@@ -4,7 +4,8 @@ Pure: a fold over samples in order of time. Energy comes from the devices' own c
 them and from integrated power where not, and the flags say which. It refuses to bridge a hole: power is
 held no longer than HOLD_MS, and what was longer silent, one device of several too, is flagged as a gap. It
 refuses numbers that no site can have: what they would make does not fit the record, and a record that
-cannot be made would end the process, at every start anew.
+cannot be made would end the process, at every start anew; and a counter that rises faster than the site's
+power could make it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,8 @@ from gateway.model import ClockTrust, Interval, IntervalFlag, Point, Quality, Qu
 HOLD_MS = 5000  # the age at which a reading is STALE anyway
 WMS_PER_WH = 3_600_000
 VALUE_MAX = 2**40  # a terawatt, a terawatt hour
+STEP_MS = 360_000  # of full power: what a counter may rise by at once, because it counts in steps
+STEP_WH = 1000  # or by this, whatever the site's power: small sites have counters of whole kWh too
 
 # Each energy: its counter, and the power whose positive (+1) or negative (-1) part it is.
 ENERGIES: dict[str, tuple[Quantity | None, Quantity, int]] = {
@@ -35,20 +38,37 @@ WANTED = frozenset(
 @dataclass(slots=True)
 class _Counter:
     """A device's energy counter: what it counted since the first reading; a reset counts nothing, and one
-    that only looked like a reset (a device that starts says 0 for a moment) leaves nothing behind."""
+    that only looked like a reset (a device that starts says 0 for a moment) leaves nothing behind. A rise
+    that `most_w` (0: not known) cannot have made in the time is no reading."""
 
     last: int
+    at_ms: int
+    most_w: int = 0
     total: int = 0
-    peak: int = 0
+    peak: int = field(init=False)
+    peak_ms: int = field(init=False)
     at_peak: int = 0  # the total then
+    refused: bool = False  # the newest reading
 
-    def add(self, value: int) -> None:
-        if value >= self.peak:
+    def __post_init__(self) -> None:
+        self.peak, self.peak_ms = self.last, self.at_ms
+
+    def add(self, value: int, at_ms: int) -> None:
+        up = value >= self.peak
+        base, base_ms = (self.peak, self.peak_ms) if up else (self.last, self.at_ms)
+        self.refused = self._impossible(value - base, at_ms - base_ms)
+        if self.refused:
+            return
+        if up:
             self.total = self.at_peak + value - self.peak
-            self.peak, self.at_peak = value, self.total
+            self.peak, self.peak_ms, self.at_peak = value, at_ms, self.total
         elif value > self.last:
             self.total += value - self.last
-        self.last = value
+        self.last, self.at_ms = value, at_ms
+
+    def _impossible(self, rise_wh: int, span_ms: int) -> bool:
+        most_wh = max(self.most_w * (max(0, span_ms) + STEP_MS) // WMS_PER_WH, STEP_WH)
+        return self.most_w > 0 and rise_wh > most_wh
 
 
 @dataclass(slots=True)
@@ -85,7 +105,8 @@ class _Track:
 class Aggregator:
     """Fold of one period [start_ms, end_ms). `rank(point)`: lower is the better source of its quantity.
     `devices`: those that should have spoken, and how long each may be silent, ms. `batteries`: the devices of
-    each, where there are several: energies are added up, shares weighed by capacity.
+    each, where there are several: energies are added up, shares weighed by capacity. `most_w`: more than any
+    power on the site; 0: not known.
 
     Samples from a little before the start may be given too: they only set where counters and powers begin.
     """
@@ -95,6 +116,7 @@ class Aggregator:
     rank: Callable[[Point], int]
     devices: Mapping[str, int] = field(default_factory=dict)
     batteries: Sequence[frozenset[str]] = ()
+    most_w: int = 0
     tracks: dict[Point, _Track] = field(default_factory=dict)
     clock: ClockTrust = ClockTrust.TRUSTED
     samples: int = 0
@@ -133,9 +155,9 @@ class Aggregator:
         if track is None:
             track = self.tracks[point] = _Track(self.rank(point))
         if track.counter is None or not inside:
-            track.counter = _Counter(value, peak=value)
+            track.counter = _Counter(value, at_ms, self.most_w)
         else:
-            track.counter.add(value)
+            track.counter.add(value, at_ms)
         if track.power is None or not inside:
             track.power = _Power(value, at_ms, hole_ms=at_ms - self.first_ms if inside else 0)
         else:
@@ -168,6 +190,7 @@ class Aggregator:
     def _energy_of(self, name: str, devices: frozenset[str] | None) -> tuple[int, bool]:
         counter_of, power_of, sign = ENERGIES[name]
         if (track := self._best(counter_of, devices)) and track.counter:
+            self.gap = self.gap or track.counter.refused
             return track.counter.total, False
         if (track := self._best(power_of, devices)) and track.power:
             silence_ms = max(track.power.hole_ms, self.last_ms - track.power.at_ms)

@@ -3,7 +3,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.evidence.aggregate import ENERGIES, HOLD_MS, LAST, MEAN, Aggregator
+from gateway.evidence.aggregate import (
+    ENERGIES,
+    HOLD_MS,
+    LAST,
+    MEAN,
+    STEP_MS,
+    STEP_WH,
+    VALUE_MAX,
+    Aggregator,
+)
 from gateway.evidence.typed import GENESIS, NO_CHAIN, digest
 from gateway.model import ClockTrust, IntervalFlag, Point, Quality, Sample, Stamp
 
@@ -17,8 +26,9 @@ def sample(at_ms, values, device="inverter", trust=ClockTrust.TRUSTED, quality=Q
     )
 
 
-def fold(samples, start=0, end=60_000, devices=None):
-    fold = Aggregator(start, end, lambda p: {"bms": 0, "meter": 0}.get(p.device, 1), devices or {})
+def fold(samples, start=0, end=60_000, devices=None, most_w=0):
+    rank = {"bms": 0, "meter": 0}
+    fold = Aggregator(start, end, lambda p: rank.get(p.device, 1), devices or {}, most_w=most_w)
     for one in samples:
         fold.add(one)
     return fold.close(ROOT, 7)
@@ -144,6 +154,46 @@ def test_a_counter_that_says_zero_for_a_moment_counts_no_lifetime():
     values = [5_000_000, 5_000_003, 0, 0, 5_000_004, 5_000_010]
     interval = fold([sample(i * 1000, {"pv_energy_wh": v}) for i, v in enumerate(values)])
     assert interval.produced_wh == 10
+
+
+def counted(values, most_w=40_000, each_ms=1000):
+    """Interval of a counter that said these values, one each second."""
+    readings = [sample(i * each_ms, {"battery_charged_wh": v}) for i, v in enumerate(values)]
+    return fold(readings, 0, len(values) * each_ms, most_w=most_w)
+
+
+def test_a_counter_that_jumps_up_for_a_moment_counts_no_jump():
+    for spike in (5_004_004, 2**31, VALUE_MAX):
+        interval = counted([1000, 1003, spike, 1004, 1010])
+        assert interval.charged_wh == 10
+        assert not interval.flags & IntervalFlag.GAP
+
+
+def test_a_spike_on_the_way_back_from_zero_counts_no_lifetime():
+    assert counted([5_000_000, 0, 4_900_000, 5_000_001, 5_000_002]).charged_wh == 2
+
+
+def test_a_counter_that_stays_far_up_is_another_one_and_said_as_a_gap():
+    interval = counted([1000, 1003, 9_000_000, 9_000_002])
+    assert interval.charged_wh == 3
+    assert interval.flags & IntervalFlag.GAP
+
+
+def test_coarse_counters_and_silent_ones_may_rise_in_one_step():
+    assert counted([7_000_000, 7_001_000], most_w=5000).charged_wh == 1000  # counts whole kWh
+    assert counted([7_000_000, 7_100_000], most_w=1_000_000).charged_wh == 100_000  # steps of 100 kWh
+    assert counted([0, 60_000], each_ms=7_200_000).charged_wh == 60_000  # two hours at 30 kW
+
+
+def test_without_a_known_power_any_rise_counts():
+    assert counted([0, 9_000_000], most_w=0).charged_wh == 9_000_000
+
+
+@given(st.lists(st.integers(0, VALUE_MAX), min_size=1, max_size=30))
+def test_no_counter_counts_more_than_the_site_could(values):
+    interval = counted(values)
+    most_wh = 40_000 * (len(values) * 1000 + len(values) * STEP_MS) // 3_600_000 + len(values) * STEP_WH
+    assert 0 <= interval.charged_wh <= most_wh
 
 
 def steady(device, name, value, from_ms=0, to_ms=60_000, quality=Quality.GOOD):
