@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from gateway import envelope, ledger, outage, sense, services, split, stack
+from gateway import batteries, envelope, ledger, outage, sense, services, stack
+from gateway.batteries import Task
 from gateway.clock import Clock
 from gateway.errors import ServiceRefused
 from gateway.house import House
@@ -20,7 +21,7 @@ from gateway.journal import Journal, Store
 from gateway.latch import Latch
 from gateway.lease import Hand, Hold
 from gateway.loads import Loads
-from gateway.member import Member, ramped, worst
+from gateway.member import Member
 from gateway.model import (
     Cause,
     Command,
@@ -233,7 +234,7 @@ class Control:
 
     def _execute(self, runs: Sequence[ledger.Run], view: View, halt: Cause | None) -> None:
         able = [m for m in self._members if not self._latch.faulted(m.name) and m.away() is None]
-        ours = able if len(self._members) > 1 else self._members
+        ours = [m for m in able if not m.blind] if len(self._members) > 1 else self._members
         self._house = sense.house(self._house, view, ((m.devices, m.hold) for m in ours))
         inputs = sense.inputs(view, self._house.power_w, [m.devices for m in ours])
         pile = stack.pile(runs, inputs)
@@ -260,42 +261,11 @@ class Control:
     def _command(
         self, pile: Pile, runs: Sequence[ledger.Run], view: View, inputs: Inputs, able: list[Member]
     ) -> tuple[int, tuple[Cause, ...]]:
-        """Divide the target among the batteries that can take it, and give each its lease; what all are told
-        together, and why it is not the target."""
+        """The target to the batteries that can take it; what all are told together, and why it is another."""
         limits = replace(self._site.limits, soc_min_bp=max(self._site.limits.soc_min_bp, pile.soc_min_bp))
-        bound = self._bound(pile, runs)
-        views = {m.name: view.of(m.devices) for m in self._members}
-        for member in self._members:
-            member.remember(views[member.name])
-        self._release([m for m in self._members if m not in able], view)
-        moments = {
-            m.name: sense.moment(views[m.name], self._site, limits, m.hand, m.devices, bound, inputs.house_w)
-            for m in able
-        }
-        target_w, causes = envelope.clipped(pile.target_w or 0, moments[able[0].name])
-        blind = Cause.STALE_LIMIT in causes  # what all of them share is not known
-        parts = split.split(target_w, [m.share(moments[m.name], views[m.name]) for m in able])
-        decided: dict[str, int] = {}
-        # 1: who gives way is decided first, so that nobody takes room that is not free yet.
-        order = sorted(
-            zip(able, parts, strict=True), key=lambda pair: abs(pair[1]) - abs(pair[0].hold.power_w)
-        )
-        for member, part_w in order:
-            moment = replace(
-                moments[member.name],
-                site=ramped(limits, part_w, target_w),
-                others=worst(self._members, decided, member, view.now_ms),
-            )
-            outcome = member.decide(part_w, moment)
-            causes += outcome.causes
-            decided[member.name] = outcome.power_w
-            if blind or Cause.STALE_LIMIT in outcome.causes:
-                # 2, 13: what is needed and not known leads to the fallback at once.
-                decided[member.name] = 0
-                member.hand.release()
-            else:
-                member.hand.desire(outcome.power_w, self._until_ms(view, runs))
-        return sum(decided.values()), tuple(dict.fromkeys(causes))
+        bound, until_ms = self._bound(pile, runs), self._until_ms(view, runs)
+        task = Task(pile.target_w or 0, limits, bound, inputs.house_w, until_ms)
+        return batteries.command(task, self._members, able, view, self._site)
 
     def _react(
         self, pile: Pile, runs: Sequence[ledger.Run], view: View, able: Sequence[Member]
@@ -337,7 +307,7 @@ class Control:
 
     def _release(self, members: Sequence[Member], view: View) -> None:
         for member in members:
-            member.hand.release()
+            member.release()
             member.remember(view.of(member.devices))
 
     def _causes(self, halt: Cause | None) -> tuple[Cause, ...]:

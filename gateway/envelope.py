@@ -202,6 +202,12 @@ def room(moment: Moment, memory: Memory) -> Limits:
     return Limits(min(w.charge_w for w in windows), min(w.discharge_w for w in windows))
 
 
+def lacks(power_w: int, moment: Moment, memory: Memory) -> bool:
+    """2: whether something that is not known forbids this power, whatever else does."""
+    windows = _windows(moment, memory)
+    return any(cause is Cause.STALE_LIMIT and _clip(power_w, window) != power_w for cause, window in windows)
+
+
 def _site(site: SiteLimits) -> Limits:
     return Limits(site.charge_w, site.discharge_w)
 

@@ -32,6 +32,7 @@ class Member:
         self._trace = Trace()
         self._plausible = plausible.Memory()
         self._before_ms = now_ms
+        self.blind = False  # an order wants it, and its limits are not known: it is left to its own control
         self._left = NOTHING  # the powers that may be in it by our writes, and when the last can have arrived
         self._left_ms, self._power_writes = now_ms, 0
 
@@ -52,6 +53,11 @@ class Member:
         """A person has dealt with its fault."""
         self._trace = Trace()
         self.hand.clear()
+
+    def release(self) -> None:
+        """To its own control; no order has it."""
+        self.blind = False
+        self.hand.release()
 
     def watch(self, view: View, now: Stamp) -> str:
         """Once a cycle, first: keep up with what the device does; a new fault in words, or nothing."""
@@ -127,7 +133,13 @@ class Member:
         self._memory = sense.remember(self._memory, self.hold, own, self._before_ms)
         self._before_ms = own.now_ms
 
-    def decide(self, target_w: int, moment: Moment) -> Outcome:
+    def lacks(self, power_w: int, moment: Moment) -> bool:
+        """2: whether something that is not known forbids it this power."""
+        return envelope.lacks(power_w, sense.believed(moment, self.doubts), self._memory)
+
+    def decide(self, target_w: int, moment: Moment, *, blind: bool = False) -> Outcome:
+        """`blind`: what it needs for its part is not known, so it has none."""
+        self.blind = blind
         last_w = self.hold.power_w if self.hold.phase in sense.WRITTEN else 0
         believed = sense.believed(moment, self.doubts)
         outcome, self._memory = envelope.limit(target_w, last_w, believed, self._memory)

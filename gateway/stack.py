@@ -96,7 +96,8 @@ def shares(
     `lacking` why reactive power does."""
     asks = [part.asked_w for part in asked.parts]
     given = _given(asks, commanded_w - sum(asks))
-    measured = _measured(given, measured_w)
+    asking = sum(not part.run.narrows for part in asked.parts)  # the first ones
+    measured = _measured(given[:asking], measured_w) + _nothing(len(given) - asking, measured_w)
     return tuple(
         Cycle(
             part.asked_w,
@@ -130,6 +131,12 @@ def _measured(given: Sequence[int], measured_w: int | None) -> list[int | None]:
         largest = max(range(len(done)), key=lambda i: abs(given[i]))
         done[largest] += measured_w - sum(done)
     return list(done)
+
+
+def _nothing(count: int, measured_w: int | None) -> list[int | None]:
+    """Of those that only narrow: they deliver no power, also where nobody asks for any and the battery serves
+    the house inside them."""
+    return [None if measured_w is None else 0] * count
 
 
 def _error_w(part: Part, inputs: Inputs) -> int | None:

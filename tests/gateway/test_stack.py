@@ -102,6 +102,18 @@ def test_what_rounding_leaves_is_measured_for_nobody_who_asks_nothing() -> None:
     assert [s.measured_w for s in stack.shares(pile, 3000, 2999, HOUSE, ())] == [0, 999, 2000]
 
 
+def test_what_only_narrows_delivers_nothing_also_where_nobody_asks() -> None:
+    reserve = run(ServiceKind.RESERVE, 1, soc_bp=3000)
+    limit = run(ServiceKind.GRID_LIMIT, 2, import_w=9000, export_w=9000)
+    alone = stack.pile([reserve, limit], HOUSE)
+    assert alone.target_w == 6000
+    shares = stack.shares(alone, 6000, 5900, HOUSE, ())
+    assert [(s.asked_w, s.measured_w, s.causes) for s in shares] == [(0, 0, ())] * 2
+    assert [s.measured_w for s in stack.shares(alone, 6000, None, HOUSE, ())] == [None, None]
+    beside = stack.pile([fixed(0, 3), reserve], HOUSE)
+    assert [s.measured_w for s in stack.shares(beside, 0, 60, HOUSE, ())] == [60, 0]
+
+
 powers = st.lists(st.integers(-5000, 5000), min_size=1, max_size=5)
 
 

@@ -95,6 +95,14 @@ MUTANTS = (
         BATTERY,
     ),
     Mutant(
+        2,
+        "of several batteries one of unknown limits is let go",
+        "gateway/batteries.py",
+        "    if member.blind:\n        member.hand.release()\n        return 0, outcome.causes\n",
+        "",
+        ("test_batteries.py",),
+    ),
+    Mutant(
         3,
         "an expired order is refused",
         "gateway/admission.py",
