@@ -9,9 +9,10 @@ restart, or a week without power, changes nothing in what is sealed.
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from gateway.analytics.fold import Fold, Plant
 from gateway.clock import Clock
 from gateway.evidence import merkle, records
 from gateway.evidence.aggregate import HOLD_MS, Aggregator
@@ -28,7 +29,7 @@ from gateway.model import (
     Sample,
 )
 from gateway.site import Site, preference
-from gateway.store import Store, gaps, samples, unsealed
+from gateway.store import Store, gaps, performance, samples, unsealed
 from gateway.store import records as links
 from gateway.store.commands import Order
 
@@ -40,6 +41,8 @@ DATING_MS = 120_000  # from a trusted clock to the dates of earlier samples; onl
 SKIP = 10_000
 SLICE_MS = 30_000  # of samples read at once: bounds memory for sites with thousands of points
 GAPS_AT_ONCE = 50
+POWER_PART = 4  # no counter is believed that rises faster than this many times the site's largest limit
+REST_PART = 50  # a battery with less than this part of its power rests
 
 _INT64, _INT32, _UINT32 = (-(2**63), 2**63 - 1), (-(2**31), 2**31 - 1), (0, 2**32 - 1)
 _ENDS = {
@@ -77,6 +80,9 @@ class Attestor:
         self._fits = fits
         self._roles = {d.name: d.role for d in site.devices}
         self._silence_ms = {d.name: max(HOLD_MS, 3 * d.poll_ms) for d in site.devices}
+        limits = site.limits
+        self._most_w = POWER_PART * max(limits.charge_w, limits.discharge_w, limits.import_w, limits.export_w)
+        self._plant = plant(site, self._silence_ms)
         self._trusted_ms: int | None = None  # monotonic: since when the clock has been trusted
         self._skip_to = 0  # the sequence of the next record, a gap
 
@@ -137,11 +143,23 @@ class Attestor:
         if span is None:
             return False
         start_ms, end_ms = span
-        fold = Aggregator(start_ms, end_ms, self._rank, self._silence_ms, self._site.batteries)
-        leaves, first, last = await self._leaves(start_ms, end_ms, fold.add)
+        fold = Aggregator(start_ms, end_ms, self._rank, self._silence_ms, self._site.batteries, self._most_w)
+        figures = Fold(start_ms, end_ms, self._plant, await self._store.call(performance.last))
+
+        def both(sample: Sample) -> None:
+            fold.add(sample)
+            figures.add(sample)
+
+        leaves, first, last = await self._leaves(start_ms, end_ms, both)
         flags = int(IntervalFlag.READINGS_DROPPED) if await self._store.call(_dropped) else 0
         root = await asyncio.to_thread(merkle.root, leaves) if leaves else bytes(32)
-        await self._append(fold.close(root, len(leaves), flags), first_seq=first, last_seq=last)
+        interval = fold.close(root, len(leaves), flags)
+        tally = figures.close(interval)
+
+        def stored(conn: sqlite3.Connection, _: Record) -> None:
+            performance.put(conn, tally)
+
+        await self._append(interval, first_seq=first, last_seq=last, also=stored)
         return True
 
     async def _next_period(self) -> tuple[int, int] | None:
@@ -240,6 +258,20 @@ class Attestor:
     async def _pass_over(self, record: Record) -> None:
         body = json.loads(record.body)
         await self._append(Gap(body["start_ms"], body["end_ms"], 0, GapCause.NOT_ENCODABLE))
+
+
+def plant(site: Site, silence_ms: Mapping[str, int]) -> Plant:
+    """What the figures are made of: the devices that may speak for batteries, and which belong together."""
+    inverters = frozenset(d.name for d in site.devices if d.role == "inverter")
+    batteries = frozenset(d.name for d in site.devices if d.role == "battery")
+    names = inverters | batteries
+    several = frozenset().union(*site.batteries)
+    return Plant(
+        {name: silence_ms[name] for name in sorted(names)},
+        tuple(group & names for group in site.batteries) or (names,),
+        batteries | several & names or (inverters if len(inverters) == 1 else frozenset()),
+        max(site.limits.charge_w, site.limits.discharge_w) // REST_PART,
+    )
 
 
 def _dropped(conn: sqlite3.Connection) -> bool:

@@ -42,6 +42,7 @@ class _Places:
     points: Points  # kept, so that its identity stays its own
     presence: tuple[int, ...]
     others: tuple[tuple[str, int], ...]
+    battery: bool  # whether any of it is a battery's
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Plant:
 
     silence_ms: Mapping[str, int]
     batteries: Sequence[frozenset[str]]
+    certain: frozenset[str]
     rest_w: int
 
 
@@ -80,14 +82,16 @@ class Fold:
                 INVERTER_ALARMS: before.inverter_standing_flags,
             }
         plant = self.plant
-        self.presence = Presence(self.start_ms, self.end_ms, plant.silence_ms, plant.batteries, standing)
+        self.presence = Presence(
+            self.start_ms, self.end_ms, plant.silence_ms, plant.batteries, plant.certain, standing
+        )
         self.cells = Cells(plant.rest_w, plant.batteries)
 
     def add(self, sample: Sample) -> None:
         if sample.device not in self.plant.silence_ms:
             return
         places = self._places_of(sample.points)
-        self.presence.add(sample, places.presence)
+        self.presence.add(sample, places.presence, places.battery)
         inside = self.start_ms <= sample.stamp.wall_ms < self.end_ms
         good = {
             name: sample.values[place]
@@ -104,6 +108,7 @@ class Fold:
                 points,
                 tuple(i for name, i in named if name in _PRESENT),
                 tuple((name, i) for name, i in named if name in _OTHERS),
+                any(name.startswith("battery_") for name, _ in named),
             )
         return found
 

@@ -36,6 +36,7 @@ _FAULTS: Mapping[str, int] = {BATTERY_ALARMS: BATTERY_FAULTS, INVERTER_ALARMS: I
 class _Device:
     silence_ms: int
     until_ms: int  # heard until then
+    asked: bool  # speaks for a battery: without it, the battery is away
     spoke: bool = False
     known: dict[str, bool] = field(default_factory=dict)  # vital point -> whether it is GOOD
     alarms: dict[str, int] = field(default_factory=dict)
@@ -56,12 +57,15 @@ class _Device:
 @dataclass(slots=True)
 class Presence:
     """`silence_ms`: the devices of the batteries, and how long each may be silent. `batteries`: who belongs
-    together; their times are averaged. `standing`: alarm bits that were there before, and are not new."""
+    together; their times are averaged. `certain`: those that speak for a battery; of the others, only one
+    that says something of a battery does (an inverter of the PV alone may sleep at night). `standing`: alarm
+    bits that were there before, and are not new."""
 
     start_ms: int
     end_ms: int
     silence_ms: Mapping[str, int]
     batteries: Sequence[frozenset[str]]
+    certain: frozenset[str]
     standing: dict[str, int] = field(default_factory=dict)
     reached_ms: int = 0  # summed over the batteries until close
     available_ms: int = 0
@@ -73,18 +77,21 @@ class Presence:
 
     def __post_init__(self) -> None:
         self.at_ms = self.start_ms
-        self.devices = {n: _Device(ms, self.start_ms) for n, ms in self.silence_ms.items()}
+        self.devices = {
+            name: _Device(ms, self.start_ms, name in self.certain) for name, ms in self.silence_ms.items()
+        }
 
-    def add(self, sample: Sample, wanted: Sequence[int]) -> None:
-        """One sample; `wanted`: the places in it of points that this fold asks for."""
+    def add(self, sample: Sample, wanted: Sequence[int], of_battery: bool) -> None:
+        """One sample; `wanted`: the places in it of points that this fold asks for; `of_battery`: whether it
+        says anything of a battery."""
         device = self.devices.get(sample.device)
         if device is None:
             return
         at_ms = sample.stamp.wall_ms
         self._advance(at_ms)
-        if device.spoke and at_ms > device.until_ms:
+        if device.asked and device.spoke and at_ms > device.until_ms:
             self.losses += 1
-        device.spoke = True
+        device.spoke, device.asked = True, device.asked or of_battery
         device.until_ms = max(device.until_ms, at_ms + device.silence_ms)
         for place in wanted:
             device.note(sample.points[place].name, sample.values[place], sample.qualities[place])
@@ -109,7 +116,7 @@ class Presence:
         if to_ms <= self.at_ms:
             return
         for names in self.batteries:
-            devices = [self.devices[name] for name in names if name in self.devices]
+            devices = [d for name in names if (d := self.devices.get(name)) and d.asked]
             heard_ms = min((d.until_ms for d in devices), default=self.at_ms)
             span_ms = max(0, min(to_ms, heard_ms) - self.at_ms)
             self.reached_ms += span_ms
@@ -119,6 +126,6 @@ class Presence:
     def close(self) -> tuple[int, int]:
         """How long the batteries were reached, and available, ms: the mean of them."""
         self._advance(self.end_ms)
-        self.losses += sum(d.spoke and d.until_ms < self.end_ms for d in self.devices.values())
+        self.losses += sum(d.asked and d.spoke and d.until_ms < self.end_ms for d in self.devices.values())
         count = max(1, len(self.batteries))
         return self.reached_ms // count, self.available_ms // count

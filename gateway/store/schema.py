@@ -13,7 +13,18 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.errors import StoreError
-from gateway.store import certificates, commands, cursors, gaps, intents, meta, records, samples, told
+from gateway.store import (
+    certificates,
+    commands,
+    cursors,
+    gaps,
+    intents,
+    meta,
+    performance,
+    records,
+    samples,
+    told,
+)
 from gateway.store.table import Table
 
 if TYPE_CHECKING:
@@ -31,11 +42,12 @@ TABLES: tuple[Table, ...] = (
     *intents.TABLES,
     *told.TABLES,
     *certificates.TABLES,
+    *performance.TABLES,
 )
 
 
 def _second(db: "Database") -> None:
-    for table in (*certificates.TABLES, *told.TABLES):
+    for table in (*certificates.TABLES, *told.TABLES, *performance.TABLES):
         for statement in table.ddl():
             db.execute(statement)
 

@@ -40,13 +40,23 @@ def test_older_databases_are_migrated_by_sqlite_utils() -> None:
     assert not schema.upgrade(conn, schema.VERSION)
 
 
+def test_a_database_of_the_first_version_is_brought_to_this_one() -> None:
+    conn = memory()
+    for table in ("told", "certificate", "performance"):
+        conn.execute(f"DROP TABLE IF EXISTS {table}")
+    conn.execute("PRAGMA user_version = 1")
+    assert schema.upgrade(conn, 1)
+    schema.check_tables(conn)
+    assert schema.check_version(conn) == schema.VERSION
+
+
 def test_a_migration_that_fails_changes_nothing() -> None:
     conn = memory()
     steps = (lambda db: db["budget"].drop(), lambda db: db["no_such"].drop())
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         schema.upgrade(conn, 1, steps)
     schema.check_tables(conn)
-    assert schema.check_version(conn) == 1
+    assert schema.check_version(conn) == schema.VERSION
 
 
 def test_foreign_and_newer_databases_are_told_apart() -> None:
