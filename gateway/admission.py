@@ -16,10 +16,13 @@ DRIFT_MS = 1000  # in the seconds between a begin and a restart two clocks part 
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """What does not change from cycle to cycle. `nameplate` None: no inverter was reached yet."""
+    """What does not change from cycle to cycle. `nameplate` None: no inverter was reached yet; the same for
+    those that take reactive power while `var_complete` is not so."""
 
     site: SiteLimits
     nameplate: Limits | None
+    able_var: int = 0  # of those that were reached, each way
+    var_complete: bool = True
 
 
 def admit(
@@ -83,6 +86,13 @@ def too_much(reach: Limits, static: Static) -> str:
         if reach.discharge_w > bound.discharge_w:
             return f"discharging with {reach.discharge_w} W is above {name} of {bound.discharge_w} W"
     return ""
+
+
+def too_much_var(wanted_var: int, static: Static) -> str:
+    """The same for reactive power. Nothing is too much while an inverter that may take it was not reached."""
+    if wanted_var <= static.able_var or not static.var_complete:
+        return ""
+    return f"{wanted_var} var is more than the {static.able_var} var of the inverters reached that take them"
 
 
 def _too_much_together(reach: Limits, promised: Limits, static: Static) -> str:

@@ -16,6 +16,7 @@ from gateway.member import Member
 from gateway.model import Command, CommandState, Limits, ServiceKind, Stamp, Verdict
 from gateway.orders import OPEN_MAX, Orders, reach
 from gateway.rates import Rates
+from gateway.services import reach_var
 from gateway.site import Site
 from gateway.store import commands
 from gateway.support import Support
@@ -85,10 +86,10 @@ class Intake:
 
     def _judge(self, command: Command, now: Stamp, *, recent: int = 0) -> Verdict:
         reason = services.problem(command) or self._no_room(command)
-        reason = reason or self._no_loads(command) or self._no_var(command)
+        static, known = self.static(), command.id in self._orders
+        reason = reason or self._no_loads(command) or admission.too_much_var(reach_var(command), static)
         if reason:
             return Verdict(False, reason)
-        static, known = self.static(), command.id in self._orders
         promised = self._orders.promised(command, admission.term(command, now))
         return admission.admit(
             command, reach(command, static), static, now, known=known, recent=recent, promised=promised
@@ -109,16 +110,13 @@ class Intake:
             else ""
         )
 
-    def _no_var(self, command: Command) -> str:
-        wanted_var, able_var = services.reach_var(command), self._support.able_var
-        return (
-            f"{wanted_var} var is more than the {able_var} var of the inverters reached that take them"
-            if wanted_var > able_var
-            else ""
-        )
-
     def static(self) -> admission.Static:
-        """The nameplate of all batteries that were reached: what the site can do at all."""
+        """The nameplate of all that were reached: what the site can do at all."""
         plates = [p for p in (sense.nameplate(m.hold.spec) for m in self._members) if p is not None]
         charge_w, discharge_w = sum(p.charge_w for p in plates), sum(p.discharge_w for p in plates)
-        return admission.Static(self._site.limits, Limits(charge_w, discharge_w) if plates else None)
+        return admission.Static(
+            self._site.limits,
+            Limits(charge_w, discharge_w) if plates else None,
+            self._support.able_var,
+            self._support.complete,
+        )

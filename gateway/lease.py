@@ -75,11 +75,13 @@ class Hand(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReactiveHold:
-    """The reactive power at the device now, + = injected. `var` is what was last written."""
+    """The reactive power at the device now, + = injected. `var` is what was last written; without a `spec` a
+    device that was `reached` takes none."""
 
     device: str
     phase: Phase
     online: bool
+    reached: bool
     spec: ReactiveSpec | None = None
     var: int = 0
     fault: str = ""

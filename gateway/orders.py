@@ -41,6 +41,13 @@ def reach(command: Command, static: Static) -> Limits:
     return services.LAWS[command.kind].reach(command.parameters, most)
 
 
+def ready(command: Command, static: Static) -> bool:
+    """Whether what it is for has been reached. Until then it waits, inside its term."""
+    if services.reach_var(command) > static.able_var and not static.var_complete:
+        return False
+    return services.LAWS[command.kind].narrows or static.nameplate is not None
+
+
 class Orders:
     """`kick` asks for a cycle at once; `on_delivery` gets each account when it is stored."""
 
@@ -80,7 +87,7 @@ class Orders:
         coming = ledger.coming(self._runs.values(), now_ms, AHEAD_MS) if may_begin else {}
         for command_id, at_ms in coming.items():
             run = self._runs.get(command_id)
-            if run is None or not (run.narrows or static.nameplate is not None):
+            if run is None or not ready(run.command, static):
                 continue
             if run.stage is Stage.WAITING:
                 self._begin(run, at_ms, static)
@@ -164,6 +171,7 @@ class Orders:
     def _is_too_much(self, run: Run, static: Static) -> bool:
         """8: asked again with what is known of the inverters by now; then it is ended."""
         reason = admission.too_much(reach(run.command, static), static)
+        reason = reason or admission.too_much_var(services.reach_var(run.command), static)
         if reason:
             self._end(run, CommandState.CUT_SHORT, (Cause.INVERTER,), reason)
         return bool(reason)

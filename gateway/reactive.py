@@ -72,13 +72,15 @@ class ReactiveWriter:
         own = replace(device, name=f"the reactive power of {device.name}", timer_s=0)
         self._writer = SetpointWriter(own, _Setpoint(device, actuator), clock, "var")
         self._asked = asyncio.Event()
-        self._online = False
+        self._online = self._reached = False
 
     @property
     def hold(self) -> ReactiveHold:
         held = self._writer.hold
-        spec = self._actuator.reactive
-        return ReactiveHold(self._device.name, held.phase, self._online, spec, held.power_w, held.fault)
+        spec = self._actuator.reactive if self._reached else None
+        return ReactiveHold(
+            self._device.name, held.phase, self._online, self._reached, spec, held.power_w, held.fault
+        )
 
     def desire_reactive(self, var: int, until_ms: int) -> None:
         if self._online and self._actuator.reactive is not None:
@@ -100,6 +102,7 @@ class ReactiveWriter:
 
     async def serve(self) -> None:
         """Until cancelled, or closed; at once over for a device without. LinkError as of a SetpointWriter."""
+        self._reached = True
         if self._actuator.reactive is None:
             return
         self._online = True

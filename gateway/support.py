@@ -28,6 +28,11 @@ class Support:
         """What all that were reached can do, each way, by nameplate."""
         return sum(hand.hold.spec.var_max for hand in self._hands.values() if hand.hold.spec)
 
+    @property
+    def complete(self) -> bool:
+        """Whether all were reached, so that there are no more var to come."""
+        return all(hand.hold.reached for hand in self._hands.values())
+
     def fault(self, device: str) -> str:
         """What went wrong with a device's reactive power, for a person; empty if nothing."""
         hand = self._hands.get(device)

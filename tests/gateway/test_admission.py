@@ -107,3 +107,12 @@ def test_what_was_begun_ahead_is_untouched_while_both_clocks_say_that_its_moment
     assert not untouched(10, 1_004_000), "the machine was started again"
     assert not untouched(4_000, 1_004_000, ClockTrust.UNTRUSTED)
     assert not untouched(4_000, 4_000, began_ms=0), "begun on a calendar that was not trusted"
+
+
+def test_reactive_power_is_too_much_only_when_all_that_may_take_it_were_reached() -> None:
+    some = Static(SITE, None, able_var=1_000, var_complete=False)
+    assert admission.too_much_var(5_000, some) == ""
+    assert admission.too_much_var(1_000, replace(some, var_complete=True)) == ""
+    assert "1001 var is more than the 1000 var" in admission.too_much_var(
+        1_001, replace(some, var_complete=True)
+    )

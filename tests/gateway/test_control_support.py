@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.model import Cause, CommandState, Quality, Quantity, ServiceKind
+from gateway.model import Cause, CommandState, Quality, Quantity, ReactiveSpec, ServiceKind
 from gateway.outage import STABLE_MS
-from tests.sim.mocks import VAR, MockReactive
+from tests.sim.mocks import VAR, VAR_SPEC, MockReactive, link_lost
 from tests.sim.world import World, play
 
 CURVE = {"v1_mv": 215_000, "v2_mv": 222_000, "v3_mv": 238_000, "v4_mv": 245_000, "limit_var": 3_000}
@@ -107,6 +107,57 @@ def test_a_site_without_such_an_inverter_refuses(kind, parameters) -> None:
         assert not verdict.admitted and "more than the 0 var" in verdict.reason
 
     play(script)
+
+
+def unreached(script, reactive: ReactiveSpec | None = VAR_SPEC):
+    """A site whose inverter does not answer until the script lets it."""
+
+    async def begun(w: World) -> None:
+        w.inverter.connect_failure = link_lost()
+        w.inverter.reactive = reactive
+        await w.restart()
+        await w.wait(3)
+        await script(w)
+
+    return site(begun)
+
+
+def test_an_order_for_an_inverter_that_is_not_reached_yet_waits_for_it() -> None:
+    async def script(w: World) -> None:
+        order = await voltage(w, 120)
+        await w.wait(5)
+        assert w.state_of(order) is CommandState.ADMITTED and w.status.mode == "fallback"
+        w.inverter.values[Quantity.GRID_VOLTAGE] = 245_000
+        w.inverter.connect_failure = None
+        await w.wait(35)
+        assert w.state_of(order) is CommandState.RUNNING and w.inverter.var_now() == -3_000
+
+    unreached(script)
+
+
+@pytest.mark.parametrize("reactive", [None, VAR_SPEC])
+def test_one_that_turns_out_to_be_too_much_for_it_is_ended_with_the_reason(reactive) -> None:
+    async def script(w: World) -> None:
+        asked = w.order(kind=ServiceKind.REACTIVE, seconds=120, parameters={"reactive_var": 7_000})
+        assert (await w.control.submit(asked)).admitted
+        await w.wait(3)
+        w.inverter.connect_failure = None
+        await w.wait(35)
+        able = reactive.var_max if reactive else 0
+        assert w.state_of(asked) is CommandState.CUT_SHORT
+        assert f"7000 var is more than the {able} var" in w.stored(asked).reason
+        assert w.inverter.done(*VAR) == []
+
+    unreached(script, reactive)
+
+
+def test_one_whose_inverter_is_not_reached_in_its_time_never_began() -> None:
+    async def script(w: World) -> None:
+        order = await reactive(w, 1_000, seconds=20)
+        await w.wait(22)
+        assert w.stored(order).reason == "its time passed before it could begin"
+
+    unreached(script)
 
 
 def test_volt_watt_alone_needs_no_reactive_power() -> None:

@@ -66,7 +66,7 @@ def test_nothing_is_written_until_something_is_asked() -> None:
         b.hand.release()
         assert await b.hand.fallback(5)
         assert b.mock.log == [] and b.hand.hold.phase is Phase.UNKNOWN
-        assert (b.hand.hold.online, b.hand.hold.spec) == (True, VAR_SPEC)
+        assert (b.hand.hold.online, b.hand.hold.reached, b.hand.hold.spec) == (True, True, VAR_SPEC)
 
     bench(script)
 
