@@ -31,6 +31,22 @@ class Link(Protocol):
     async def close(self) -> None: ...
 
 
+@runtime_checkable
+class Counted(Protocol):
+    """A link that counts what happens on it, in a dataclass of integers: for metrics."""
+
+    @property
+    def counters(self) -> Any: ...
+
+
+@runtime_checkable
+class Dropping(Protocol):
+    """A driver that counts the frames of its device which it could not believe."""
+
+    @property
+    def dropped(self) -> int: ...
+
+
 class RegisterLink(Link, Protocol):
     """Modbus-like: one request at a time on the whole link, whatever the unit; writes go before reads."""
 

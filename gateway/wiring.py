@@ -3,12 +3,13 @@
 Used by the daemon and by the verbs that talk to a device once. Opens nothing: links connect when used.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from types import TracebackType
 
 from gateway.clock import Clock
-from gateway.driver import Driver, Link, Plugin
+from gateway.driver import Counted, Driver, Dropping, Link, Plugin
 from gateway.errors import ConfigError
 from gateway.site import Device
 
@@ -20,6 +21,7 @@ class Wiring:
         self._plugins = plugins
         self._clock = clock
         self._links: dict[str, Link] = {}
+        self._drivers: dict[str, tuple[str, Driver]] = {}  # by device: the URL of its link, and its driver
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> "Wiring":
@@ -34,11 +36,25 @@ class Wiring:
         """The driver of `device`, on the link that its neighbours on the same wire use too."""
         link = self._links.get(device.link) or self._open(device.link)
         driver = self._plugins[device.kind].driver(device, device.profile, link, self._clock)
+        self._drivers[device.name] = device.link, driver
         self._stack.push_async_callback(driver.close)  # runs before the link's own close
         return driver
 
     def drivers(self, devices: Iterable[Device]) -> dict[str, Driver]:
         return {device.name: self.driver(device) for device in devices}
+
+    def counters(self) -> dict[str, Mapping[str, int]]:
+        """What links and drivers counted, by device; a link that several share is told with the first."""
+        found: dict[str, Mapping[str, int]] = {}
+        told: set[str] = set()
+        for name, (url, driver) in self._drivers.items():
+            dropped = {"dropped": driver.dropped} if isinstance(driver, Dropping) else {}
+            link = self._links[url]
+            found[name] = (
+                asdict(link.counters) if isinstance(link, Counted) and url not in told else {}
+            ) | dropped
+            told.add(url)
+        return found
 
     def _open(self, url: str) -> Link:
         scheme = url.partition("://")[0]

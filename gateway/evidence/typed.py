@@ -164,7 +164,17 @@ def command_bytes(command_id: str) -> bytes:
 
 def digest(domain: Domain, site: str, sequence: int, previous: bytes, body: Body) -> bytes:
     """The EIP-712 digest (32 bytes) that is signed. struct.error when a value does not fit its type."""
+    packed = _packed(site, sequence, previous, body)
+    return keccak(b"\x19\x01" + domain.separator + keccak(packed))
+
+
+def words(site: str, sequence: int, previous: bytes, body: Body) -> bytes:
+    """The struct's fields as 32-byte words, in order: its ABI encoding, and what `hashStruct` hashes behind
+    the type hash. struct.error as `digest`."""
+    return _packed(site, sequence, previous, body)[32:]
+
+
+def _packed(site: str, sequence: int, previous: bytes, body: Body) -> bytes:
     if len(previous) != 32:
         raise struct.error(f"previous has {len(previous)} bytes, not 32")
-    packed = _PACK[type(body)](site_hash(site), sequence, previous, body)
-    return keccak(b"\x19\x01" + domain.separator + keccak(packed))
+    return _PACK[type(body)](site_hash(site), sequence, previous, body)

@@ -40,6 +40,11 @@ class Recorder:
         self._committed = asyncio.Event()
         self._writing = asyncio.Lock()
 
+    @property
+    def queued(self) -> int:
+        """Samples that wait for their commit."""
+        return len(self._queue)
+
     def put(self, sample: Sample) -> None:
         """Take a sample; it is stored at latest after the group period. Never blocks, never raises."""
         if len(self._queue) >= QUEUE_MAX:

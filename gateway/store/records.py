@@ -121,10 +121,13 @@ def last(conn: sqlite3.Connection) -> Record | None:
     return _entry(row).record if row else None
 
 
-def last_signed(conn: sqlite3.Connection) -> Record | None:
-    """The newest record with a signature: it says whose chain this is."""
-    query = f"SELECT {_COLUMNS} FROM record WHERE signature <> x'' ORDER BY sequence DESC LIMIT 1"
-    row = conn.execute(query).fetchone()
+def last_signed(conn: sqlite3.Connection, kind: str = "") -> Record | None:
+    """The newest record with a signature, of one kind or of any: it says whose chain this is."""
+    query = (
+        f"SELECT {_COLUMNS} FROM record WHERE signature <> x'' AND (? = '' OR +kind = ?)"
+        " ORDER BY sequence DESC LIMIT 1"
+    )
+    row = conn.execute(query, (kind, kind)).fetchone()
     return _entry(row).record if row else None
 
 

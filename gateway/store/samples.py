@@ -148,7 +148,7 @@ def between(
     rows = conn.execute(
         f"SELECT {COLUMNS} FROM sample WHERE wall_ms >= ? AND wall_ms < ? ORDER BY seq", (start_ms, end_ms)
     )
-    return _decode(conn, rows.fetchall(), sets)
+    return decode(conn, rows.fetchall(), sets)
 
 
 def after(
@@ -156,7 +156,7 @@ def after(
 ) -> list[tuple[int, Sample]]:
     """At most `limit` samples stored after `seq`, oldest first."""
     rows = conn.execute(f"SELECT {COLUMNS} FROM sample WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))
-    return _decode(conn, rows.fetchall(), sets)
+    return decode(conn, rows.fetchall(), sets)
 
 
 def page(
@@ -167,7 +167,7 @@ def page(
         f"SELECT {COLUMNS} FROM sample WHERE (wall_ms, seq) > (?, ?) AND wall_ms < ?"
         " ORDER BY wall_ms, seq LIMIT ?"
     )
-    return _decode(conn, conn.execute(query, (*after, end_ms, limit)).fetchall(), sets)
+    return decode(conn, conn.execute(query, (*after, end_ms, limit)).fetchall(), sets)
 
 
 def covered(
@@ -185,7 +185,7 @@ def covered(
         f"SELECT {COLUMNS} FROM sample WHERE seq BETWEEN ? AND ? AND +wall_ms >= ? AND +wall_ms < ?"
         " AND trust <> 0 ORDER BY seq LIMIT ?"
     )  # the plus: search by seq, not by date
-    return _decode(conn, conn.execute(query, (*seqs, *span_ms, limit)).fetchall(), sets)
+    return decode(conn, conn.execute(query, (*seqs, *span_ms, limit)).fetchall(), sets)
 
 
 def devices(conn: sqlite3.Connection) -> list[str]:
@@ -198,12 +198,11 @@ def latest(
 ) -> list[tuple[int, Sample]]:
     """The newest samples, newest first."""
     rows = conn.execute(f"SELECT {COLUMNS} FROM sample ORDER BY seq DESC LIMIT ?", (limit,))
-    return _decode(conn, rows.fetchall(), sets)
+    return decode(conn, rows.fetchall(), sets)
 
 
-def _decode(
-    conn: sqlite3.Connection, rows: Iterable[Row], sets: PointSets | None
-) -> list[tuple[int, Sample]]:
+def decode(conn: sqlite3.Connection, rows: Iterable[Row], sets: PointSets | None) -> list[tuple[int, Sample]]:
+    """Rows of COLUMNS as the samples they are."""
     known, found = sets or PointSets(), []
     for seq, set_id, mono_ms, wall_ms, trust, body in rows:
         group = known.get(conn, set_id)

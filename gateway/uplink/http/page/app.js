@@ -1,0 +1,220 @@
+// The status page: asks /api/v1/status every two seconds and draws it. Text goes in as text, never as markup.
+// The token stays in this tab's memory: not in a cookie, not in storage, gone with the tab.
+"use strict";
+
+const EVERY_MS = 2000;
+const LATE_MS = 8000;
+let token = "";
+let seenAt = 0;
+
+const $ = (id) => document.getElementById(id);
+
+function make(tag, text, kind) {
+  const node = document.createElement(tag);
+  if (text !== undefined) node.textContent = text;
+  if (kind) node.className = kind;
+  return node;
+}
+
+function power(watts) {
+  if (watts === null || watts === undefined) return "–";
+  const size = Math.abs(watts);
+  return size < 1000 ? `${size} W` : `${(size / 1000).toFixed(size < 10000 ? 2 : 1)} kW`;
+}
+
+const count = (number) => (number === null || number === undefined ? "–" : number.toLocaleString("en"));
+
+function lasting(seconds) {
+  const steps = [[86400, "d"], [3600, "h"], [60, "min"]];
+  for (const [size, unit] of steps) if (seconds >= 2 * size) return `${Math.floor(seconds / size)} ${unit}`;
+  return `${seconds} s`;
+}
+
+function way(watts, positive, negative) {
+  if (watts === null || watts === undefined) return "not known";
+  return watts === 0 ? "at rest" : watts > 0 ? positive : negative;
+}
+
+function flow(id, watts, words) {
+  const card = $(id);
+  card.querySelector(".value").textContent = power(watts);
+  card.querySelector(".quiet").textContent = words;
+}
+
+function flows(figures) {
+  const soc = figures.battery_soc_bp;
+  const charged = soc === null ? "" : `, ${(soc / 100).toFixed(0)} %`;
+  flow("pv", figures.pv_power_w, figures.pv_power_w === null ? "not known" : "producing");
+  flow("battery", figures.battery_power_w, way(figures.battery_power_w, "discharging", "charging") + charged);
+  const hertz = figures.grid_frequency_mhz === null ? "" : `, ${(figures.grid_frequency_mhz / 1000).toFixed(2)} Hz`;
+  flow("grid", figures.grid_power_w, way(figures.grid_power_w, "importing", "exporting") + hertz);
+  flow("load", figures.load_power_w, figures.load_power_w === null ? "not known" : "consuming");
+  $("soc").hidden = soc === null;
+  if (soc !== null) {
+    $("soc").value = soc / 100;
+    $("soc").textContent = `${(soc / 100).toFixed(0)} %`;
+  }
+}
+
+function list(id, rows) {
+  const nodes = rows.flatMap(([name, value]) => [make("dt", name), make("dd", value)]);
+  $(id).replaceChildren(...nodes);
+}
+
+const MODES = {
+  running: ["running an order", "good"], fallback: ["fallback", "good"], stopped: ["stopped", "bad"],
+  fault: ["fault", "bad"], "store lost": ["store lost", "bad"],
+};
+
+function control(said) {
+  const [text, kind] = MODES[said.mode] ?? [said.mode, "warn"];
+  $("mode").textContent = text;
+  $("mode").className = `badge ${kind}`;
+  const signed = (watts) => `${power(watts)}${watts ? (watts > 0 ? " discharging" : " charging") : ""}`;
+  const rows = [["Mode", said.mode === "fallback" ? "fallback: no order acts" : text]];
+  if (said.command) {
+    const kinds = [said.command, ...said.beside].map((order) => order.kind).join(" + ");
+    rows.push(["Order", `${kinds} (${said.command.origin || said.command.source})`]);
+    rows.push(["Ends in", lasting(Math.round(said.remaining_ms / 1000))]);
+  }
+  if ("target_w" in said) {
+    rows.push(["Asked", signed(said.target_w)], ["Set", signed(said.commanded_w)]);
+  }
+  rows.push(["Measured", signed(said.measured_w)]);
+  if (said.reactive_var) rows.push(["Reactive", `${said.reactive_var} var`]);
+  if (said.shed?.length) rows.push(["Loads off", said.shed.join(", ")]);
+  if ("executed" in said) rows.push(["Carried out", `${count(said.executed)} orders`]);
+  list("control", rows);
+  const causes = said.causes ?? [];
+  $("causes").hidden = !causes.length;
+  $("causes").textContent = `Held back by: ${causes.map((c) => c.replaceAll("_", " ")).join(", ")}`;
+}
+
+function evidence(status) {
+  const { records, chain, store, clock } = status;
+  const rows = [
+    ["Clock", clock === "TRUSTED" ? "synchronised" : "not synchronised: nothing is signed"],
+    ["Readings", `${count(store.readings)} stored${store.lost ? `, ${count(store.lost)} lost` : ""}`],
+    ["Records", records.sequence ? `${count(records.signed)} signed, newest ${records.sequence}` : "none yet"],
+  ];
+  if (records.key) rows.push(["Key", records.key]);
+  if (chain) {
+    rows.push(["On chain", `${count(chain.confirmed)} of ${count(records.signed)} confirmed, ${count(chain.queued)} waiting`]);
+    rows.push(["Block", count(chain.block)]);
+    if (chain.last_transaction) rows.push(["Transaction", chain.last_transaction]);
+  } else rows.push(["On chain", "this site has no chain"]);
+  list("evidence", rows);
+}
+
+function devices(said) {
+  const rows = Object.entries(said).map(([name, device]) => {
+    const row = make("tr");
+    const head = make("th", name);
+    head.scope = "row";
+    const state = make("td");
+    state.append(make("span", device.online ? "online" : "away", `pill ${device.online ? "good" : "bad"}`));
+    const more = device.error || device.identity;
+    if (more) state.append(make("small", more));
+    row.append(head, state, make("td", count(device.samples), "number"), make("td", count(device.misses), "number"));
+    return row;
+  });
+  $("devices").replaceChildren(...rows);
+}
+
+function alerts(status) {
+  const { control: said, chain } = status;
+  const found = [];
+  if (said.fault) {
+    found.push(["bad", `${said.mode === "stopped" ? "Stopped" : "Fault"}: ${said.fault}. It holds until a person at the site releases it.`]);
+  }
+  if (said.grid) found.push(["warn", said.grid === "lost" ? "The grid is lost." : "The grid is back and not stable yet."]);
+  for (const [name, device] of Object.entries(status.devices)) if (!device.online) found.push(["warn", `${name} does not answer.`]);
+  for (const doubt of said.doubts) found.push(["warn", `Not believed: ${doubt}`]);
+  for (const [name, text] of Object.entries(status.troubles)) found.push(["warn", `${name}: ${text}`]);
+  if (chain?.trouble) found.push(["warn", `chain: ${chain.trouble}`]);
+  show(found);
+}
+
+function show(found) {
+  $("alerts").hidden = !found.length;
+  $("alerts").replaceChildren(...found.map(([kind, text]) => make("p", text, kind)));
+}
+
+function access(full) {
+  $("shown").textContent = full
+    ? "Everything is shown. Changes always need the token; what a stop latched is released at the site only."
+    : "Setpoints, orders and keys are hidden. `gridseal token` on the device shows its token.";
+  $("forget").hidden = $("stop").hidden = !token;
+}
+
+function draw(status) {
+  document.title = `${status.site} · Gridseal`;
+  $("site").textContent = status.site;
+  $("seen").textContent = `up ${lasting(status.uptime_s)}`;
+  document.body.classList.remove("stale");
+  flows(status.site_figures);
+  control(status.control);
+  evidence(status);
+  devices(status.devices);
+  alerts(status);
+  access(status.full);
+}
+
+function lost(reason) {
+  if (Date.now() - seenAt < LATE_MS) return;
+  document.body.classList.add("stale");
+  $("mode").textContent = "no connection";
+  $("mode").className = "badge bad";
+  show([["bad", `The gateway does not answer (${reason}); what is shown is old.`]]);
+}
+
+const bearer = () => (token ? { Authorization: `Bearer ${token}` } : {});
+
+async function refresh() {
+  try {
+    const response = await fetch("/api/v1/status", { headers: bearer(), cache: "no-store", signal: AbortSignal.timeout(EVERY_MS * 3) });
+    const said = await response.json();
+    if (response.status === 401 || response.status === 429) {
+      token = "";
+      $("said").textContent = said.message;
+      return;
+    }
+    if (!response.ok) throw new Error(said.message);
+    seenAt = Date.now();
+    draw(said);
+  } catch (error) {
+    lost(error.message);
+  }
+}
+
+async function stop() {
+  if (!window.confirm("Stop the battery now? A person at the site must release it afterwards.")) return;
+  $("said").textContent = "stopping …";
+  try {
+    const response = await fetch("/api/v1/stop", {
+      method: "POST", body: "{}", headers: { "Content-Type": "application/json", ...bearer() }, signal: AbortSignal.timeout(10000),
+    });
+    const said = await response.json();
+    $("said").textContent = said.admitted ? "stopped" : `refused: ${said.reason ?? said.message}`;
+  } catch (error) {
+    $("said").textContent = `not acknowledged: ${error.message}`;
+  }
+  await refresh();
+}
+
+function use() {
+  token = $("token").value.trim();
+  $("token").value = "";
+  $("said").textContent = "";
+  refresh();
+}
+
+$("use").addEventListener("click", use);
+$("token").addEventListener("keydown", (event) => { if (event.key === "Enter") use(); });
+$("forget").addEventListener("click", () => { token = ""; refresh(); });
+$("stop").addEventListener("click", stop);
+async function loop() {
+  await refresh();
+  setTimeout(loop, EVERY_MS);
+}
+loop();
