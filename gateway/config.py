@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from gateway import chainfile, keyfile, site, units, yamlfile
+from gateway import chainfile, httpfile, keyfile, site, units, yamlfile
 from gateway.driver import Plugin, Profile, find_plugins
 from gateway.errors import ConfigError, Problem
 from gateway.model import ServiceKind, SetpointSpec

@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # what a site without key, chain and broker must not load
     from gateway.evidence.signer import Signer
     from gateway.evidence.typed import Domain
     from gateway.uplink.mqtt import MqttUplink
+    from gateway.web import Web
 
 NARRATE_S = 1.0
 NOT_TAKEN = f"{narrate.ERROR}the battery did not take its fallback; its own timer is behind it"
@@ -82,6 +83,7 @@ class Daemon:
         self.chain: Chain | None = None
         self.attestor: Attestor | None = None
         self.uplink: MqttUplink | None = None
+        self.web: Web | None = None
         self.timetable: Timetable | None = None
         self._began_ms = self.clock.mono_ms()
 
@@ -185,6 +187,16 @@ class Daemon:
             self.uplink = mqtt.MqttUplink(self.site.id, self.site.mqtt, self.store, self.recorder, orders)
             followers = (mqtt.CURSOR,)
         self.retention = Retention(self.store, self.site.store, self.clock, Policy(reached, followers))
+        if self.site.http:
+            from gateway import web
+
+            self.web = web.Web(
+                self.site.http,
+                web.Parts(
+                    self.site, self.clock, self.store, self.recorder, self.state, self.control, self.desk,
+                    self.devices, wiring, self.uplink, self._status,
+                ),
+            )  # fmt: skip
 
     def _make_attestor(self) -> "Attestor | None":
         if self.signer is None:
@@ -245,6 +257,8 @@ class Daemon:
             kept["orders"] = lambda: self._when_reached(orders)
         if self.uplink:
             kept["mqtt"] = self.uplink.run
+        if self.web:
+            kept["http"] = self.web.server.run
         if self.timetable:
             running.append(group.create_task(self._when_reached(self.timetable.run), name="timetable"))
         kept["local"] = LocalServer(
