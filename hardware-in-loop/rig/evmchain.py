@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from eth.vm.spoof import SpoofTransaction
 from eth_tester.backends.pyevm.main import PyEVMBackend, get_default_genesis_params
 from eth_tester.exceptions import TransactionFailed
 from eth_utils import ValidationError
@@ -56,6 +57,7 @@ class Evm:
         start = {"gas_limit": 30_000_000, "timestamp": int(clock()) - 1}
         self._backend = PyEVMBackend(genesis_parameters=get_default_genesis_params(start))
         type(self._backend.chain).chain_id = CHAIN_ID
+        self._backend.chain.gas_estimator = _estimate
         self._clock, self._entropy = clock, entropy
         self.finality = finality
         self.final_held: int | None = None  # finality stands still here
@@ -71,6 +73,10 @@ class Evm:
     @property
     def number(self) -> int:
         return self._chain.get_canonical_head().block_number
+
+    @property
+    def base_fee_wei(self) -> int:
+        return int(self._chain.get_canonical_head().base_fee_per_gas)
 
     @property
     def final(self) -> int:
@@ -123,6 +129,14 @@ class Evm:
 
     def _drop(self, transaction: Any) -> None:
         self._pool.get(transaction.sender, {}).pop(transaction.nonce, None)
+
+    def forget_pool(self) -> None:
+        """No node has the waiting transactions any more."""
+        self._pool = {}
+
+    def decoded(self, raw: bytes) -> Any:
+        """A signed transaction's fields and its sender."""
+        return self._chain.get_vm().get_transaction_builder().decode(raw)
 
     def reorg(self, depth: int, *, keep: bool = True) -> None:
         """Undo the newest blocks and mine as many others, empty. `keep`: their transactions wait again."""
@@ -279,7 +293,7 @@ class Evm:
 
     def send(self, raw: bytes) -> str:
         try:
-            transaction = self._chain.get_vm().get_transaction_builder().decode(raw)
+            transaction = self.decoded(raw)
             transaction.validate()
             sender = transaction.sender
         except (ValidationError, ValueError, TypeError) as error:
@@ -307,6 +321,24 @@ class Evm:
             for fee in ("max_fee_per_gas", "max_priority_fee_per_gas")
         ):
             raise Refused("replacement transaction underpriced")
+
+
+def _estimate(state: Any, transaction: Any) -> int:
+    """Gas with which it succeeds: what it used, and an eighth more as long as that is too little."""
+
+    def tried(gas: int) -> Any:
+        snapshot = state.snapshot()
+        try:
+            return state.apply_transaction(SpoofTransaction(transaction, gas=gas))
+        finally:
+            state.revert(snapshot)
+
+    most = tried(state.gas_limit)
+    most.raise_if_error()
+    gas = int(transaction.intrinsic_gas + most.get_gas_used())
+    while gas < state.gas_limit and tried(gas).is_error:
+        gas = gas * 9 // 8
+    return min(gas, int(state.gas_limit))
 
 
 def _tag(header: Any) -> int:
