@@ -10,7 +10,7 @@ from enum import Enum
 
 from gateway.admission import Term
 from gateway.model import NOTHING, UNKNOWN, Cause, Command, CommandState, Delivery, Limits
-from gateway.services import LAWS
+from gateway.services import LAWS, Memory
 
 MS_PER_H = 3_600_000
 ALL_BP = 10_000
@@ -63,6 +63,7 @@ class Run:
     available_ms: int = 0
     curtailed_ms: int = 0
     curtailments: tuple[tuple[Cause, int], ...] = ()
+    memory: Memory = ()  # its law's, in this life and while it acts
 
     @property
     def narrows(self) -> bool:
@@ -72,12 +73,13 @@ class Run:
 @dataclass(frozen=True, slots=True)
 class Cycle:
     """An order's part in one cycle: asked of the battery, measured for it (None: not known), how far the
-    service is from its promise, and what curtailed it."""
+    service is from its promise, what curtailed it, and what its law remembers."""
 
     asked_w: int = 0
     measured_w: int | None = None
     error_w: int | None = None
     causes: tuple[Cause, ...] = ()
+    memory: Memory = ()
 
 
 BEHIND = Cycle(0, 0, None, (Cause.PRIORITY,))  # of an order that waits behind another
@@ -176,6 +178,7 @@ def account(run: Run, now_ms: int, cycle: Cycle) -> Run:
         available_ms=run.available_ms + (elapsed_ms if available else 0),
         curtailed_ms=run.curtailed_ms + (elapsed_ms if curtailed else 0),
         curtailments=_timed(run.curtailments, cycle.causes, elapsed_ms),
+        memory=cycle.memory,
     )
     return _tracked(_measured(run, cycle.measured_w, elapsed_ms), cycle, until_ms, elapsed_ms)
 

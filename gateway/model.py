@@ -245,6 +245,7 @@ class ServiceKind(StrEnum):
     VOLTAGE = "voltage"
     REACTIVE = "reactive"
     DEMAND_RESPONSE = "demand-response"
+    TRIGGERED = "triggered"
     STOP = "stop"
 
 

@@ -34,6 +34,7 @@ def inputs(view: View, house_w: int | None, batteries: Sequence[frozenset[str]])
         soc_bp=view.good(Quantity.BATTERY_SOC),
         voltage_mv=view.good(Quantity.GRID_VOLTAGE),
         inverter_w=view.good(Quantity.INVERTER_POWER),
+        now_ms=view.now_ms,
     )
 
 

@@ -110,7 +110,7 @@ class SlotModel(Strict):
     for_: Duration = Field(alias="for", description="how long")
     service: ServiceKind = Field(description="what `gridseal order` takes")
     parameters: dict[str, str] = Field(default_factory=dict, alias="with", description="{power: -3 kW}")
-    preset: str | None = Field(default=None, description="a known form of frequency response")
+    preset: str | None = Field(default=None, description="a known form of the service")
     days: Annotated[tuple[Day, ...], Field(min_length=1)] = DAYS
     share: bool = Field(default=False, description="leave the battery's rest to other shared orders")
 

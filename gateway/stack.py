@@ -11,18 +11,19 @@ from dataclasses import dataclass, replace
 from gateway.envelope import EVERYTHING
 from gateway.ledger import Cycle, Run
 from gateway.model import Cause, Limits
-from gateway.services import LAWS, Inputs, Wish
+from gateway.services import LAWS, Inputs, Memory, Wish
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """One order of the pile and the power it asks for; `known` is False when its law lacks a measurement,
-    `reactive` when it has no say in reactive power."""
+    `reactive` when it has no say in reactive power. `memory` is what its law remembers."""
 
     run: Run
     asked_w: int = 0
     known: bool = True
     reactive: bool = False
+    memory: Memory = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Pile:
 
 def pile(runs: Sequence[Run], inputs: Inputs) -> Pile:
     """What `runs` (as `ledger.acting` has them) want together."""
-    wishes = [(run, LAWS[run.command.kind].wish(run.command.parameters, inputs)) for run in runs]
+    wishes = [(run, _wish(run, inputs)) for run in runs]
     known = [(run, wish) for run, wish in wishes if wish is not None]
     asking = [(run, wish) for run, wish in known if not run.narrows]
     parts = _ask(asking, [run for run, wish in wishes if wish is None and not run.narrows])
@@ -56,7 +57,13 @@ def pile(runs: Sequence[Run], inputs: Inputs) -> Pile:
         for run, wish in wishes
         if run.narrows
     )
-    return replace(narrow, parts=(*parts, *quiet), target_w=target_w, unknown=lacking)
+    memories = {run.command.id: run.memory if wish is None else wish.memory for run, wish in wishes}
+    parts = tuple(replace(part, memory=memories[part.run.command.id]) for part in (*parts, *quiet))
+    return replace(narrow, parts=parts, target_w=target_w, unknown=lacking)
+
+
+def _wish(run: Run, inputs: Inputs) -> Wish | None:
+    return LAWS[run.command.kind].wish(run.command.parameters, replace(inputs, memory=run.memory))
 
 
 def _ask(asking: Sequence[tuple[Run, Wish]], unknown: Sequence[Run]) -> tuple[Part, ...]:
@@ -105,6 +112,7 @@ def shares(
             _error_w(part, inputs),
             _causes(part, part.asked_w != part_w or asked.unknown, causes)
             + (lacking if part.reactive else ()),
+            part.memory,
         )
         for part, part_w, done_w in zip(asked.parts, given, measured, strict=True)
     )

@@ -27,13 +27,13 @@ Services that only narrow (limits, reserves) hold beside whatever else runs.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = "\n".join(f"  {kind.value:18}{words.usage(kind)}" for kind in LAWS)
-    ready = "\n".join(f"  {name:18}{preset.title}" for name, preset in presets.PRESETS.items())
-    parser.epilog = f"services:\n{kinds}\n\npresets of frequency:\n{ready}"
+    ready = "\n".join(f"  {n:22}{p.kind}: {p.title}" for n, p in presets.PRESETS.items())
+    parser.epilog = f"services:\n{kinds}\n\npresets:\n{ready}"
     parser.add_argument("site", type=Path, help="the site.yaml of the running daemon")
     parser.add_argument("service", choices=[kind.value for kind in LAWS], metavar="SERVICE")
     parser.add_argument("words", nargs="*", metavar="WORD=VALUE", help="its parameters, see below")
     parser.add_argument(
-        "--preset", choices=list(presets.PRESETS), metavar="NAME", help="a known form of frequency, see below"
+        "--preset", choices=list(presets.PRESETS), metavar="NAME", help="a known form of a service, see below"
     )
     parser.add_argument(
         "--for", dest="duration_ms", type=_duration, metavar="TIME", required=True, help='how long: "4 h"'

@@ -13,15 +13,17 @@ from gateway.services import (
     reactive,
     reserve,
     self_consumption,
+    triggered,
     voltage,
 )
-from gateway.services.law import Bounds, Inputs, Law, Parameters, Wish
+from gateway.services.law import Bounds, Inputs, Law, Memory, Parameters, Wish
 
 __all__ = [
     "LAWS",
     "Bounds",
     "Inputs",
     "Law",
+    "Memory",
     "Parameters",
     "Wish",
     "complete",
@@ -42,6 +44,7 @@ LAWS: Mapping[ServiceKind, Law] = {
     ServiceKind.VOLTAGE: voltage.LAW,
     ServiceKind.REACTIVE: reactive.LAW,
     ServiceKind.DEMAND_RESPONSE: demand_response.LAW,
+    ServiceKind.TRIGGERED: triggered.LAW,
 }
 
 

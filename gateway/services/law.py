@@ -1,8 +1,9 @@
 """What a control law is: a pure function of its parameters and of what is measured, to a wish.
 
 A law wishes; the envelope decides. A wish either asks for power or narrows what all others may ask; a law
-that only narrows can never widen anything. It refuses to guess: what it needs and does not get GOOD makes
-it answer None, and nothing is done for it.
+that only narrows can never widen anything. One that must know what was before gives a memory with its wish
+and is told it the next time; it keeps nothing itself. It refuses to guess: what it needs and does not get
+GOOD makes it answer None, and nothing is done for it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,9 @@ from itertools import pairwise
 from gateway.model import Limits
 
 Parameters = Mapping[str, int]
+Memory = tuple[
+    int, ...
+]  # what a law wants to be told again, empty at the begin; only the law knows its meaning
 
 POWER_MAX_W = 100_000_000  # also for var: no site of ours reaches 100 MW
 WHOLE_BP = 10_000
@@ -19,7 +23,8 @@ WHOLE_BP = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the laws may see of the site, each None unless it is GOOD. Signs and units as in model.py."""
+    """What the laws may see of the site, each None unless it is GOOD. Signs and units as in model.py.
+    `now_ms` is monotonic; `memory` is what this order's law gave with its last wish."""
 
     frequency_mhz: int | None = None
     house_w: int | None = None  # grid + battery = load - pv: the grid's flow without the battery
@@ -29,6 +34,8 @@ class Inputs:
     voltage_mv: int | None = None  # of the grid
     inverter_w: int | None = None  # active power at its AC terminals, + = out of it
     shed_w: int = 0  # nameplate power of the loads that are off
+    now_ms: int = 0
+    memory: Memory = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,7 @@ class Wish:
     soc_min_bp: int = 0
     reactive_var: int | None = None
     shed_w: int = 0
+    memory: Memory = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,9 +94,11 @@ def test_the_house_is_told_what_each_battery_does_and_was_told():
 
 def test_what_the_laws_see_ages_away():
     bench = Bench().say("meter", GRID_POWER=4000, GRID_FREQUENCY=49_950).say("inverter", BATTERY_POWER=500)
-    assert sense.inputs(bench.view, house_w(bench, [ALL]), [ALL]) == Inputs(49_950, 4500, 500, 4000)
+    assert sense.inputs(bench.view, house_w(bench, [ALL]), [ALL]) == Inputs(
+        49_950, 4500, 500, 4000, now_ms=bench.clock.mono
+    )
     bench.clock.mono += 60_000
-    assert sense.inputs(bench.view, house_w(bench, [ALL]), [ALL]) == Inputs()
+    assert sense.inputs(bench.view, house_w(bench, [ALL]), [ALL]) == Inputs(now_ms=bench.clock.mono)
 
 
 def test_a_battery_that_is_not_ours_to_command_belongs_to_the_house():

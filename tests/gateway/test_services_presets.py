@@ -44,20 +44,35 @@ def test_continental_fcr_follows_the_whole_deviation(deviation: int) -> None:
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_each_is_in_order_and_lacks_only_the_power(name: str) -> None:
     preset = presets.PRESETS[name]
+    kind = preset.kind
     assert preset.title and preset.source
     assert "power_w" not in preset.parameters
-    assert wrong(KIND, {**preset.parameters, "power_w": POWER_W}) == ""
-    found = words.parameters(KIND, {"power": "10 kW"}, presets.of(KIND, name))
+    assert wrong(kind, {**preset.parameters, "power_w": POWER_W}) == ""
+    found = words.parameters(kind, {"power": "10 kW"}, presets.of(kind, name))
     one_sided = {"up": Limits(0, POWER_W), "low": Limits(0, POWER_W)} | dict.fromkeys(
         ("down", "high"), Limits(POWER_W, 0)
     )
-    expected = one_sided.get(name.rsplit("-", 1)[-1], Limits(POWER_W, POWER_W))
-    assert LAWS[KIND].reach(complete(KIND, found), MOST) == expected
+    both = Limits(0 if kind is ServiceKind.TRIGGERED else POWER_W, POWER_W)
+    expected = one_sided.get(name.rsplit("-", 1)[-1], both)
+    assert LAWS[kind].reach(complete(kind, found), MOST) == expected
+
+
+@pytest.mark.parametrize("name", [name for name in presets.PRESETS if name.startswith("nordic-ffr")])
+def test_nordic_ffr_supports_as_long_as_its_fade_demands(name: str) -> None:
+    """5 s of the whole power where at most 20 % are taken back a second, else 30 s; armed in 15 minutes."""
+    ffr = presets.of(ServiceKind.TRIGGERED, name)
+    slow = ffr["fade_s"] >= 5
+    assert ffr["support_s"] - 1.3 >= (5 if slow else 30)
+    assert ffr["rearm_s"] <= 900 and ffr["support_s"] + ffr["fade_s"] <= 900
+    assert slow != name.endswith("-long")
+    assert f"{ffr['trigger_mhz'] / 1000:.1f}" in name
 
 
 def test_no_name_is_no_preset_and_a_wrong_one_is_told() -> None:
     assert presets.of(ServiceKind.RESERVE, None) == {}
-    with pytest.raises(ValueError, match=r"no preset 'fcrx'; there are: fcr, "):
+    with pytest.raises(ValueError, match=r"frequency has no preset 'fcrx'; it has: fcr, "):
         presets.of(KIND, "fcrx")
+    with pytest.raises(ValueError, match=r"triggered has no preset 'fcr'; it has: nordic-ffr-49.7, "):
+        presets.of(ServiceKind.TRIGGERED, "fcr")
     with pytest.raises(ValueError, match=r"reserve has no presets"):
         presets.of(ServiceKind.RESERVE, "fcr")

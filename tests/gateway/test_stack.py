@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import stack
+from gateway import ledger, stack
 from gateway.admission import Term
 from gateway.envelope import EVERYTHING
 from gateway.ledger import Run, Stage
@@ -100,6 +100,21 @@ def test_what_is_measured_beyond_the_order_is_shared_by_size() -> None:
 def test_what_rounding_leaves_is_measured_for_nobody_who_asks_nothing() -> None:
     pile = stack.pile([fixed(0, 1), fixed(1000, 2), fixed(2000, 3)], HOUSE)
     assert [s.measured_w for s in stack.shares(pile, 3000, 2999, HOUSE, ())] == [0, 999, 2000]
+
+
+def test_what_a_law_remembers_comes_back_to_it_in_the_next_cycle() -> None:
+    low, back = Inputs(frequency_mhz=49_600, now_ms=1000), Inputs(frequency_mhz=50_000, now_ms=5000)
+    reserve = run(ServiceKind.TRIGGERED, 1, power_w=4000, trigger_mhz=49_700, support_s=30)
+    assert stack.pile([reserve], back).target_w == 0
+    begun = stack.pile([reserve], low)
+    (cycle,) = stack.shares(begun, 4000, 4000, low, ())
+    held = ledger.account(reserve, 1000, cycle)
+    assert (begun.target_w, stack.pile([held], back).target_w) == (4000, 4000)
+    unknown = Inputs(now_ms=32_000)
+    (cycle,) = stack.shares(stack.pile([held], unknown), 0, 0, unknown, ())
+    assert cycle.memory == held.memory, "kept where the law has no answer"
+    waited = ledger.account(held, 6000, ledger.BEHIND)
+    assert stack.pile([waited], back).target_w == 0, "an order that waits behind another begins anew"
 
 
 def test_what_only_narrows_delivers_nothing_also_where_nobody_asks() -> None:
