@@ -64,6 +64,14 @@ def wrong(load, tmp_path):
     return messages
 
 
+def test_a_digest_is_of_what_a_file_says_not_of_how_it_says_it(load):
+    site = load(GOOD)
+    again = load("# a comment\n" + GOOD)
+    assert site.digest == again.digest != load(GOOD.replace("4 kW", "3 kW")).digest
+    assert len({device.profile_digest for device in site.devices} | {site.digest, bytes(32)}) > 2
+    assert [d.profile_digest for d in site.devices] == [d.profile_digest for d in again.devices]
+
+
 def test_a_good_file_becomes_a_site_in_canonical_units(load, tmp_path):
     site = load(GOOD)
     assert (site.id, site.limits.charge_w, site.limits.discharge_w) == ("meadow-lane-7", 5000, 4000)
