@@ -59,6 +59,8 @@ class StorageChain(ChainModel):
     platform: Literal["storage"]
     contracts: StorageContracts
     storage: Id = Field(description="this site's id in the contract")
+    pool: Annotated[int, Field(ge=0)] = Field(default=0, description="whose prices shift the site's load")
+    leave: bool = Field(default=False, description="leave the pool of capacity it has joined")
 
 
 class MeterContracts(Strict):
@@ -140,6 +142,8 @@ def settings(chain: ChainModel) -> site.ChainSettings:
         platform=fields["platform"],
         contracts=contracts,
         asset_id=fields[chain.ASSET],
+        pool=fields.get("pool", 0),
+        leave=fields.get("leave", False),
         confirmations=chain.confirmations,
         fee_cap_wei=chain.fee_cap,
         spend_per_day_wei=chain.spend,

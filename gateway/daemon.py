@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from gateway import narrate, report
 from gateway.clock import Clock, SystemClock
+from gateway.commissioner import Certificates
 from gateway.control import Control
 from gateway.desk import Desk
 from gateway.device import DeviceTask
@@ -26,7 +27,7 @@ from gateway.loads import Loads
 from gateway.notify import Notifier
 from gateway.site import Site
 from gateway.state import SiteState
-from gateway.store import Store, records
+from gateway.store import Store, certificates, records
 from gateway.store.recorder import Recorder
 from gateway.store.records import RecordState
 from gateway.store.retention import Policy, Retention
@@ -84,7 +85,6 @@ class Daemon:
         self.attestor: Attestor | None = None
         self.uplink: MqttUplink | None = None
         self.web: Web | None = None
-        self.timetable: Timetable | None = None
         self._began_ms = self.clock.mono_ms()
 
     def stop(self) -> None:
@@ -101,12 +101,14 @@ class Daemon:
                 stack.push_async_callback(self.store.close)
                 self._say_opened()
                 await self._check_key()
+                self.certificates = Certificates(self.site, await self.store.call(certificates.newest))
                 await self.recorder.start()
                 stack.push_async_callback(self.recorder.flush)  # what came while the fallback was written
                 wiring = await stack.enter_async_context(Wiring(self.plugins, self.clock))
                 self._make_parts(wiring)
                 if self.chain:
                     stack.push_async_callback(self.chain.close)
+                    await self.pricing.restore()
                     await self._check_chain()
                 await self._run_parts()
         except* GridsealError as failed:
@@ -146,6 +148,7 @@ class Daemon:
                 wiring.driver(device),
                 self.clock,
                 self._random,
+                on_identity=self.certificates.identified,
                 on_points=self.state.declare,
                 on_sample=self._take,
             )
@@ -164,18 +167,19 @@ class Daemon:
             on_cycle=self._cycled,
         )
         self.desk = Desk(self.site, self.clock, self.control, self._domain)
-        if self.site.schedule:
-            zone = ZoneInfo(self.site.timezone)
-            self.timetable = Timetable(
-                self.site.id, self.site.schedule, zone, self.clock, self.control.submit
-            )
+        zone = ZoneInfo(self.site.timezone)
+        self.timetable = Timetable(self.site.id, self.site.schedule, zone, self.clock, self.control.submit)
+        self.certificates.attach(self.clock, self.state, self.control, self._hands, self._say)
+        if self.signer:
+            self.certificates.equip(self.store, self.signer, self._domain())
         self.attestor = self._make_attestor()
         if self.site.chain and self.platform and self.signer:
-            from gateway.chain.assembly import Chain
+            from gateway import onchain
 
-            self.chain = Chain(
-                self.site.chain, self.platform, self.store, self.clock, self.signer, self.control.submit
-            )
+            self.chain, self.pricing = onchain.make(
+                self.site, self.platform, self.store, self.clock, self.signer, self.state, self.devices,
+                self.control, self.timetable,
+            )  # fmt: skip
         reached = None
         if self.signer:
             reached = RecordState.CONFIRMED if self.chain else RecordState.SIGNED
@@ -249,6 +253,7 @@ class Daemon:
             group.create_task(self._narrate(), name="journal"),
         ]
         kept: dict[str, Callable[[], Any]] = {}
+        running.append(group.create_task(self.certificates.run(), name="commission"))
         if self.attestor:
             kept["evidence"] = self._attest
         if self.chain:
@@ -259,11 +264,15 @@ class Daemon:
             kept["mqtt"] = self.uplink.run
         if self.web:
             kept["http"] = self.web.server.run
-        if self.timetable:
-            running.append(group.create_task(self._when_reached(self.timetable.run), name="timetable"))
+        running.append(group.create_task(self._when_reached(self.timetable.run), name="timetable"))
         kept["local"] = LocalServer(
             self.site.socket,
-            {"status": self._status, "submit": self.desk.submit, "release": self.desk.release},
+            {
+                "status": self._status,
+                "submit": self.desk.submit,
+                "release": self.desk.release,
+                "commission": self.certificates.answer,
+            },
         ).run
         running += [group.create_task(keep(name, work), name=name) for name, work in kept.items()]
         return running
@@ -346,6 +355,7 @@ class Daemon:
     def _take(self, sample: Any) -> None:
         self.state.put(sample)
         self.recorder.put(sample)
+        self.certificates.take(sample)
         self.control.measured()
 
     def _cycled(self, in_time: bool) -> None:
@@ -368,11 +378,12 @@ class Daemon:
             "records": report.records(found, self.signer.address if self.signer else ""),
             "chain": report.chain(self.chain.status(), found) if self.chain else None,
             "devices": {name: report.device(task.health) for name, task in self.devices.items()},
+            "commissioned": self.certificates.days(),
             "troubles": {**report.troubles(self.supervisor.troubles), **self._schedule_trouble()},
         }
 
     def _schedule_trouble(self) -> dict[str, str]:
-        refused = self.timetable.refused if self.timetable else ""
+        refused = self.timetable.refused
         return {"schedule": refused} if refused else {}
 
 

@@ -148,6 +148,8 @@ class ChainSettings:
     platform: str
     contracts: dict[str, str] = field(default_factory=dict)  # role -> address
     asset_id: int = 0  # of the site in the platform's contracts
+    pool: int = 0  # there, whose prices count; 0: none
+    leave: bool = False  # the pool
     confirmations: int = 12
     fee_cap_wei: int = 100 * 10**9
     spend_per_day_wei: int = 10**16
@@ -192,6 +194,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceSettings:
+    """What of the battery price signals may move, and what that costs it (services/prices.py)."""
+
+    energy_wh: int
+    efficiency_bp: int = 9000
+    wear: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """A load that may be switched off: a channel of a relay device. A higher `priority` goes off first."""
 
@@ -219,6 +230,7 @@ class Site:
     socket: Path = Path("/run/gridseal/control.sock")
     schedule: tuple[Entry, ...] = ()
     timezone: str = "UTC"  # of the schedule
+    prices: PriceSettings | None = None
     loads: tuple[Load, ...] = ()
     signers: frozenset[str] = frozenset()  # lower-case addresses whose signed orders count
     # Names of the devices of each battery (inverter and what measures it); empty where there is but one.

@@ -16,6 +16,7 @@ from gateway.model import ServiceKind
 from gateway.sitetypes import (
     Address,
     Duration,
+    Energy,
     Long,
     Moment,
     Pause,
@@ -115,6 +116,16 @@ class SlotModel(Strict):
     share: bool = Field(default=False, description="leave the battery's rest to other shared orders")
 
 
+class PricesModel(Strict):
+    """What price signals of the chain may move: the battery is charged when energy is cheap."""
+
+    energy: Energy = Field(description="what may be moved in and out")
+    efficiency: Percent = Field(default=9000, description="of a round trip")
+    wear: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="what a unit of energy out costs the battery, in the unit of the prices"
+    )
+
+
 class LoadModel(Strict):
     """A load that may be switched off by a relay when an order says so."""
 
@@ -147,6 +158,7 @@ class SiteFile(Strict):
     site: SiteModel
     devices: Annotated[dict[str, DeviceModel], Field(min_length=1, max_length=64)]
     schedule: Annotated[dict[str, SlotModel], Field(max_length=48)] = Field(default_factory=dict)
+    prices: PricesModel | None = None
     loads: Annotated[dict[str, LoadModel], Field(max_length=64)] = Field(default_factory=dict)
     store: StoreModel = StoreModel()
     attest: AttestModel = AttestModel()

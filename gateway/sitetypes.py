@@ -17,6 +17,7 @@ def _unit(scale: units.Scale, least: int | None = None, most: int | None = None)
 
 
 Power = Annotated[int, _unit(units.POWER_W, 0, 100_000_000)]
+Energy = Annotated[int, _unit(units.ENERGY_WH, 1, 10**9)]
 Ramp = Annotated[int, _unit(units.RAMP_W_PER_S, 1, 100_000_000)]
 Percent = Annotated[int, _unit(units.PERCENT_BP, 0, 10_000)]
 Temperature = Annotated[int, _unit(units.TEMPERATURE_CC, -5000, 10_000)]

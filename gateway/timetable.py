@@ -1,4 +1,4 @@
-"""The site's own schedule: slots of site.yaml become orders when their time is near.
+"""The site's own schedule: slots of site.yaml, and of a plan by prices, become orders when they are near.
 
 A slot's id is its own, so that it is ordered once, whatever restarts; one that has begun already is ordered
 too, for what is left of it. It refuses to plan while the wall clock is not trusted, for a slot is a time of
@@ -33,8 +33,13 @@ class Timetable:
         self._zone = zone
         self._clock = clock
         self._submit = submit
+        self._planned: Sequence[Slot] = ()
         self._ordered: dict[str, None] = {}
         self.refused = ""
+
+    def plan(self, slots: Sequence[Slot]) -> None:
+        """Slots of a plan, which go beside the entries; they replace those of the plan before."""
+        self._planned = tuple(slots)
 
     async def run(self) -> None:
         """Until cancelled. StoreError when control can store nothing."""
@@ -50,10 +55,15 @@ class Timetable:
             line = Recurring(entry.at_min, entry.duration_s, entry.kind, entry.parameters, entry.days)
             back_ms = entry.duration_s * 1000
             for slot in upcoming(self._site, (line,), now_ms - back_ms, back_ms + HORIZON_MS, self._zone):
-                if slot.end_ms > now_ms and slot.id not in self._ordered:
-                    await self._order(entry, slot)
+                if slot.end_ms > now_ms:
+                    await self._order(slot, f"schedule {entry.name}", shared=entry.shared)
+        for slot in self._planned:
+            if slot.start_ms < now_ms + HORIZON_MS and slot.end_ms > now_ms:
+                await self._order(slot, "prices", shared=False)
 
-    async def _order(self, entry: Entry, slot: Slot) -> None:
+    async def _order(self, slot: Slot, origin: str, *, shared: bool) -> None:
+        if slot.id in self._ordered:
+            return
         command = Command(
             slot.id,
             Source.SCHEDULE,
@@ -61,8 +71,8 @@ class Timetable:
             slot.start_ms,
             slot.end_ms,
             slot.parameters,
-            f"schedule {entry.name}",
-            entry.shared,
+            origin,
+            shared,
         )
         verdict = await self._submit(command)
         if not verdict.admitted:

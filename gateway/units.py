@@ -11,6 +11,7 @@ from fractions import Fraction
 from gateway.model import UNITS
 
 POWER_W = {"W": 1, "kW": 1000, "MW": 1_000_000}
+ENERGY_WH = {"Wh": 1, "kWh": 1000, "MWh": 1_000_000}
 RAMP_W_PER_S = {"W/s": 1, "kW/s": 1000, "kW/min": Fraction(1000, 60), "W/min": Fraction(1, 60)}
 DURATION_MS = {
     "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "weeks": 604_800_000,

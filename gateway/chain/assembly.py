@@ -5,13 +5,16 @@ here is waited for by control.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.chain.alarm import Alarm
-from gateway.chain.inbox import Inbox, Submit
+from gateway.chain.inbox import Inbox, Signalled, Submit
 from gateway.chain.outbox import Outbox, last_sequence
 from gateway.chain.platforms import Platform
+from gateway.chain.platforms.calls import Facts
 from gateway.chain.quorum import Quorum
+from gateway.chain.reporter import Reporter
 from gateway.chain.rpc import HttpPost, Rpc, endpoint_name
 from gateway.chain.send_state import Policy
 from gateway.chain.txmgr import Signer, TxManager
@@ -21,8 +24,16 @@ from gateway.site import ChainSettings
 from gateway.store import Store
 
 
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """Who takes what the chain says: commands, and prices."""
+
+    submit: Submit
+    signalled: Signalled
+
+
 class Chain:
-    """`submit` takes the commands that the inbox finds."""
+    """`facts` says what the site knows of itself, for contracts that want to be told."""
 
     def __init__(
         self,
@@ -31,7 +42,8 @@ class Chain:
         store: Store,
         clock: Clock,
         signer: Signer,
-        submit: Submit,
+        ears: Ears,
+        facts: Callable[[], Awaitable[Facts | None]],
     ) -> None:
         self._posts = [HttpPost(url) for url in settings.rpc]
         endpoints = [
@@ -61,8 +73,11 @@ class Chain:
             confirmations=policy.confirmations,
             poll_ms=settings.poll_ms,
         )
-        self._inbox = Inbox(store, self._quorum, platform, clock, submit, poll_ms=settings.poll_ms)
-        self._alarm = Alarm(self._quorum, platform, submit, poll_ms=settings.poll_ms)
+        self._inbox = Inbox(
+            store, self._quorum, platform, clock, ears.submit, ears.signalled, poll_ms=settings.poll_ms
+        )
+        self._alarm = Alarm(self._quorum, platform, ears.submit, poll_ms=settings.poll_ms)
+        self._reporter = Reporter(store, platform, clock, facts, self._manager.wake)
         self._platform = platform
         self._address = signer.address
         self._confirmations = policy.confirmations
@@ -75,6 +90,7 @@ class Chain:
             "outbox": self._outbox.run,
             "orders": self._inbox.run,
             "stops": self._alarm.run,
+            "reports": self._reporter.run,
         }
 
     async def check(self) -> None:
@@ -102,7 +118,7 @@ class Chain:
             "block": listening.block,
             "commands": listening.commands,
             "unusable": list(listening.unusable[-3:]),
-            "trouble": sending.trouble or self._outbox.stuck or listening.trouble,
+            "trouble": sending.trouble or self._outbox.stuck or listening.trouble or self._reporter.trouble,
         }
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.chain.platforms import Platform
-from gateway.chain.platforms.calls import Order, Unusable
+from gateway.chain.platforms.calls import Order, Signal, Unusable
 from gateway.chain.quorum import Quorum
 from gateway.chain.shapes import Block
 from gateway.clock import Clock
@@ -29,6 +29,7 @@ BEHIND_MAX = 43_200
 UNUSABLE_KEPT = 32
 
 Submit = Callable[[Command], Awaitable[object]]
+Signalled = Callable[[Signal], Awaitable[str]]  # what is wrong with it; empty if nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Inbox:
         platform: Platform,
         clock: Clock,
         submit: Submit,
+        signalled: Signalled,
         *,
         start_block: int = 0,
         poll_ms: int = 4000,
@@ -65,6 +67,7 @@ class Inbox:
         self._platform = platform
         self._clock = clock
         self._submit = submit
+        self._signal = signalled
         self._start_block = start_block
         self._poll_s = poll_ms / 1000
         self._number, self._hash = -1, ""
@@ -129,10 +132,14 @@ class Inbox:
         logs = await self._quorum.logs(block, self._platform.watched, self._platform.topics)
         for log in logs:
             found = self._platform.read_event(log, block)
-            if isinstance(found, Unusable):
-                self._unusable.append(found.reason)
-            elif found is not None:
-                await self._hand_on(found)
+            match found:
+                case Unusable(reason):
+                    self._unusable.append(reason)
+                case Signal():
+                    if problem := await self._signal(found):
+                        self._unusable.append(problem)
+                case Order():
+                    await self._hand_on(found)
         self._number, self._hash = block.number, block.hash
         if logs:
             await self._save()

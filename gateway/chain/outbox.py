@@ -6,15 +6,19 @@ run ahead: only so many calls are open, the rest waits in the records' own table
 """
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable
 
+from gateway.analytics import period
+from gateway.analytics.figures import Performance
 from gateway.chain.platforms import Platform
 from gateway.chain.platforms.calls import NotEncodable
 from gateway.chain.quorum import Quorum
 from gateway.clock import Clock
 from gateway.errors import ChainError
-from gateway.store import Store, intents, records
+from gateway.model import Record
+from gateway.store import Store, intents, performance, records
 from gateway.store.intents import NewIntent
 from gateway.store.records import Entry, RecordState
 
@@ -107,8 +111,9 @@ class Outbox:
     async def _confirm(self, entry: Entry, first: int) -> bool:
         command = self._platform.command_id(entry.record)
         reference = await self._store.call(intents.reference, command) if command else ""
+        figures = await self._store.call(_figures, entry.record)
         following, after = [], ""
-        for name, call in self._platform.follow_ups(entry.record, reference, None):
+        for name, call in self._platform.follow_ups(entry.record, reference, figures):
             following.append(NewIntent(name, call.contract, call.data, call.gas, ordered=False, after=after))
             after = name
         wall_ms = self._clock.now().wall_ms
@@ -124,6 +129,15 @@ class Outbox:
             self._last = await last_sequence(self._quorum, self._platform, self._address, self._confirmations)
             self._last_at_ms = now_ms
         return self._last
+
+
+def _figures(conn: sqlite3.Connection, record: Record) -> Performance | None:
+    """Those of an interval's time; None for other records, or when they are no longer kept so finely."""
+    if record.kind != "interval":
+        return None
+    start_ms = int(json.loads(record.body)["start_ms"])
+    found = performance.between(conn, start_ms, start_ms + 1)
+    return period.figures(found[0]) if found else None
 
 
 def _settle(

@@ -15,7 +15,6 @@ from gateway.cli import person
 from gateway.errors import ConfigError, GridsealError
 from gateway.services.prices import SLOTS_MAX, Price, Shift, plan
 from gateway.services.schedule import Slot
-from gateway.services.words import SCALES
 from gateway.site import Site
 from gateway.uplink.local import ask
 
@@ -45,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _energy(text: str) -> int:
-    return _parsed(text, SCALES["wh"])
+    return _parsed(text, units.ENERGY_WH)
 
 
 def _percent(text: str) -> int:

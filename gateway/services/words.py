@@ -16,7 +16,7 @@ from gateway.services.law import Law
 SCALES: Mapping[str, units.Scale] = {
     "w": units.POWER_W,
     "var": {"var": 1, "kvar": 1000, "Mvar": 1_000_000},
-    "wh": {"Wh": 1, "kWh": 1000, "MWh": 1_000_000},
+    "wh": units.ENERGY_WH,
     "mhz": {"mHz": 1, "Hz": 1000},
     "mv": {"mV": 1, "V": 1000, "kV": 1_000_000},
     "bp": units.PERCENT_BP,

@@ -1,4 +1,4 @@
-// Compiles src/*.sol to the artifacts the gateway ships: ABI, bytecode and the keccak of every source.
+// Compiles src/*.sol to the artifacts the gateway ships: ABI, bytecode and the keccak of each source it is made of.
 // Deterministic: one pinned compiler, fixed settings, no metadata hash, sorted keys. `--check` compares only.
 import { readFileSync, readdirSync, writeFileSync, existsSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,15 +9,18 @@ import { keccak256 } from "ethers";
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "..", "..", "gateway", "chain", "platforms", "abi");
 const solc = createRequire(import.meta.url)("solc");
-const SHIPPED = ["StorageVerification", "GridServices"];
+const SHIPPED = [
+  "StorageVerification",
+  "GridServices",
+  "CapacityAggregation",
+  "RevenueOptimization",
+  "PerformanceAnalytics",
+];
 
-const used = {};
 function load(path) {
   const file = path.startsWith("@") ? join(here, "node_modules", path) : join(here, path);
   if (!existsSync(file)) return { error: `${path} not found` };
-  const contents = readFileSync(file, "utf8");
-  used[path] = keccak256(Buffer.from(contents));
-  return { contents };
+  return { contents: readFileSync(file, "utf8") };
 }
 
 const sources = {};
@@ -31,7 +34,7 @@ const input = {
     viaIR: true,
     optimizer: { enabled: true, runs: 1000000 },
     metadata: { bytecodeHash: "none", appendCBOR: false },
-    outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.methodIdentifiers"] } },
+    outputSelection: { "*": { "*": ["abi", "metadata", "evm.bytecode.object", "evm.methodIdentifiers"] } },
   },
 };
 const result = JSON.parse(solc.compile(JSON.stringify(input), { import: load }));
@@ -44,11 +47,12 @@ let stale = 0;
 mkdirSync(out, { recursive: true });
 for (const name of SHIPPED) {
   const made = result.contracts[`src/${name}.sol`][name];
+  const used = Object.keys(JSON.parse(made.metadata).sources);
   const artifact = {
     contract: name,
     compiler: solc.version(),
     evm: input.settings.evmVersion,
-    sources: sorted(used),
+    sources: Object.fromEntries(used.sort().map((path) => [path, keccak256(Buffer.from(load(path).contents))])),
     methods: sorted(made.evm.methodIdentifiers),
     abi: made.abi,
     bytecode: "0x" + made.evm.bytecode.object,

@@ -7,6 +7,7 @@ refuses to hide a revert: `send` raises Reverted with the error's name.
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 from eth_abi.abi import decode, encode
@@ -96,8 +97,8 @@ class Local:
         self.chain_id = int(self.tester.backend.chain.chain_id)
         self.errors = {
             Contract._topic(e)[:4]: e["name"]
-            for name in ("StorageVerification", "GridServices")
-            for e in artifact(name)["abi"]
+            for file in (files("gateway.chain.platforms") / "abi").iterdir()
+            for e in artifact(file.name.removesuffix(".json"))["abi"]
             if e["type"] == "error"
         }
 

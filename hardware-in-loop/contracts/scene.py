@@ -11,12 +11,12 @@ from contracts.inprocess import Local, Receipt
 from eth_abi.abi import encode
 
 from gateway.chain.platforms import packed
-from gateway.chain.platforms.evm import EvmPlatform
+from gateway.chain.platforms.evm import Asset, EvmPlatform
 from gateway.chain.platforms.storage import SYSTEM
 from gateway.evidence import body as bodies
-from gateway.evidence import merkle, records
+from gateway.evidence import merkle, possession, records
 from gateway.evidence.signer import KeySigner
-from gateway.evidence.typed import GENESIS, Body, Domain, Gap, GapCause, site_hash
+from gateway.evidence.typed import GENESIS, Body, Domain, Gap, GapCause, Rotation, site_hash
 from gateway.model import Cause, ClockTrust, CommandState, Delivery, Interval, Record
 
 SITE = "meadow-lane-7"
@@ -55,15 +55,25 @@ class Scene:
         self.verification.send("registerStorage", self.owner, SPECS, sender=self.owner)
         self.domain = Domain(self.chain.chain_id, self.verification.address)
         self.adapter = EvmPlatform(
-            SYSTEM, {"verification": self.verification.address, "services": self.services.address}, 1
+            SYSTEM, Asset({"verification": self.verification.address, "services": self.services.address}, 1)
         )
         self.bind(KeySigner(b"\x01" * 32))
 
-    def bind(self, key: KeySigner) -> None:
+    def bind(self, key: KeySigner) -> Receipt:
         """Give the storage this gateway key; its chain begins at 1."""
-        self.key = key
-        self.verification.send("setGatewayKey", 1, key.address, site_hash(SITE), sender=self.owner)
-        self.sequence, self.previous = 0, GENESIS
+        agreed = self.consent(key, self.owner)
+        receipt = self.verification.send(
+            "setGatewayKey", 1, key.address, site_hash(SITE), agreed, sender=self.owner
+        )
+        self.key, self.sequence, self.previous = key, 0, GENESIS
+        return receipt
+
+    def consent(self, key: KeySigner, binder: str, asset: int = 1) -> bytes:
+        """A key's own possession proof for whoever binds it."""
+        return key.sign(possession.digest(self.domain, binder, asset, SITE))
+
+    def rotation(self, to: KeySigner) -> Rotation:
+        return Rotation(START_MS, to.address.lower(), 1, self.consent(to, self.key.address))
 
     def sealed(self, body: Body, *, sequence: int = 0, previous: bytes | None = None) -> Record:
         """The next record (or one of another place), signed."""

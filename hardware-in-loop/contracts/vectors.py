@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "hardware-in-loop")]
 
 from gateway import signed_order  # noqa: E402
-from gateway.chain.platforms.evm import EvmPlatform  # noqa: E402
+from gateway.chain.platforms.evm import Asset, EvmPlatform  # noqa: E402
 from gateway.chain.platforms.storage import SYSTEM  # noqa: E402
 from gateway.evidence import merkle, records  # noqa: E402
 from gateway.evidence.signer import KeySigner  # noqa: E402
@@ -70,7 +70,7 @@ def tree_vector() -> tuple[list[bytes], dict[str, Any]]:
 def vectors() -> dict[str, Any]:
     nodes, tree = tree_vector()
     key = KeySigner(SECRET)
-    adapter = EvmPlatform(SYSTEM, {"verification": DOMAIN.contract, "services": DOMAIN.contract}, 1)
+    adapter = EvmPlatform(SYSTEM, Asset({"verification": DOMAIN.contract, "services": DOMAIN.contract}, 1))
     count = len(READINGS)
     bodies = [
         Interval(

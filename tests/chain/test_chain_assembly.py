@@ -11,7 +11,7 @@ from rig import deploy
 from rig.evm import serve
 from rig.evmchain import CHAIN_ID, Evm
 
-from gateway.chain.assembly import Chain
+from gateway.chain.assembly import Chain, Ears
 from gateway.chain.platforms import platform
 from gateway.clock import SystemClock
 from gateway.errors import ConfigError
@@ -67,6 +67,14 @@ async def until(what, *, node=None):
     return found
 
 
+async def nobody(signal):
+    raise AssertionError(f"no prices were set: {signal}")
+
+
+async def nothing():
+    """Of the site is known."""
+
+
 async def test_a_service_from_order_to_settlement(node, tmp_path):
     clock, signer = SystemClock(assume_synchronised=True), KeySigner(GATEWAY_KEY)
     store = Store(StoreSettings(tmp_path / "store.db"), clock)
@@ -80,7 +88,7 @@ async def test_a_service_from_order_to_settlement(node, tmp_path):
 
     await store.open()
     adapter = platform(settings)
-    chain = Chain(settings, adapter, store, clock, signer, submit)
+    chain = Chain(settings, adapter, store, clock, signer, Ears(submit, nobody), nothing)
     attestor = Attestor(store, signer, CHAIN_ID, adapter.evidence_contract)
     try:
         await chain.check()
@@ -148,7 +156,7 @@ async def test_a_contract_that_is_not_there_is_one_clear_line(node, tmp_path):
             | change
             | {"rpc": urls, "platform": "storage", "asset_id": 1}
         )
-        chain = Chain(settings, platform(settings), None, clock, signer, None)
+        chain = Chain(settings, platform(settings), None, clock, signer, Ears(None, nobody), nothing)
         try:
             with pytest.raises(ConfigError, match=said) as caught:
                 await chain.check()

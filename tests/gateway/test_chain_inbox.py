@@ -8,7 +8,7 @@ from eth_abi.abi import encode
 
 from gateway.chain import inbox as module
 from gateway.chain.inbox import Inbox
-from gateway.chain.platforms.evm import EvmPlatform
+from gateway.chain.platforms.evm import Asset, EvmPlatform
 from gateway.chain.platforms.storage import SYSTEM
 from gateway.errors import ChainError
 from gateway.model import ClockTrust
@@ -17,7 +17,9 @@ from tests.chain.world import world
 from tests.sim.loop import run
 
 SERVICES = "0x" + "bb" * 20
-PLATFORM = EvmPlatform(SYSTEM, {"verification": "0x" + "aa" * 20, "services": SERVICES}, 7)
+REVENUE = "0x" + "ee" * 20
+CONTRACTS = {"verification": "0x" + "aa" * 20, "services": SERVICES, "revenue": REVENUE}
+PLATFORM = EvmPlatform(SYSTEM, Asset(CONTRACTS, 7, pool=3))
 COMMAND = "cc" * 32
 
 
@@ -49,7 +51,13 @@ class Orders:
         self.carried_out.add(command.id)
 
     def inbox(self, **options) -> Inbox:
-        return Inbox(self.w.store, self.w.quorum(), PLATFORM, self.w.clock, self.submit, **options)
+        return Inbox(
+            self.w.store, self.w.quorum(), PLATFORM, self.w.clock, self.submit, self.signalled, **options
+        )
+
+    async def signalled(self, signal) -> str:
+        self.taken.append(signal)
+        return "" if signal.prices != (13,) else "thirteen"
 
 
 def simulate(tmp_path, scenario, mined=10):
@@ -287,5 +295,23 @@ def test_run_follows_the_chain_until_it_fails(tmp_path):
             with pytest.raises(ChainError):
                 await inbox.run()
         assert orders.taken == [f"{n:064x}" for n in range(11, 15)]
+
+    simulate(tmp_path, scenario)
+
+
+def test_prices_are_handed_on_and_what_is_wrong_with_them_is_said(tmp_path):
+    async def scenario(w, orders):
+        inbox = orders.inbox()
+        await drain(inbox)
+        topic = next(t for t in PLATFORM.topics[1:] if t not in PLATFORM.stop_topics)
+        for number, prices in ((11, [5, -6]), (12, [13])):
+            w.block()
+            data = encode(("uint64", "uint32", "int32[]"), (1_790_000_000, 900, prices))
+            orders.put(number, address=REVENUE, topics=[topic, f"0x{3:064x}"], data="0x" + data.hex())
+        w.block(2)
+        await drain(inbox)
+        assert [s.prices for s in orders.taken] == [(5, -6), (13,)]
+        assert (orders.taken[0].start_ms, orders.taken[0].step_ms) == (1_790_000_000_000, 900_000)
+        assert inbox.status.unusable == ("thirteen",)
 
     simulate(tmp_path, scenario)

@@ -9,7 +9,7 @@ from rig import deploy
 
 from gateway.chain import outbox as module
 from gateway.chain.outbox import AHEAD, Outbox, last_sequence
-from gateway.chain.platforms.evm import EvmPlatform
+from gateway.chain.platforms.evm import Asset, EvmPlatform
 from gateway.chain.platforms.storage import SYSTEM
 from gateway.chain.txmgr import WINDOW
 from gateway.errors import ChainError
@@ -32,7 +32,7 @@ class Site:
         self.market = deploy.Market(Direct(w.evm), contracts, w.evm.keys[0], w.evm.keys[1])
         if bind:
             await self.bind()
-        self.platform = EvmPlatform(SYSTEM, contracts, 1)
+        self.platform = EvmPlatform(SYSTEM, Asset(contracts, 1))
         self.attestor = Attestor(w.store, w.signer, CHAIN_ID, contracts["verification"])
         w.clock.wall_offset_ms += 20_000  # each block above took a second of the chain's time
         w.block(w.policy.confirmations)

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.model import ClockTrust, Command, ServiceKind, Source, Verdict
+from gateway.services.schedule import Slot, slot
 from gateway.site import Entry
 from gateway.timetable import HORIZON_MS, KNOWN_MAX, Timetable
 from tests.gateway.stores import HandClock
@@ -114,3 +115,17 @@ def test_nothing_is_planned_on_a_clock_that_is_not_trusted(trust: ClockTrust) ->
         assert len(desk.commands) == 1
 
     asyncio.run(main())
+
+
+async def test_a_plan_goes_beside_the_entries_and_is_replaced_whole() -> None:
+    desk = Desk(NIGHT, at="2026-11-30T01:50")
+    start_ms = desk.clock.now().wall_ms
+
+    def planned(after_min: int) -> Slot:
+        begin_ms = start_ms + after_min * 60_000
+        return slot("here", begin_ms, begin_ms + 600_000, ServiceKind.FIXED_POWER, {"power_w": 500})
+
+    desk.table.plan((planned(5), planned(20), planned(-20)))
+    assert await desk.told() == [("Mon 02:00", "schedule night"), ("Mon 01:55", "prices")]
+    desk.table.plan((planned(5), planned(12)))
+    assert await desk.told() == [("Mon 02:02", "prices")], "the near ones, each once"

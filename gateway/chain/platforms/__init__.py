@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from gateway.analytics.figures import Performance
-from gateway.chain.platforms.calls import Call, Facts, Order, Report, Unusable
+from gateway.chain.platforms.calls import Call, Facts, Heard, Report
 from gateway.chain.shapes import Block, Log
 from gateway.errors import ConfigError
 from gateway.model import Record
@@ -53,8 +53,8 @@ class Platform(Protocol):
         """The command a record is about; empty when it is about none."""
         ...
 
-    def read_event(self, log: Log, block: Block) -> Order | Unusable | None:
-        """What a log orders; None when it does not concern this site."""
+    def read_event(self, log: Log, block: Block) -> Heard:
+        """What a log says to this site."""
         ...
 
     def last_sequence_call(self, address: str) -> Call:

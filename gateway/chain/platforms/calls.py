@@ -40,6 +40,19 @@ class Unusable:
 
 
 @dataclass(frozen=True, slots=True)
+class Signal:
+    """Prices of slots of time, one after the other: no order, but what load is shifted by. Any currency."""
+
+    start_ms: int
+    step_ms: int
+    prices: tuple[int, ...]
+    origin: str
+
+
+Heard = Order | Signal | Unusable | None  # what an event is to a site; None: it does not concern it
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceFacts:
     """One device as a register of devices wants it. `serial` may be empty; `state` is one of STATES."""
 

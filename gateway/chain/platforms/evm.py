@@ -7,12 +7,12 @@ is missing.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.analytics.figures import Performance
 from gateway.chain.platforms import market, packed
 from gateway.chain.platforms.artifacts import calldata, event
-from gateway.chain.platforms.calls import Call, Facts, NotEncodable, Order, Report, Unusable
+from gateway.chain.platforms.calls import Call, Facts, Heard, NotEncodable, Report
 from gateway.chain.shapes import Block, Log
 from gateway.errors import ConfigError
 from gateway.evidence import body as bodies
@@ -24,6 +24,9 @@ GAS: Mapping[str, int] = {
     "interval": 130_000,
     "delivery": 200_000,
     "gap": 130_000,
+    "setup": 140_000,
+    "rotation": 400_000,
+    "revocation": 150_000,
     "validate": 100_000,
     "settle": 200_000,
 }
@@ -39,10 +42,13 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A site in its system's contracts: their addresses (lower case, by role), its id there."""
+    """A site in its system's contracts: their addresses by role, its id there and its pool's; whether it
+    leaves the pool."""
 
     contracts: Mapping[str, str]
     id: int
+    pool: int = 0
+    leave: bool = False
 
     def call(self, role: str, system: "System", method: str, *arguments: object, gas: int) -> Call:
         return Call(self.contracts[role], calldata(system.roles[role].artifact, method, *arguments), gas)
@@ -50,13 +56,15 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event of one contract that orders something; topic `asset` (1 to 3) holds whom it is for."""
+    """An event of one contract that says something to sites; topic `place` (1 to 3) holds whom it is for:
+    an asset's id, or a pool's."""
 
     role: str
     name: str
-    asset: int
+    place: int
     topics: int  # how many it has
-    read: Callable[[Log, Block], Order | Unusable | None]
+    read: Callable[[Log, Block], Heard]
+    of: Callable[[Asset], int] = lambda asset: asset.id
 
 
 def _no_reports(asset: Asset, facts: Facts) -> Sequence[Report]:
@@ -93,12 +101,12 @@ class System:
 class EvmPlatform:
     """See gateway.chain.platforms.Platform."""
 
-    def __init__(self, system: System, contracts: Mapping[str, str], asset_id: int) -> None:
-        _check(system, contracts, asset_id)
-        contracts = {role: address.lower() for role, address in contracts.items()}
+    def __init__(self, system: System, asset: Asset) -> None:
+        _check(system, asset)
+        contracts = {role: address.lower() for role, address in asset.contracts.items()}
         self.name = system.name
         self._system = system
-        self._asset = Asset(contracts, asset_id)
+        self._asset = replace(asset, contracts=contracts)
         self.evidence_contract = contracts[system.evidence]
         orders = system.orders
         stop = Event(orders, "EmergencyStop", 1, 3, market.read_stop)
@@ -175,25 +183,25 @@ class EvmPlatform:
 
     # ---- in ---------------------------------------------------------------------------------------------
 
-    def read_event(self, log: Log, block: Block) -> Order | Unusable | None:
+    def read_event(self, log: Log, block: Block) -> Heard:
         found = self._events.get((log.address, log.topics[0])) if log.topics else None
         if found is None or len(log.topics) != found.topics:
             return None
-        if int.from_bytes(log.topics[found.asset], "big") != self._asset.id:
+        if int.from_bytes(log.topics[found.place], "big") != found.of(self._asset):
             return None
         return found.read(log, block)
 
 
-def _check(system: System, contracts: Mapping[str, str], asset_id: int) -> None:
+def _check(system: System, asset: Asset) -> None:
     needed = [role for role, contract in system.roles.items() if not contract.optional]
-    missing = [role for role in needed if role not in contracts]
-    unknown = [role for role in contracts if role not in system.roles]
+    missing = [role for role in needed if role not in asset.contracts]
+    unknown = [role for role in asset.contracts if role not in system.roles]
     if missing or unknown:
         raise ConfigError(
             f"chain.contracts: platform {system.name} needs {', '.join(needed)}"
             f" ({'missing' if missing else 'unknown'}: {', '.join(missing or unknown)})"
         )
-    if asset_id < 1:
+    if asset.id < 1:
         raise ConfigError(
             f"chain.{system.asset}: the site's id in {system.roles[system.evidence].artifact} is needed;"
             " ids begin at 1"

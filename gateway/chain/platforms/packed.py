@@ -11,9 +11,13 @@ from gateway.evidence import body as bodies
 from gateway.evidence.typed import (
     OUTCOMES,
     Gap,
+    Revocation,
+    Rotation,
+    Setup,
     cause_bits,
     command_bytes,
     curtailments_hash,
+    keccak,
     site_hash,
 )
 from gateway.model import Delivery, Interval, Record
@@ -43,6 +47,13 @@ def submission(record: Record, contract: str) -> tuple[str, tuple[object, ...]]:
             return "submitDelivery", _delivery(record, site, said.body)
         case Gap():
             return "submitGap", _gap(record, site, said.body)
+        case Setup() as s:
+            fields = (s.at_ms, s.configuration, s.profiles, keccak(s.software.encode()))
+            return "submitSetup", _plain(record, site, *fields)
+        case Rotation() as r:
+            return "submitRotation", _plain(record, site, r.at_ms, r.next, r.asset, r.possession)
+        case Revocation() as r:
+            return "submitRevocation", _plain(record, site, r.at_ms, int(r.reason))
 
 
 def _fit(what: str, value: int, width: int) -> int:
@@ -96,8 +107,10 @@ def _delivery(record: Record, site: bytes, d: Delivery) -> tuple[object, ...]:
 
 
 def _gap(record: Record, site: bytes, g: Gap) -> tuple[object, ...]:
+    return _plain(record, site, g.start_ms, g.end_ms, g.lost, int(g.cause))
+
+
+def _plain(record: Record, site: bytes, *fields: object) -> tuple[object, ...]:
+    """A kind that the contract takes field by field."""
     _fit("sequence", record.sequence, 32)
-    return (
-        site, record.sequence, record.previous, g.start_ms, g.end_ms, g.lost, int(g.cause),
-        *_signature(record),
-    )  # fmt: skip
+    return (site, record.sequence, record.previous, *fields, *_signature(record))
