@@ -63,17 +63,22 @@ class Quorum:
         self._verified = False
 
     async def check(self) -> None:
-        """Right chain, contracts present. ConfigError, one line, when not; ChainError when not reachable."""
-        for endpoint in self._endpoints:
-            try:
-                found = await endpoint.chain_id()
-            except RpcError:
-                continue  # counted when agreement is asked for, below
-            if found != self._chain_id:
-                raise ConfigError(
-                    f"chain.rpc: {endpoint.name} serves chain {found}, but chain.id is {self._chain_id}"
-                )
-        await self._agreed(lambda e: e.chain_id(), "the chain id")
+        """Right chain, contracts present. ConfigError, one line, when not; ChainError when nobody can say.
+
+        One endpoint that names another chain than the others is that endpoint's trouble, and no reason to
+        leave the batteries alone: a ConfigError ends the daemon."""
+        served = await self._each(lambda e: e.chain_id())
+        named = [
+            (e.name, found)
+            for e, found in zip(self._endpoints, served, strict=True)
+            if isinstance(found, int)
+        ]
+        others = [(name, found) for name, found in named if found != self._chain_id]
+        if others:
+            name, found = others[0]
+            said = f"chain.rpc: {name} serves chain {found}, but chain.id is {self._chain_id}"
+            raise ConfigError(said) if len(others) == len(named) >= self._needed else ChainError(said)
+        self._enough(served)
         for address in self._contracts:
             if not await self._agreed(lambda e, a=address: e.has_code(a), f"the code of {address}"):  # type: ignore[misc]
                 raise ConfigError(

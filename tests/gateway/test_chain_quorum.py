@@ -48,12 +48,19 @@ def test_two_honest_endpoints(tmp_path):
 
 def test_another_chain_and_a_missing_contract_are_said_in_one_line(tmp_path):
     async def scenario(w):
-        w.b.lies["eth_chainId"] = lambda: "0x1"
-        with pytest.raises(ConfigError, match=r"b\.example serves chain 1, but chain\.id is 31337") as caught:
+        for endpoint in (w.a, w.b):
+            endpoint.lies["eth_chainId"] = lambda: "0x1"
+        with pytest.raises(ConfigError, match=r"a\.example serves chain 1, but chain\.id is 31337") as caught:
             await w.quorum().check()
         assert "\n" not in str(caught.value)
         with pytest.raises(ChainError, match="serves chain 1"):
             await w.quorum().ensure()
+        w.a.lies.clear()
+        for down in (False, True):  # one alone does not end the daemon
+            w.a.down = down
+            with pytest.raises(ChainError, match=r"b\.example serves chain 1, but chain\.id is 31337"):
+                await w.quorum().check()
+        w.a.down = False
         w.b.lies.clear()
         with pytest.raises(ConfigError, match="has no code on chain 31337"):
             await w.quorum(contracts=(SINK,)).check()

@@ -1,6 +1,7 @@
 """What the seeded world, the state machine and the mutants found, each as a scenario of its own."""
 
 import asyncio
+from pathlib import Path
 
 from gateway.lease import Phase
 from gateway.model import CommandState
@@ -8,8 +9,10 @@ from gateway.orders import AHEAD_MS
 from gateway.setpoint import SetpointWriter
 from gateway.site import Device
 from tests.sim import loop
+from tests.sim.chained import chained
 from tests.sim.loop import VirtualClock
 from tests.sim.mocks import LIMITS, MockInverter, link_lost
+from tests.sim.rigged import Rigged
 from tests.sim.world import World, play
 
 CYCLE_MS = 1000
@@ -114,3 +117,21 @@ def test_an_order_that_follows_another_the_other_way_rests_though_the_fallback_l
     released_ms = next(ms for ms, what, _ in w.inverter.log if what == "release" and ms > 1000)
     turned_ms = next(ms for ms, power in w.inverter.writes if power < 0)
     assert turned_ms - released_ms >= LIMITS.dwell_ms
+
+
+def test_one_endpoint_of_another_chain_does_not_keep_the_site_from_starting(tmp_path: Path) -> None:
+    """It ended the daemon with a ConfigError at each start, and nobody had the battery. (In seed 1019.)"""
+
+    async def script(clock: VirtualClock) -> None:
+        rigged = Rigged(clock, tmp_path)
+        async with chained(rigged) as chain:
+            chain.endpoints["http://b.example"].lies["eth_chainId"] = lambda: "0x1"
+            async with rigged.running() as daemon:
+                await asyncio.sleep(30)
+                assert (await rigged.order(1500, 60))["admitted"]
+                await asyncio.sleep(20)
+                assert daemon.control.status.commanded_w == 1500
+                troubles = (await rigged.ask("status"))["troubles"]
+                assert "b.example serves chain 1" in troubles["orders"]
+
+    loop.run(script)
