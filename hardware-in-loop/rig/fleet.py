@@ -17,7 +17,9 @@ def join(plants: Sequence[Plant]) -> None:
         raise ValueError("plants of one site have one step")
 
     def advance(now_ms: int) -> None:
-        while all([plant.due(now_ms) for plant in plants]):
+        for plant in plants:
+            plant.due(now_ms)  # the first time, this sets its origin
+        while plants[0].due(now_ms):
             for plant in plants:
                 _see(plant, plants)
                 plant.step()

@@ -95,7 +95,7 @@ class Plant:
             self.state.frequency_mhz = mhz  # at once, not with the next step
 
     def set_load(self, load_w: int | None) -> None:
-        """For scenarios: the household takes so much from the next step on; None: the measured series again."""
+        """For scenarios: the household takes this from the next step on; None: the measured series again."""
         held = surroundings().load_w if load_w is None else Series(1, (load_w,))
         self.world = replace(self.world, load_w=held)
 

@@ -48,6 +48,8 @@ class Order:
     begin_wall_ms: int
     end_wall_ms: int
     shared: bool
+    kind: ServiceKind = ServiceKind.FIXED_POWER
+    parameters: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,12 @@ def order(
     shared: bool,
 ) -> Order:
     """The greatest powers that this kind with these parameters can mean."""
-    power_w = limit_w if kind in WHOLE else parameters["power_w"]
+    whole = kind in WHOLE or bool(parameters.get("watt_to_mv"))
+    power_w = limit_w if whole else parameters.get("power_w", 0)
     both = kind is not ServiceKind.FIXED_POWER
     charge_w = abs(power_w) if both or power_w < 0 else 0
     discharge_w = abs(power_w) if both or power_w > 0 else 0
-    return Order(name, charge_w, discharge_w, *wall, shared)
+    return Order(name, charge_w, discharge_w, *wall, shared, kind, parameters)
 
 
 @dataclass
@@ -159,6 +162,11 @@ class Judge:
 
     # -- what reached the device ----------------------------------------------------------------------
 
+    @property
+    def yielded(self) -> bool:
+        """Whether what the device holds is somebody else's."""
+        return self._foreign
+
     def foreign(self) -> None:
         """Somebody else has written to the device: what it holds is not ours until it is at rest again."""
         self._foreign = True
@@ -193,9 +201,8 @@ class Judge:
 
     def _inside(self, now_ms: int, power_w: int) -> None:
         """3, 10, 11: an order that may act now must cover it."""
-        acting = self._acting(now_ms, CYCLE_MS)
-        charge_w = _most([(o.charge_w, o.shared) for o in acting])
-        discharge_w = _most([(o.discharge_w, o.shared) for o in acting])
+        acting = [o for o in self._acting(now_ms, CYCLE_MS) if o.charge_w or o.discharge_w]
+        charge_w, discharge_w = self.covered(now_ms)
         if -charge_w <= power_w <= discharge_w:
             if len(acting) == 1:
                 self.executed.setdefault(acting[0].id, self.life)
@@ -204,6 +211,12 @@ class Judge:
             self._complain(
                 "overrun", f"{power_w} W at {now_ms}, covered is {-charge_w} to {discharge_w} ({open_})"
             )
+
+    def covered(self, now_ms: int) -> tuple[int, int]:
+        """The most that the orders of now can mean, charge and discharge."""
+        acting = self._acting(now_ms, CYCLE_MS)
+        charges = [(o.charge_w, o.shared) for o in acting]
+        return _most(charges), _most([(o.discharge_w, o.shared) for o in acting])
 
     def _acting(self, now_ms: int, slack_ms: int) -> list[Order]:
         open_ = [w.order for w in self._windows if w.begin_ms <= now_ms <= w.end_ms + slack_ms]

@@ -26,15 +26,18 @@ class Seed(Rigged):
     """A rig whose wires, disk and clock can be disturbed across the lives of its daemons."""
 
     def __init__(self, clock: VirtualClock, folder: Path, script: Script) -> None:
-        self.faults = Faults()
+        site = SITES[script.device]
         self.disk_full = False
+        # By part; of several, the last are the meter's. One battery shares its wire with it.
+        self.faults = [Faults() for _ in range(len(site.batteries) + (len(site.batteries) > 1))]
         super().__init__(
             clock,
             folder,
             seed=script.seed,
-            device=script.device,
-            devices=SITES[script.device],
+            devices=site.devices,
+            batteries=site.batteries,
             limit=f"{script.limit_w} W",
+            grid_w=(site.import_w, site.export_w),
             start_minute=script.seed * 61 % 1440,
             commit="5 s",
             every="10 min",
@@ -42,14 +45,9 @@ class Seed(Rigged):
 
     def _open(self, url: str) -> InProcessLink:
         link = super()._open(url)
-        link.faults = self.faults
+        urls = [part.url for part in self.parts]
+        link.faults = self.faults[urls.index(url) if url in urls else -1]
         return link
-
-    def demand_w(self) -> int:
-        """The power that the device is told to do now, by its own registers."""
-        state = self.plant.advance(self.clock.mono_ms())
-        del state
-        return self.plant.demand_w(self.bank.logic.order(self.bank, self.clock.mono_ms())) or 0
 
 
 class Life:

@@ -14,7 +14,7 @@ from typing import Any
 from gateway import services
 from gateway.errors import GridsealError, ServiceRefused
 from gateway.model import Command, ServiceKind, Source
-from tests.sim.judge import Judge
+from tests.sim.court import Court
 from tests.sim.judge import order as as_asked
 from tests.sim.life import Life, Seed
 from tests.sim.script import Script
@@ -30,7 +30,7 @@ class People:
         self,
         rig: Seed,
         script: Script,
-        judge: Judge,
+        judge: Court,
         life: Callable[[], Life | None],
         group: asyncio.TaskGroup,
         *,

@@ -10,16 +10,20 @@ driver's bus in the process. A day costs some seconds; the same seed gives the s
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from rig import sunspec_bank
+from rig import fleet, sunspec_bank
+from rig.bank import Bank
 from rig.bms import Bms
 from rig.devices import make
 from rig.inprocess import InProcessLink, hear, speak
+from rig.physics import Order, SiteSpec
+from rig.plant import Plant
 from rig.relay_board import RelayBoard
 
 from drivers.can.url import parse
@@ -38,11 +42,11 @@ assert MIDNIGHT_MS % DAY_MS == 0
 SITE = """\
 site:
   id: meadow
-  limits: {{charge: {limit}, discharge: {limit}, grid import: 17 kW, grid export: 10 kW, ramp: 1 kW/s}}
+  limits:
+    {{charge: {limit}, discharge: {limit}, grid import: {imports} W, grid export: {exports} W, ramp: 1 kW/s}}
   control: {control}
 devices:
 {devices}
-  bms: {{profile: pylontech_can, link: "vbus://{bus}"}}
 store: {{path: store.db, commit: {commit}}}
 attest: {{every: {every}, key: key.json, passphrase: passphrase}}
 socket: control.sock
@@ -50,6 +54,7 @@ socket: control.sock
 SUNSPEC = """\
   inverter: {{profile: sunspec, link: "tcp://rig:502", poll: {poll}}}
   meter: {{profile: sunspec_meter, link: "tcp://rig:502", unit: 200, poll: {poll}}}"""
+BMS = '\n  bms: {{profile: pylontech_can, link: "vbus://{bus}"}}'
 METER_URL, BOARD_URL = "tcp://meter:502", "tcp://board:502"
 BOARD = f"""
   board: {{{{profile: waveshare_relay_8ch, link: "{BOARD_URL}"}}}}"""
@@ -67,6 +72,49 @@ class InProcess:
 
     def open_link(self, url: str, clock: Any) -> InProcessLink:
         return self._link(url)
+
+
+@dataclass(frozen=True, slots=True)
+class Battery:
+    """One inverter of a site and its battery. `bms`: whether a BMS of its own speaks on a bus."""
+
+    kind: str
+    host: str = "rig"
+    bms: bool = True
+    spec: SiteSpec | None = None
+
+    @property
+    def var_max(self) -> int:
+        return (self.spec or SiteSpec()).var_max
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The same, made."""
+
+    url: str
+    bank: Bank
+    bms: Bms | None
+    bus: str
+
+    @property
+    def plant(self) -> Plant:
+        return self.bank.plant
+
+    @property
+    def var_addresses(self) -> frozenset[int]:
+        """The registers of its reactive power, if it has any."""
+        rows = self.bank._named.items()
+        return frozenset(row.address for name, (_, row) in rows if name.startswith("704.VarSet"))
+
+    def told(self, now_ms: int) -> Order:
+        """What its inverter is told to do now, by its own registers."""
+        self.plant.advance(now_ms)
+        return self.bank.logic.order(self.bank, now_ms)
+
+    def demand_w(self, now_ms: int) -> int:
+        """The power of that; 0 while it is left to itself."""
+        return self.plant.demand_w(self.told(now_ms)) or 0
 
 
 class Rigged:
@@ -89,27 +137,37 @@ class Rigged:
         device: str = "sunspec",
         devices: str = SUNSPEC,
         start_minute: int = 0,
+        batteries: Sequence[Battery] = (),
+        grid_w: tuple[int, int] = (17_000, 10_000),
     ) -> None:
+        """`batteries` where `devices` names them and every BMS; else one `device` with a BMS beside it."""
         self.clock, self.folder = clock, folder
         clock.wall_offset_ms = MIDNIGHT_MS - before_midnight_s * 1000 - clock.mono_ms()
-        self.bank = make(device, seed=seed, start_minute=start_minute, step_ms=step_ms)
-        self.plant = self.bank.plant
+        self._bus = f"bms-{id(self)}"
+        made = batteries or (Battery(device),)
+        self.parts = [
+            self._part(battery, number, seed=seed + number, start_minute=start_minute, step_ms=step_ms)
+            for number, battery in enumerate(made)
+        ]
+        self.bank, self.plant = self.parts[0].bank, self.parts[0].plant
+        if len(self.parts) > 1:
+            fleet.join([part.plant for part in self.parts])
         orders = self.plant.control
         # For sites whose inverter has no grid meter of its own: a SunSpec one beside it, that orders nothing.
         self.meter = sunspec_bank.build(self.plant)
         self.plant.control = orders
         self.board = RelayBoard(self.plant, (600, 400, 200, 0, 0, 0, 0, 0))
-        self.bms = Bms(self.plant)
+        self.bms = self.parts[0].bms or Bms(self.plant)
         self.links: list[InProcessLink] = []
         self._random, self._bms_s = Random(seed), bms_s
-        self._bus = f"bms-{id(self)}"
         folder.mkdir(exist_ok=True)
         (folder / "passphrase").write_bytes(PASSPHRASE)
         (folder / "key.json").write_bytes(make_keystore(SECRET, PASSPHRASE, rounds=1))
         text = SITE.format(
             limit=limit,
-            devices=devices.format(poll=poll),
-            bus=self._bus,
+            devices=(devices if batteries else devices + BMS).format(poll=poll, bus=self._bus),
+            imports=grid_w[0],
+            exports=grid_w[1],
             control=control,
             commit=commit,
             every=every,
@@ -118,6 +176,12 @@ class Rigged:
         self.plugins: dict[str, Any] = find_plugins()
         self.plugins["modbus"] = InProcess(self.plugins["modbus"], self._open)
         self.plant.advance(clock.mono_ms())
+
+    def _part(self, battery: Battery, number: int, **how: int) -> Part:
+        """The first has what is beside the inverter, too: loads, and the sun on an inverter of its own."""
+        bank = make(battery.kind, spec=battery.spec, **how)
+        bus = f"{self._bus}{number + 1 if number else ''}"
+        return Part(f"tcp://{battery.host}:502", bank, Bms(bank.plant) if battery.bms else None, bus)
 
     def add(self, text: str) -> None:
         """More of site.yaml."""
@@ -129,7 +193,8 @@ class Rigged:
         return config.load(self.folder / "site.yaml", self.plugins)
 
     def _open(self, url: str) -> InProcessLink:
-        bank = {METER_URL: self.meter, BOARD_URL: self.board}.get(url, self.bank)
+        banks = {part.url: part.bank for part in self.parts}
+        bank = {METER_URL: self.meter, BOARD_URL: self.board, **banks}[url]
         link = InProcessLink(bank, self.clock, url=url, seed=self._random.randrange(2**32))
         self.links.append(link)
         return link
@@ -146,20 +211,23 @@ class Rigged:
 
     @asynccontextmanager
     async def outside(self) -> AsyncIterator[None]:
-        """The BMS speaks and hears, whoever listens."""
-        bus = VbusLink(parse(f"vbus://{self._bus}"), self.clock)
+        """Each BMS speaks and hears, whoever listens."""
+        voices = [(p.bms, VbusLink(parse(f"vbus://{p.bus}"), self.clock)) for p in self.parts if p.bms]
         async with asyncio.TaskGroup() as group:
-            voice = speak(self.bms, bus, self.clock) if self._bms_s == 1 else self._speak_slowly(bus)
-            tasks = [group.create_task(work) for work in (voice, hear(self.bms, bus, self.clock))]
+            tasks = []
+            for bms, bus in voices:
+                voice = speak(bms, bus, self.clock) if self._bms_s == 1 else self._speak_slowly(bms, bus)
+                tasks += [group.create_task(work) for work in (voice, hear(bms, bus, self.clock))]
             yield
             for task in tasks:
                 task.cancel()
-        await bus.close()
+        for _, bus in voices:
+            await bus.close()
 
-    async def _speak_slowly(self, bus: VbusLink) -> None:
-        self.bms.bind()
+    async def _speak_slowly(self, bms: Bms, bus: VbusLink) -> None:
+        bms.bind()
         while True:
-            for identifier, data in self.bms.frames(self.clock.mono_ms()):
+            for identifier, data in bms.frames(self.clock.mono_ms()):
                 await bus.send(CanFrame(identifier, data))
             await asyncio.sleep(self._bms_s)
 
@@ -197,8 +265,9 @@ class Rigged:
     def trace(self) -> str:
         """A digest of everything that happened: writes at the rig, samples, records, commands."""
         seen = hashlib.sha256()
-        for entry in self.plant.witness.entries:
-            seen.update(repr(entry).encode())
+        for part in self.parts:
+            for entry in part.plant.witness.entries:
+                seen.update(repr(entry).encode())
         for query in (
             "SELECT * FROM sample ORDER BY seq",
             "SELECT * FROM record ORDER BY sequence",

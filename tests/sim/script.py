@@ -5,8 +5,12 @@ script can be read, and a piece of it left out by hand. It refuses to draw from 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from random import Random
+
+from tests.sim import site_script
+from tests.sim.events import Event
+from tests.sim.sites import SITES
 
 YEAR_MS = 365 * 86_400_000
 CALM_S = 20.0  # at the start, for the devices to be reached
@@ -14,16 +18,6 @@ REST_S = 120.0  # at the end: everything is over and the batteries must come to 
 PAUSE_S = 32.0  # between events, on average
 LEARN_S = 90.0  # an operator comes after about so long to clear a latch
 
-# Devices of tests/sim/sites.py and how often each is drawn.
-DEVICES = {
-    "sunspec": 6,
-    "sunspec_124": 1,
-    "sunspec_hybrid": 1,
-    "victron_gx": 2,
-    "huawei_luna2000": 1,
-    "solaredge_storedge": 1,
-    "sma_sunny_island": 1,
-}
 LINK_FAULTS = (
     "silence",
     "reset",
@@ -46,21 +40,10 @@ CLOCK_STEPS_MS = (1_000, 7_000, 60_000, 3_600_000, 86_400_000, YEAR_MS, 10 * YEA
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    at_s: float
-    what: str
-    how: Mapping[str, object] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        told = " ".join(f"{name}={value}" for name, value in self.how.items())
-        return f"{self.at_s:10.3f} {self.what} {told}".rstrip()
-
-
-@dataclass(frozen=True, slots=True)
 class Script:
     seed: int
     hours: float
-    device: str
+    device: str  # a name of tests/sim/sites.py
     limit_w: int
     events: tuple[Event, ...]
     finality: int = 0  # blocks, of the site's chain; 0: it has none
@@ -70,13 +53,19 @@ class Script:
 def draw(seed: int, hours: float) -> Script:
     """The script of a seed; a longer one begins as the shorter one does."""
     random = Random(f"script {seed}")
-    device = random.choices(list(DEVICES), list(DEVICES.values()))[0]
-    limit_w = 5000 if device.startswith("sunspec") else 2000
-    events = sorted(_events(random, hours * 3600, limit_w), key=lambda event: event.at_s)
-    return Script(seed, hours, device, limit_w, tuple(events))
+    device = random.choices(list(SITES), [site.weight for site in SITES.values()])[0]
+    site, seconds = SITES[device], hours * 3600
+    own = _events(random, seconds, site.limit_w, Random(f"members {seed}"), len(site.batteries))
+    beside = site_script.events(seed, seconds - REST_S, site)
+    within = (event for event in beside if event.at_s <= seconds - REST_S / 2)
+    events = sorted((*own, *within), key=lambda event: event.at_s)
+    return Script(seed, hours, device, site.limit_w, tuple(events))
 
 
-def _events(random: Random, seconds: float, limit_w: int) -> Iterator[Event]:
+def _events(
+    random: Random, seconds: float, limit_w: int, choosing: Random, batteries: int
+) -> Iterator[Event]:
+    """`choosing`: which of several batteries is meant."""
     kinds = list(KINDS)
     weights = [weight for weight, _ in KINDS.values()]
     at_s, number, clock_s = CALM_S, 0, 0.0
@@ -84,6 +73,12 @@ def _events(random: Random, seconds: float, limit_w: int) -> Iterator[Event]:
         at_s = round(at_s + random.expovariate(1 / PAUSE_S), 3)
         kind = random.choices(kinds, weights)[0]
         drawn = list(KINDS[kind][1](random, at_s, number, limit_w))
+        if batteries > 1 and kind in OF_ONE:
+            member = choosing.randrange(batteries + (kind == "link"))  # the last is the meter
+            drawn = [
+                replace(event, how={**event.how, "member": member}) if event.what != "release" else event
+                for event in drawn
+            ]
         number += kind == "order"
         if kind == "clock":  # one wrong calendar at a time: two would be a third one
             if at_s < clock_s:
@@ -212,3 +207,4 @@ KINDS: Mapping[str, tuple[int, Callable[[Random, float, int, int], Drawn]]] = {
     "foreign": (2, _lasting("foreign", ("",), 30)),
     "frequency": (3, _frequency),
 }
+OF_ONE = frozenset({"link", "bms", "soc", "deaf", "foreign"})

@@ -20,13 +20,17 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from rig.witness import Entry
+
 from gateway.errors import StoreError
 from tests.sim import loop
-from tests.sim.judge import STATES, TIMER_S, Judge
+from tests.sim.court import Court
+from tests.sim.judge import STATES
 from tests.sim.life import Life, Seed
 from tests.sim.loop import VirtualClock
 from tests.sim.people import People
 from tests.sim.script import Script, draw
+from tests.sim.sites import NAMES, SITES
 from tests.sim.trouble import Trouble
 from tests.system.ledger import Book
 
@@ -58,13 +62,14 @@ class World:
     def __init__(self, clock: VirtualClock, folder: Path, script: Script, said: io.StringIO) -> None:
         self.clock, self.script, self._said = clock, script, said
         self.rig = Seed(clock, folder, script)
-        self.judge = Judge(script.limit_w, TIMER_S[script.device])
+        self.judge = Court(SITES[script.device], self.rig.parts)
         self.book, self.run = Book(), Run(script.seed, script.hours)
         self.life: Life | None = None
         self._wanted = True
         self._trace = hashlib.sha256()
-        self._writes = self._told = self._complaints = 0
-        self.trouble = Trouble(self.rig, script, self.judge, lambda: self.life)
+        self._writes = [0] * len(self.rig.parts)
+        self._told = self._complaints = 0
+        self.trouble = Trouble(self.rig, self.judge, lambda: self.life)
 
     # -- the run --------------------------------------------------------------------------------------
 
@@ -155,27 +160,30 @@ class World:
         while True:
             await asyncio.sleep(1)
             self._look()
-            now_ms = self.clock.mono_ms()
-            demand_w = self.rig.demand_w()
-            sick = bool(self.rig.faults._set)
-            soc_bp = round(self.rig.plant.state.soc * 10_000)
-            self.judge.saw(now_ms, demand_w, sick=sick, soc_bp=soc_bp)
+            self.rig.plant.advance(self.clock.mono_ms())
+            self.judge.saw(self.clock.mono_ms(), [bool(faults._set) for faults in self.rig.faults])
 
     def _look(self) -> None:
         """New writes at the rig and new lines of the daemon, into judge and trace."""
-        witness = self.rig.plant.witness
-        new = witness.writes - self._writes
-        for entry in islice(witness.entries, len(witness.entries) - new, None):
-            self.judge.wrote(entry)
-            at_s, place = entry.at_ms / 1000, f"{entry.unit}/{entry.address}"
-            self._say(f"   wrote {place} {entry.values} = {entry.demand_w} W at {at_s:.3f}")
+        new = [(member, entry) for member in range(len(self._writes)) for entry in self._new(member)]
+        for member, entry in sorted(new, key=lambda found: found[1].at_ms):
+            self.judge.wrote(member, entry)
+            at_s, place = entry.at_ms / 1000, f"{NAMES[member]} {entry.unit}/{entry.address}"
+            var = f", {entry.var} var" if entry.var else ""
+            self._say(f"   wrote {place} {entry.values} = {entry.demand_w} W{var} at {at_s:.3f}")
             if entry.outside:
                 self._say(f"   OUTSIDE -{entry.charge_w} to {entry.discharge_w} W")
-        self._writes = witness.writes
         text = self._said.getvalue()
         for line in text[self._told :].splitlines():
             self._say(f"   says {line}")
         self._told = len(text)
+
+    def _new(self, member: int) -> list[Entry]:
+        """What was written to this inverter since it was last looked at."""
+        witness = self.rig.parts[member].plant.witness
+        new = witness.writes - self._writes[member]
+        self._writes[member] = witness.writes
+        return list(islice(witness.entries, len(witness.entries) - new, None))
 
     def _say(self, line: str) -> None:
         line = line.replace(str(self.rig.folder), "").replace(self.rig._bus, "bms")
@@ -198,27 +206,30 @@ class World:
         return dict(self.rig.rows(STATES, self.clock.mono_ms()))
 
     def _finish(self) -> Run:
-        run, witness = self.run, self.rig.plant.witness
+        run, witnesses = self.run, [part.plant.witness for part in self.rig.parts]
         self.judge.kept(dict(self.rig.rows("SELECT id, state FROM command")))
         self._check_chain()
         self._trace.update(self.rig.trace().encode())
         run.digest = self._trace.hexdigest()
-        run.counts["writes"] = witness.writes
-        run.counts["outside"] = witness.outside
-        run.counts["refused_writes"] = witness.refused
+        for name, count in (("writes", "writes"), ("outside", "outside"), ("refused_writes", "refused")):
+            run.counts[name] = sum(getattr(witness, count) for witness in witnesses)
         run.counts["timer_s"] = self.judge.behind_timer_s
         run.counts["executed"] = len(self.judge.executed)
         run.counts.update(self._people.counts)
-        run.faults = self.rig.faults.hits + self.trouble.kinds
+        run.counts["batteries"] = len(witnesses)
+        run.counts["outages"] = self.judge.island.outages
+        run.counts["at_grid_limit"] = self.judge.meter.bound
+        run.counts["var_orders"] = sum(len(judge.executed) for judge in self.judge.vars)
+        run.faults = sum((faults.hits for faults in self.rig.faults), self.trouble.kinds)
         run.counts["device_s"] = round(run.hours * 3600) * len(self.rig.site.devices)
         if self.trouble.aged:
             del self.book.wrong["samples_lost"]
             self.book.notes = [note for note in self.book.notes if not note.startswith("samples_lost")]
         run.kinds = self.judge.kinds + self.book.wrong
         run.wrong = [*self.judge.wrong, *self.book.notes]
-        if witness.outside:
-            run.kinds["outside"] += witness.outside
-            run.wrong.append(f"{witness.outside} writes outside what inverter and BMS allow")
+        if outside := run.counts["outside"]:
+            run.kinds["outside"] += outside
+            run.wrong.append(f"{outside} writes outside what inverter and BMS allow")
         return run
 
     def _check_chain(self) -> None:

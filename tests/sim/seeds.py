@@ -28,6 +28,11 @@ PROMISES = (
     "overrun",
     "executed_twice",
     "while_stopped",
+    "sum",
+    "failed",
+    "grid",
+    "var",
+    "island",
     "lost",
 )  # said also when there is none of them
 

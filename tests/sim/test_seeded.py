@@ -6,10 +6,9 @@ More of them: `make sim SEEDS=200 SEED=1 HOURS=2`.
 import pytest
 
 from tests.sim import seeded
-from tests.sim.script import DEVICES, draw
+from tests.sim.script import draw
 from tests.sim.seeded import Failed, Run, World, play, run_seed
 from tests.sim.seeds import play_all, summary
-from tests.sim.sites import SITES
 
 SEEDS = range(1, 9)
 HOURS = 0.15
@@ -35,7 +34,6 @@ def test_the_same_seed_gives_the_same_trace_and_another_does_not() -> None:
 def test_a_longer_run_begins_as_a_shorter_one() -> None:
     short, long = draw(5, 0.5).events, draw(5, 1).events
     assert [e for e in short if e.at_s < 1000] == [e for e in long if e.at_s < 1000] != []
-    assert set(DEVICES) == set(SITES)
 
 
 def test_a_seed_that_goes_wrong_tells_how_to_see_it_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,24 +13,21 @@ from rig.physics import Order as Told
 
 from drivers.can import vbus
 from gateway.model import ClockTrust
-from tests.sim.judge import Judge
+from tests.sim.court import Court
 from tests.sim.life import Life, Seed
-from tests.sim.script import YEAR_MS, Script
+from tests.sim.script import YEAR_MS
 
 # The register a second master would write, where the rig lets one do it unseen.
+TEMPERATE_C = 20.0
 FOREIGN = {"sunspec": "704.WSet", "victron_gx": "l1_wide_w"}
 
 
 class Trouble:
-    def __init__(self, rig: Seed, script: Script, judge: Judge, life: Callable[[], Life | None]) -> None:
-        self._rig, self._clock, self._device, self._judge, self._life = (
-            rig,
-            rig.clock,
-            script.device,
-            judge,
-            life,
-        )
-        self._obeys = rig.plant.control
+    """Each event of one battery of several says which: `member`."""
+
+    def __init__(self, rig: Seed, court: Court, life: Callable[[], Life | None]) -> None:
+        self._rig, self._clock, self._court, self._life = rig, rig.clock, court, life
+        self._obeys = [part.plant.control for part in rig.parts]
         self.kinds: Counter[str] = Counter()
         self.down_s: float | None = None  # how long the next start waits
         self.aged = False  # the calendar has jumped by so much that readings were old by it, and were let go
@@ -38,32 +35,66 @@ class Trouble:
     def _count(self, kind: str) -> None:
         self.kinds[kind] += 1
 
-    async def do_link(self, name: str, ms: int) -> None:
-        self._rig.faults.add(Fault(name, ms=ms if name == "late" else 0))
+    async def do_link(self, name: str, ms: int, member: int = 0) -> None:
+        self._rig.faults[member].add(Fault(name, ms=ms if name == "late" else 0))
 
-    async def do_link_over(self, name: str) -> None:
-        self._rig.faults.clear(name)
+    async def do_link_over(self, name: str, member: int = 0) -> None:
+        self._rig.faults[member].clear(name)
 
-    async def do_bms(self, name: str, ms: int) -> None:
+    async def do_bms(self, name: str, ms: int, member: int = 0) -> None:
         del ms
+        part = self._rig.parts[member]
+        if part.bms is None:
+            return
         self._count(f"bms_{name}")
         if name == "unplugged":
-            vbus.bus(self._rig._bus).unplug()
+            vbus.bus(part.bus).unplug()
         else:
-            self._rig.bms.break_as(name)
+            part.bms.break_as(name)
 
-    async def do_bms_over(self, name: str) -> None:
+    async def do_bms_over(self, name: str, member: int = 0) -> None:
+        part = self._rig.parts[member]
+        if part.bms is None:
+            return
         if name == "unplugged":
-            vbus.bus(self._rig._bus).plug()
+            vbus.bus(part.bus).plug()
         else:
-            self._rig.bms._broken.discard(name)
+            part.bms._broken.discard(name)
 
-    async def do_soc(self, bp: int) -> None:
+    async def do_soc(self, bp: int, member: int = 0) -> None:
         self._count("soc_jump")
-        self._rig.plant.set_soc(bp / 10_000)
+        self._rig.parts[member].plant.set_soc(bp / 10_000)
+
+    async def do_heat(self, celsius: int, member: int) -> None:
+        """What it is held at: a BMS allows less, or nothing, until it is over."""
+        self._count("heat")
+        self._rig.parts[member].plant.state.temperature_c = float(celsius)
+
+    async def do_heat_over(self, member: int) -> None:
+        self._rig.parts[member].plant.state.temperature_c = TEMPERATE_C
 
     async def do_frequency(self, mhz: int) -> None:
-        self._rig.plant.set_frequency(mhz or None)
+        for part in self._rig.parts:
+            part.plant.set_frequency(mhz or None)
+
+    async def do_load(self, w: int | None) -> None:
+        self.kinds["load_step"] += w is not None
+        for part in self._rig.parts:
+            part.plant.set_load(w)
+
+    async def do_load_over(self) -> None:
+        await self.do_load(None)
+
+    async def do_grid(self) -> None:
+        self._count("grid_lost")
+        for part in self._rig.parts:
+            part.plant.set_grid(connected=False)
+        self._court.island.lost(self._clock.mono_ms())
+
+    async def do_grid_over(self) -> None:
+        for part in self._rig.parts:
+            part.plant.set_grid(connected=True)
+        self._court.island.back(self._clock.mono_ms())
 
     async def do_step(self, ms: int) -> None:
         self._count("clock_step")
@@ -80,15 +111,18 @@ class Trouble:
     async def do_disk(self) -> None:
         self._count("disk_full")
         self._rig.disk_full = True
+        self._court.cut()
 
     async def do_disk_over(self) -> None:
         self._rig.disk_full = False
+        self._court.cut()
 
-    async def do_deaf(self, name: str, ms: int) -> None:
+    async def do_deaf(self, name: str, ms: int, member: int = 0) -> None:
         """The inverter holds what it was told, and does something else."""
         del ms
         self._count("does_not_follow")
-        obeys = self._obeys
+        obeys = self._obeys[member]
+        self._court.deaf(member, True)
 
         def other(now_ms: int) -> Told:
             told = obeys(now_ms)
@@ -100,22 +134,24 @@ class Trouble:
                 else Told()
             )
 
-        self._rig.plant.control = other
+        self._rig.parts[member].plant.control = other
 
-    async def do_deaf_over(self, name: str) -> None:
+    async def do_deaf_over(self, name: str, member: int = 0) -> None:
         del name
-        self._rig.plant.control = self._obeys
+        self._rig.parts[member].plant.control = self._obeys[member]
+        self._court.deaf(member, False)
 
-    async def do_foreign(self) -> None:
+    async def do_foreign(self, member: int = 0) -> None:
         """Another master's power in the register. It is not journaled: it is not ours."""
-        held = FOREIGN.get(self._device)
-        if held is None or not self._rig.demand_w():
+        part = self._rig.parts[member]
+        held = FOREIGN.get(self._court.site.batteries[member].kind)
+        if held is None or not part.demand_w(self._clock.mono_ms()):
             return
         self._count("foreign_master")
-        self._rig.bank.put(held, self._rig.bank.value(held) + 137)
-        self._judge.foreign()
+        part.bank.put(held, part.bank.value(held) + 137)
+        self._court.foreign(member)
 
-    async def do_foreign_over(self) -> None:
+    async def do_foreign_over(self, member: int = 0) -> None:
         return
 
     async def do_term(self, down_s: float) -> None:
