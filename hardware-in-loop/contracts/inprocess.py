@@ -135,6 +135,12 @@ class Local:
             return said or "reverted"
         return self.errors.get(ast.literal_eval(said)[:4], said)
 
+    def adopt(self, secret: bytes) -> str:
+        """An account with this key, funded, so that a gateway can send too; its address."""
+        address = str(self.tester.add_account("0x" + secret.hex()))
+        self.send(address, b"", value=10**18)
+        return address
+
     def balance(self, account: str) -> int:
         return int(self.tester.get_balance(account))
 
