@@ -25,6 +25,7 @@ VERBS = (
     "export",
     "verify",
     "keys",
+    "token",
     "schema",
 )
 
