@@ -8,11 +8,12 @@ import asyncio
 import json
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from eth_abi.abi import decode, encode
 from eth_account import Account
+from eth_account.messages import _hash_eip191_message, encode_typed_data
 from eth_utils import keccak, to_checksum_address
 
 WAIT_S = 30.0
@@ -28,6 +29,26 @@ _CONTRACT_OF = {"verification": "StorageVerification", "services": "GridServices
 def artifact(contract: str) -> dict[str, Any]:
     folder = files("gateway.chain.platforms") / "abi"
     return json.loads((folder / f"{contract}.json").read_text("utf-8"))
+
+
+POSSESSION = [
+    {"name": name, "type": kind}
+    for name, kind in (("binder", "address"), ("asset", "uint64"), ("site", "bytes32"))
+]
+DOMAIN = [
+    {"name": "name", "type": "string"},
+    {"name": "version", "type": "string"},
+    {"name": "chainId", "type": "uint256"},
+    {"name": "verifyingContract", "type": "address"},
+]
+
+
+class Key(Protocol):
+    """A gateway's key, to be bound: `sign` takes a digest and gives r || s || v."""
+
+    address: str
+
+    def sign(self, digest: bytes) -> bytes: ...
 
 
 class Failed(Exception):
@@ -109,15 +130,30 @@ async def deploy(node: Node, admin_key: str, ring: int = RING) -> dict[str, str]
     """Both contracts, `admin_key` as their administrator, verifier and operator: role -> address. `ring` is
     the dispute window in records; a steady interval is cheaper than those of its first round."""
     admin = Account.from_key(admin_key).address
-    found: dict[str, str] = {}
-    for role, contract in _CONTRACT_OF.items():
-        arguments = encode(["address", "uint256"], [admin, ring])
-        if role == "services":
-            arguments = encode(["address", "address"], [admin, found["verification"]])
-        code = bytes.fromhex(artifact(contract)["bytecode"][2:])
-        receipt = await node.send(admin_key, None, code + arguments, gas=DEPLOY_GAS)
-        found[role] = receipt["contractAddress"]
-    return found
+    verification = await create(node, admin_key, "StorageVerification", admin, ring)
+    services = await create(node, admin_key, "GridServices", admin, verification)
+    return {"verification": verification, "services": services}
+
+
+async def create(node: Node, key: str, contract: str, *arguments: Any) -> str:
+    """A shipped contract deployed by `key`; its address."""
+    inputs = next((e["inputs"] for e in artifact(contract)["abi"] if e["type"] == "constructor"), [])
+    code = bytes.fromhex(artifact(contract)["bytecode"][2:]) + encode([_type(i) for i in inputs], arguments)
+    return str((await node.send(key, None, code, gas=DEPLOY_GAS))["contractAddress"])
+
+
+async def possession(node: Node, contract: str, binder: str, asset: int, site: str) -> bytes:
+    """What a key signs that agrees to be bound to an asset by its owner (or by the key before it)."""
+    domain = {
+        "name": "Gridseal",
+        "version": "1",
+        "chainId": int(await node.call("eth_chainId"), 16),
+        "verifyingContract": contract,
+    }
+    said = {"binder": binder, "asset": asset, "site": keccak(text=site)}
+    types = {"EIP712Domain": DOMAIN, "Possession": POSSESSION}
+    full = {"types": types, "primaryType": "Possession", "domain": domain, "message": said}
+    return bytes(_hash_eip191_message(encode_typed_data(full_message=full)))
 
 
 @dataclass(frozen=True)
@@ -136,19 +172,36 @@ class Market:
     async def _ask(self, role: str, method: str, *arguments: Any) -> tuple[Any, ...]:
         return await self.node.view(_CONTRACT_OF[role], self.contracts[role], method, *arguments)
 
+    @property
+    def owner(self) -> str:
+        return str(Account.from_key(self.owner_key).address)
+
     async def register_storage(
-        self, gateway: str, site: str, capacity_kwh: int = 10, power_kw: int = 10, fund_wei: int = ETHER
+        self, gateway: Key, site: str, capacity_kwh: int = 10, power_kw: int = 10, fund_wei: int = ETHER
     ) -> int:
         """A storage of `owner_key` with the gateway's key bound and funded; its id."""
-        owner = Account.from_key(self.owner_key).address
+        storage = await self.add_storage(capacity_kwh, power_kw)
+        agreed = gateway.sign(await self.possession(storage, site))
+        await self.bind(storage, gateway.address, site, agreed, fund_wei)
+        return storage
+
+    async def add_storage(self, capacity_kwh: int = 10, power_kw: int = 10) -> int:
         specs = (capacity_kwh * 10**18, power_kw * 10**18, 92, "meadow lane", "LITHIUM_ION")
-        await self._do(self.owner_key, "verification", "registerStorage", owner, specs)
+        await self._do(self.owner_key, "verification", "registerStorage", self.owner, specs)
         (storage,) = await self._ask("verification", "storageCount")
+        return int(storage)
+
+    async def possession(self, storage: int, site: str, binder: str = "") -> bytes:
+        return await possession(
+            self.node, self.contracts["verification"], binder or self.owner, storage, site
+        )
+
+    async def bind(self, storage: int, gateway: str, site: str, agreed: bytes, fund_wei: int = ETHER) -> None:
+        """Give the storage this key, which agreed, and the key money for its transactions."""
         name = keccak(text=site)
-        await self._do(self.owner_key, "verification", "setGatewayKey", storage, gateway, name)
+        await self._do(self.owner_key, "verification", "setGatewayKey", storage, gateway, name, agreed)
         if fund_wei:
             await self.node.send(self.owner_key, gateway, b"", fund_wei)
-        return int(storage)
 
     async def verify_installation(self, storage: int) -> None:
         """Possible once the first signed record has been accepted."""

@@ -4,12 +4,10 @@ handed on, delivered, validated, settled. On the rig's in-process EVM and on anv
 import asyncio
 import json
 import subprocess
-from contextlib import asynccontextmanager
 
 import pytest
 from rig import deploy
-from rig.evm import serve
-from rig.evmchain import CHAIN_ID, Evm
+from rig.evmchain import CHAIN_ID
 
 from gateway.chain.assembly import Chain, Ears
 from gateway.chain.platforms import platform
@@ -18,41 +16,16 @@ from gateway.errors import ConfigError
 from gateway.model import ServiceKind
 from gateway.site import ChainSettings, StoreSettings
 from gateway.store import Store, intents
+from tests.chain.ground import GATEWAY_KEY, NODES
 from tests.chain.people import SITE, Attestor, delivery, interval
 from tests.chain.world import KeySigner
-from tests.tools import need
 
-ANVIL_KEYS = (  # the public development keys of anvil and hardhat
-    "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
-    "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
-)
-GATEWAY_KEY = "0x" + "5a" * 32
 WAIT_S = 40.0
 
 
-@asynccontextmanager
-async def rig_node():
-    evm = Evm(finality=2)
-    async with serve(evm, block_s=0) as url:
-        yield url, evm.keys
-
-
-@asynccontextmanager
-async def anvil_node():
-    command = [need("anvil"), "--port", "0", "--chain-id", str(CHAIN_ID), "--slots-in-an-epoch", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        try:
-            for line in process.stdout:
-                if line.startswith("Listening on"):
-                    break
-            yield "http://" + line.split()[-1], ANVIL_KEYS
-        finally:
-            process.terminate()
-
-
-@pytest.fixture(params=[rig_node, anvil_node], ids=["rig", "anvil"])
+@pytest.fixture(params=NODES)
 async def node(request):
-    async with request.param() as (url, keys), deploy.Node(url) as client:
+    async with NODES[request.param]() as (url, keys), deploy.Node(url) as client:
         contracts = await deploy.deploy(client, keys[0])
         yield deploy.Market(client, contracts, keys[0], keys[1])
 
@@ -78,7 +51,7 @@ async def nothing():
 async def test_a_service_from_order_to_settlement(node, tmp_path):
     clock, signer = SystemClock(assume_synchronised=True), KeySigner(GATEWAY_KEY)
     store = Store(StoreSettings(tmp_path / "store.db"), clock)
-    storage = await node.register_storage(signer.address, SITE)
+    storage = await node.register_storage(signer, SITE)
     urls = (node.node.url, node.node.url.replace("127.0.0.1", "localhost"))
     settings = ChainSettings(CHAIN_ID, urls, "storage", node.contracts, storage, confirmations=2, poll_ms=50)
     commands = []
