@@ -21,6 +21,9 @@ TEST_LINES_MAX = 500  # tables of cases are long without being hard
 TESTED_WITH = {
     "gateway/sense.py": "test_control",
     "gateway/sitefile.py": "test_config",
+    "gateway/sitetypes.py": "test_sitefile",
+    "gateway/chainfile.py": "test_sitefile",
+    "gateway/chain/platforms/calls.py": "test_platform_storage",
 }
 LEFTOVERS = re.compile(r"#\s*(TODO|FIXME|XXX|HACK)\b")
 MACHINE = re.compile(r"/(?:home|root|work)/|pythonhosted\.|npmjs\.(?:org|com)|deb\.debian\.|pypi\.org/simple")
