@@ -224,6 +224,23 @@ class ReactiveBack:
     timer_s: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class IslandSpec:
+    """How a device is parted from the grid by order. `timeout_s` is the time after which it connects again by
+    itself: a device without one is given none."""
+
+    timeout_s: int
+    settle_s: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class IslandBack:
+    """What the device itself holds of its connection, like ReadBack."""
+
+    apart: bool
+    timer_s: int = 0
+
+
 class Source(IntEnum):
     """Who orders. A lower number wins; a higher one only narrows."""
 
@@ -246,6 +263,8 @@ class ServiceKind(StrEnum):
     REACTIVE = "reactive"
     DEMAND_RESPONSE = "demand-response"
     TRIGGERED = "triggered"
+    ISLAND = "island"
+    RECONNECT = "reconnect"
     STOP = "stop"
 
 
@@ -391,6 +410,6 @@ class Record:
     sequence: int
     previous: bytes
     digest: bytes
-    kind: str  # "interval" | "delivery" | "gap"
+    kind: str  # of gateway.evidence.typed.KINDS
     body: str
     signature: bytes = b""  # r || s || v, 65 bytes; empty until signed

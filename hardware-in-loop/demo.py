@@ -148,8 +148,9 @@ class Demo:
         # A short dispute window, so that the gas shown is soon that of a steady interval.
         contracts = await deploy.deploy(self.node, admin, ring=4)
         self.market = deploy.Market(self.node, contracts, admin, owner)
-        self.address = await self._new_key()
-        self.storage = await self.market.register_storage(self.address, "demo")
+        (self.folder / "passphrase").write_text(os.urandom(16).hex())
+        await self._keys("new", "key.json", "--passphrase", "passphrase")
+        self.storage = await self.market.add_storage()
         other = chain["url"].replace("127.0.0.1", "localhost")
         (self.folder / "site.yaml").write_text(
             SITE.format(
@@ -162,6 +163,9 @@ class Demo:
                 **contracts,
             )
         )
+        proven = await self._keys("prove", "site.yaml", "--owner", self.market.owner)
+        self.address = proven["address"]
+        await self.market.bind(self.storage, self.address, "demo", bytes.fromhex(proven["possession"][2:]))
         self.news = "starting the daemon"
         await stack.enter_async_context(
             process("daemon", self.folder, python, "-m", "gateway.cli", "run", "site.yaml")
@@ -190,13 +194,13 @@ class Demo:
             pass
         raise Fallen("anvil did not start")
 
-    async def _new_key(self) -> str:
-        """A key made as on a site: `gridseal keys new`; its address."""
-        (self.folder / "passphrase").write_text(os.urandom(16).hex())
-        command = ("-m", "gateway.cli", "keys", "new", "key.json", "--passphrase", "passphrase", "--json")
-        async with process("keys", self.folder, sys.executable, *command) as child:
-            said, _ = await child.communicate()
-            return str(json.loads(said)["address"])
+    async def _keys(self, *words: str) -> dict[str, Any]:
+        """`gridseal keys`, as on a site."""
+        async with process(
+            "keys", self.folder, sys.executable, "-m", "gateway.cli", "keys", *words, "--json"
+        ) as c:
+            said, _ = await c.communicate()
+            return dict(json.loads(said))
 
     async def order_services(self) -> None:
         """Once the first record is on the chain: verify the installation, register, order, settle, again."""

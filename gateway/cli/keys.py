@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.cli import keymaking
+from gateway.cli import keylife, keymaking
 from gateway.errors import ConfigError
 from gateway.evidence import keysource
 from gateway.site import Credential, KeySettings, Keystore
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "keys"
 HELP = """\
-make the gateway's signing key on this device, or show its address
+make the gateway's signing key on this device, show its address, have it agree to be bound
 
 The key signs records and pays for its transactions. KEY says where it is kept, as attest.key does:
 
@@ -32,7 +32,9 @@ The key signs records and pays for its transactions. KEY says where it is kept, 
   gridseal keys new credential:gridseal-key --file /etc/gridseal/gridseal-key.cred
   gridseal keys show /etc/gridseal/key.json                        the address, without the passphrase
   gridseal keys show /etc/gridseal/key.json --passphrase FILE      opens it: address and public key
+  gridseal keys prove site.yaml --owner 0x…                        what setGatewayKey needs
 
+A contract binds a key only with the key's own consent to the owner who binds it: `prove` prints it.
 Nothing here ever prints a secret; keep a copy of keystore and passphrase, apart from each other. The
 daemon reads passphrase and PIN from the files in site.yaml, or as the systemd credentials
 gridseal-passphrase and gridseal-pin. `new` makes the passphrase file as well when there is none. What
@@ -41,10 +43,13 @@ started there."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    verbs = parser.add_subparsers(dest="keys_verb", required=True, metavar="new|show")
+    verbs = parser.add_subparsers(dest="keys_verb", required=True, metavar="new|show|prove")
     for name, help_text in (("new", "make a key"), ("show", "address and public key of a key")):
-        verb = verbs.add_parser(name, help=help_text, description=help_text)
-        add_key(verb)
+        add_key(verbs.add_parser(name, help=help_text, description=help_text))
+    prove = verbs.add_parser("prove", help="a site's key agrees to be bound by the owner of its asset")
+    prove.add_argument("site", type=Path, help="the site.yaml")
+    prove.add_argument("--owner", required=True, metavar="ADDRESS", help="who will call setGatewayKey")
+    for verb in verbs.choices.values():
         verb.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -56,7 +61,7 @@ def add_key(verb: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    facts = new(args) if args.keys_verb == "new" else show(args)
+    facts = {"new": new, "show": show, "prove": keylife.prove}[args.keys_verb](args)
     if args.json:
         print(json.dumps(facts))
     else:

@@ -24,9 +24,9 @@ HELP = """\
 check signed records: sequence, digests, signatures, Merkle roots; prove one reading
 
 WHAT is a file made by `gridseal export --format records`, or a site.yaml, or a database. Each
-digest is made again from the record's body, each signature must be by one key, each record must name
-the digest before it, and where the readings are there their Merkle root is rebuilt. No chain is asked:
-that a contract accepted a record is for the contract to say.
+digest is made again from the record's body, each signature must be by one key until that key names the
+next, each record must name the digest before it, and where the readings are there their Merkle root is
+rebuilt. No chain is asked: that a contract accepted a record is for the contract to say.
 
   gridseal export site.yaml --format records --with-readings -o evidence.jsonl
   gridseal verify evidence.jsonl --key 0x52908400098527886E0F7030069857D2E4169EE7
@@ -41,7 +41,9 @@ Row = dict[str, Any]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", type=Path, metavar="WHAT", help="an export, a site.yaml or a database")
-    parser.add_argument("--key", default="", metavar="ADDRESS", help="the address that must have signed")
+    parser.add_argument(
+        "--key", default="", metavar="ADDRESS", help="the address that must have signed the first record here"
+    )
     parser.add_argument("--prove", type=wanted, metavar="POINT@TIME", help="print the proof of this reading")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
@@ -126,7 +128,9 @@ def as_json(audit: "Audit") -> dict[str, Any]:
         "intervals": audit.kinds["interval"],
         "deliveries": audit.kinds["delivery"],
         "gaps": audit.kinds["gap"],
-        "signer": audit.signed_by,
+        "setups": audit.kinds["setup"],
+        "rotations": audit.kinds["rotation"],
+        "signers": audit.signed_by,
         "places": [{"chain_id": c, "contract": a, "site": s} for c, a, s in audit.places],
         "readings": audit.readings,
         "roots_rebuilt": audit.roots,
@@ -146,7 +150,7 @@ def _lines(audit: "Audit", asked: "Wanted | None") -> Iterator[str]:
     yield f"records {audit.first} to {audit.last}: {audit.kinds.total()} ({kinds})"
     for chain_id, contract, site in audit.places:
         yield f"for site {site}, contract {checksum(contract)}, chain {chain_id}"
-    yield f"signed by {audit.signed_by or 'nobody'}"
+    yield f"signed by {', then '.join(audit.signed_by) or 'nobody'}"
     yield f"Merkle roots rebuilt: {audit.roots}, from {audit.readings} readings"
     yield from (f"note: {note}" for note in audit.notes)
     yield from (f"WRONG: {fault}" for fault in audit.faults)

@@ -7,14 +7,16 @@ not check: what is missing is told in `notes`, what is wrong in `faults`.
 
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 from gateway.evidence import body as bodies
 from gateway.evidence import merkle
+from gateway.evidence.address import checksum
 from gateway.evidence.body import Statement
 from gateway.evidence.records import Chain, Fault
-from gateway.evidence.typed import Gap
-from gateway.model import Record
+from gateway.evidence.typed import Body, Gap, Revocation, Rotation, Setup
+from gateway.model import Delivery, Interval, Record
 
 FAULTS_MAX = 1000  # a file that is wrong throughout must not fill the memory
 NOTES_MAX = 1000
@@ -32,7 +34,8 @@ class Wanted:
 
 @dataclass
 class Audit:
-    """Feed `row` with each line, then call `finish`. `signer`: the address expected, or empty for any one."""
+    """Feed `row` with each line, then call `finish`. `signer`: the address expected of the first record, or
+    empty for any one."""
 
     signer: str = ""
     wanted: Wanted | None = None
@@ -58,8 +61,9 @@ class Audit:
         return max(self._chain.sequence, 0)
 
     @property
-    def signed_by(self) -> str:
-        return self._chain.signer
+    def signed_by(self) -> list[str]:
+        """The keys, in their order; more than one only by rotation, or as a fault."""
+        return self._chain.keys
 
     def row(self, row: dict[str, Any]) -> None:
         """One line. ValueError when it is neither a record nor a reading of the record before it."""
@@ -99,8 +103,8 @@ class Audit:
         place = (self._said.domain.chain_id, self._said.domain.contract, self._said.site)
         if place not in self.places:
             self.places.append(place)
-        if isinstance(self._said.body, Gap) and len(self.notes) < NOTES_MAX:
-            self.notes.append(_gap_note(record, before, self._said.body))
+        if (note := _note(record, before, self._said.body)) and len(self.notes) < NOTES_MAX:
+            self.notes.append(note)
 
     def _reading(self, row: dict[str, Any]) -> None:
         if self._record is None or row.get("record") != self._record.sequence:
@@ -118,7 +122,12 @@ class Audit:
     def _close(self) -> None:
         """Compare the root of the record just read with that of its readings, as far as they are there."""
         record, said = self._record, self._said
-        if record is None or said is None or isinstance(said.body, Gap) or not self._leaves:
+        if (
+            record is None
+            or said is None
+            or not isinstance(said.body, Interval | Delivery)
+            or not self._leaves
+        ):
             return
         have, count = len(self._leaves), said.body.count
         if have < count:
@@ -142,9 +151,28 @@ def _statement(record: Record) -> Statement | None:
         return None  # the chain has already said so as a fault
 
 
-def _gap_note(record: Record, before: int, gap: Gap) -> str:
-    jump = f", skips from {before}" if 0 < before < record.sequence - 1 else ""
-    return f"record {record.sequence}: gap, {gap.cause.name.lower().replace('_', ' ')}{jump}"
+def _note(record: Record, before: int, said: Body) -> str:
+    """What people should know of a record besides that it holds; empty for intervals and deliveries."""
+    match said:
+        case Gap():
+            jump = f", skips from {before}" if 0 < before < record.sequence - 1 else ""
+            text = f"gap, {_words(said.cause)}{jump}"
+        case Setup():
+            text = (
+                f"from {said.at_ms} on by {said.software}, configuration 0x{said.configuration.hex()},"
+                f" profiles 0x{said.profiles.hex()}"
+            )
+        case Rotation():
+            text = f"the key hands over to {checksum(said.next)}"
+        case Revocation():
+            text = f"the key is revoked, {_words(said.reason)}"
+        case _:
+            return ""
+    return f"record {record.sequence}: {text}"
+
+
+def _words(number: IntEnum) -> str:
+    return number.name.lower().replace("_", " ")
 
 
 def _proof(record: Record, target: dict[str, Any], nodes: list[bytes]) -> dict[str, Any]:

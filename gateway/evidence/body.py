@@ -11,13 +11,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import ConfigError
-from gateway.evidence.typed import CAUSES, KINDS, OUTCOMES, Body, Domain, GapCause, command_bytes
+from gateway.evidence.typed import (
+    CAUSES,
+    KINDS,
+    OUTCOMES,
+    Body,
+    Domain,
+    GapCause,
+    RevocationReason,
+    command_bytes,
+)
 from gateway.model import Cause, ClockTrust, Delivery
 
 BODY_CHARS_MAX = 4096  # the longest real body is under 1200
 _HEAD = ("chain_id", "contract", "site")
-_HEX = ("merkle_root", "command_id")
-_HEX32 = re.compile(r"0x[0-9a-fA-F]{64}")  # bytes.fromhex alone would skip spaces: fewer bytes than digits
+# Fields of bytes, and how many. bytes.fromhex alone would skip spaces: fewer bytes than digits.
+_HEX = {"merkle_root": 32, "command_id": 32, "configuration": 32, "profiles": 32, "possession": 65}
+_DIGITS = re.compile(r"0x([0-9a-fA-F]*)")
+_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
+SOFTWARE_CHARS_MAX = 64
+_NUMBERED = {"clock": ClockTrust, "cause": GapCause, "reason": RevocationReason}
 _OUTCOME_OF = {number: state for state, number in OUTCOMES.items()}
 
 
@@ -44,10 +57,21 @@ def write(domain: Domain, site: str, body: Body) -> str:
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _bytes32(name: str, value: object) -> bytes:
-    if not isinstance(value, str) or not _HEX32.fullmatch(value):
-        raise ValueError(f"{name} is not 0x and 64 hex digits")
-    return bytes.fromhex(value[2:])
+def _bytes(name: str, value: object, count: int) -> bytes:
+    found = _DIGITS.fullmatch(value) if isinstance(value, str) else None
+    if found is None or len(found[1]) != 2 * count:
+        raise ValueError(f"{name} is not 0x and {2 * count} hex digits")
+    return bytes.fromhex(found[1])
+
+
+def _text(name: str, value: object) -> str:
+    """The fields that are text: an address in one form only, a version of bounded length."""
+    if name == "next" and isinstance(value, str) and _ADDRESS.fullmatch(value):
+        return value
+    if name == "software" and isinstance(value, str) and 0 < len(value) <= SOFTWARE_CHARS_MAX:
+        return value
+    form = "a lower-case address" if name == "next" else f"1 to {SOFTWARE_CHARS_MAX} characters"
+    raise ValueError(f"{name} is not {form}")
 
 
 def _integer(name: str, value: object) -> int:
@@ -80,7 +104,9 @@ def _curtailments(value: object) -> tuple[tuple[Cause, int], ...]:
 def _field(name: str, value: object) -> object:
     if name == "curtailments":
         return _curtailments(value)
-    return _bytes32(name, value) if name in _HEX else _integer(name, value)
+    if name in ("next", "software"):
+        return _text(name, value)
+    return _bytes(name, value, _HEX[name]) if name in _HEX else _integer(name, value)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -127,8 +153,7 @@ def read(kind: str, text: str) -> Statement:
         fields[name] = _field(name, value)
     if kind == "delivery":
         _delivery_fields(fields)
-    elif kind == "interval":
-        fields["clock"] = ClockTrust(fields["clock"])
-    else:
-        fields["cause"] = GapCause(fields["cause"])
+    for name, numbered in _NUMBERED.items():
+        if name in fields:
+            fields[name] = numbered(fields[name])
     return Statement(domain, site, cls(**fields))

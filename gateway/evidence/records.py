@@ -2,7 +2,8 @@
 
 Pure. `seal` makes an unsigned Record; `check` walks records in order and says everything that is wrong:
 digest not that of the body, sequence not rising by one, `previous` not the digest before, signature not by
-the key. A gap record alone may jump ahead. It refuses to repair or to guess.
+the key. A gap record alone may jump ahead; behind a rotation the key is the next one, which must have agreed.
+It refuses to repair or to guess.
 """
 
 import struct
@@ -12,8 +13,10 @@ from dataclasses import dataclass, replace
 import coincurve
 
 from gateway.evidence import body as bodies
-from gateway.evidence.address import address_of
-from gateway.evidence.typed import GENESIS, KINDS, Body, Domain, digest
+from gateway.evidence import possession
+from gateway.evidence.address import address_of, checksum
+from gateway.evidence.body import Statement
+from gateway.evidence.typed import GENESIS, KINDS, Body, Domain, Revocation, Rotation, digest
 from gateway.model import Record
 
 HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
@@ -56,22 +59,27 @@ def recover(value: bytes, signature: bytes) -> str:
 
 
 class Chain:
-    """A walk along one key's records, in order. Feed `add`; each call yields what is wrong with that record.
+    """A walk along one history, in order. Feed `add`; each call yields what is wrong with that record.
 
-    `signer` and `previous`/`sequence` are given when known (an address, the last accepted link), else taken
-    from the first record: a part of a chain can be checked on its own.
+    `signer` and `previous`/`sequence` are given when known (the first record's address, the last accepted
+    link), else taken from the first record: a part of a chain can be checked on its own. Afterwards `signer`
+    is the key whose turn is next, and `keys` are all that signed.
     """
 
     def __init__(self, signer: str = "", sequence: int = -1, previous: bytes = GENESIS) -> None:
         self.signer = signer
         self.sequence = sequence
         self.previous = previous
+        self.keys: list[str] = []
+        self._ended = False
 
     def add(self, record: Record) -> Iterator[Fault]:
         yield from (Fault(record.sequence, text) for text in self._wrong(record))
         self.sequence, self.previous = record.sequence, record.digest
 
     def _wrong(self, record: Record) -> Iterator[str]:
+        if self._ended:
+            yield "its key was revoked by a record before it"
         yield from self._wrong_place(record)
         try:
             said = bodies.read(record.kind, record.body)
@@ -82,6 +90,16 @@ class Chain:
         if right != record.digest:
             yield "digest is not that of its body"
         yield from self._wrong_signature(replace(record, digest=right))
+        yield from self._handed_over(said)
+
+    def _handed_over(self, said: Statement) -> Iterator[str]:
+        """Who signs next, after a record that ends a key."""
+        self._ended = self._ended or isinstance(said.body, Revocation)
+        if not isinstance(said.body, Rotation) or not self.signer:
+            return
+        if problem := disagreed(said, self.signer):
+            yield problem
+        self.signer = checksum(said.body.next)
 
     def _wrong_place(self, record: Record) -> Iterator[str]:
         if self.sequence < 0:
@@ -106,8 +124,21 @@ class Chain:
             yield str(error)
             return
         self.signer = self.signer or address
+        if address not in self.keys:
+            self.keys.append(address)
         if address != self.signer:
             yield f"signed by {address}, not {self.signer}"
+
+
+def disagreed(said: Statement, binder: str) -> str:
+    """Why a rotation by `binder` does not bind its next key; empty when that key agreed to it."""
+    assert isinstance(said.body, Rotation)
+    value = possession.digest(said.domain, binder, said.body.asset, said.site)
+    try:
+        proven = recover(value, said.body.possession)
+    except ValueError as error:
+        return f"the next key's possession: {error}"
+    return "" if proven == checksum(said.body.next) else "the next key did not agree to it"
 
 
 def check(records: Iterable[Record], signer: str = "") -> list[Fault]:

@@ -1,4 +1,4 @@
-"""EIP-712 digests of the three record types: interval, delivery, gap.
+"""EIP-712 digests of the record types: interval, delivery, gap, setup, rotation, revocation.
 
 Pure. The hot path packs a struct with one `struct.pack` and hashes it twice; it refuses nothing but values
 outside their Solidity type, because what may be signed is decided before. docs/attestation.md is normative
@@ -31,6 +31,15 @@ DELIVERY_TYPE = (
 GAP_TYPE = (
     "Gap(bytes32 site,uint64 sequence,bytes32 previous,uint64 start,uint64 end,uint64 lost,uint8 cause)"
 )
+SETUP_TYPE = (
+    "Setup(bytes32 site,uint64 sequence,bytes32 previous,uint64 at,bytes32 configuration,bytes32 profiles,"
+    "string software)"
+)
+ROTATION_TYPE = (
+    "Rotation(bytes32 site,uint64 sequence,bytes32 previous,uint64 at,address next,uint64 asset,"
+    "bytes possession)"
+)
+REVOCATION_TYPE = "Revocation(bytes32 site,uint64 sequence,bytes32 previous,uint64 at,uint8 reason)"
 DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 GENESIS = bytes(32)  # `previous` of the first record of a key
 
@@ -58,8 +67,51 @@ class Gap:
     cause: GapCause
 
 
-Body = Interval | Delivery | Gap
-KINDS: Mapping[str, type[Body]] = {"interval": Interval, "delivery": Delivery, "gap": Gap}
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Under what the records of times from `at_ms` on are made (gateway.evidence.setup)."""
+
+    at_ms: int
+    configuration: bytes
+    profiles: bytes
+    software: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """The last record of a key: `next` (0x…, lower case) goes on, and proves with its `possession` (65 bytes,
+    gateway.evidence.possession) that it is somebody's who agrees."""
+
+    at_ms: int
+    next: str
+    asset: int
+    possession: bytes
+
+
+class RevocationReason(IntEnum):
+    """Why a key signs nothing more: `Revocation.reason`."""
+
+    RETIRED = 1  # the site ends
+    COMPROMISED = 2  # others may have it
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """The last record of a key, and no other key goes on."""
+
+    at_ms: int
+    reason: RevocationReason
+
+
+Body = Interval | Delivery | Gap | Setup | Rotation | Revocation
+KINDS: Mapping[str, type[Body]] = {
+    "interval": Interval,
+    "delivery": Delivery,
+    "gap": Gap,
+    "setup": Setup,
+    "rotation": Rotation,
+    "revocation": Revocation,
+}
 
 # The number of a delivery's outcome on the wire; states that are not an end are never attested.
 OUTCOMES: Mapping[CommandState, int] = {
@@ -104,10 +156,16 @@ def site_hash(site: str) -> bytes:
 _INTERVAL = struct.Struct(">32s32s24xQ32s24xQ24xQ28xI32s24xQ24xQ24xQ24xQ24xQ24xQ30xH30xH28xI28xI28xI31xB30xH")
 _DELIVERY = struct.Struct(">32s32s24xQ32s32s24xQ24xQ32s32s32s32s32s28xI28xI30xH28xI32s28xI31xB28xI32s")
 _GAP = struct.Struct(">32s32s24xQ32s24xQ24xQ24xQ31xB")
+_SETUP = struct.Struct(">32s32s24xQ32s24xQ32s32s32s")
+_ROTATION = struct.Struct(">32s32s24xQ32s24xQ12x20s24xQ32s")
+_REVOCATION = struct.Struct(">32s32s24xQ32s24xQ31xB")
 _CURTAILMENT = struct.Struct(">BI")
 _INTERVAL_HASH = keccak(INTERVAL_TYPE.encode())
 _DELIVERY_HASH = keccak(DELIVERY_TYPE.encode())
 _GAP_HASH = keccak(GAP_TYPE.encode())
+_SETUP_HASH = keccak(SETUP_TYPE.encode())
+_ROTATION_HASH = keccak(ROTATION_TYPE.encode())
+_REVOCATION_HASH = keccak(REVOCATION_TYPE.encode())
 
 
 def _signed(value: int, bits: int) -> bytes:
@@ -147,11 +205,55 @@ def _pack_gap(site: bytes, sequence: int, previous: bytes, g: Gap) -> bytes:
     return _GAP.pack(_GAP_HASH, site, sequence, previous, g.start_ms, g.end_ms, g.lost, g.cause)
 
 
+def _pack_setup(site: bytes, sequence: int, previous: bytes, s: Setup) -> bytes:
+    return _SETUP.pack(
+        _SETUP_HASH,
+        site,
+        sequence,
+        previous,
+        s.at_ms,
+        s.configuration,
+        s.profiles,
+        keccak(s.software.encode()),
+    )
+
+
+def _pack_rotation(site: bytes, sequence: int, previous: bytes, r: Rotation) -> bytes:
+    return _ROTATION.pack(
+        _ROTATION_HASH,
+        site,
+        sequence,
+        previous,
+        r.at_ms,
+        address_bytes(r.next),
+        r.asset,
+        keccak(r.possession),
+    )
+
+
+def _pack_revocation(site: bytes, sequence: int, previous: bytes, r: Revocation) -> bytes:
+    return _REVOCATION.pack(_REVOCATION_HASH, site, sequence, previous, r.at_ms, r.reason)
+
+
 _PACK: Mapping[type[Body], Callable[..., bytes]] = {
     Interval: _pack_interval,
     Delivery: _pack_delivery,
     Gap: _pack_gap,
+    Setup: _pack_setup,
+    Rotation: _pack_rotation,
+    Revocation: _pack_revocation,
 }
+
+
+def address_bytes(address: str) -> bytes:
+    """The 20 bytes of 0x and 40 hex digits; ConfigError otherwise."""
+    try:
+        raw = bytes.fromhex(address.removeprefix("0x"))
+    except ValueError:
+        raw = b""
+    if len(raw) != 20:
+        raise ConfigError(f"{address} is not an address: 0x and 40 hex digits are needed")
+    return raw
 
 
 def command_bytes(command_id: str) -> bytes:

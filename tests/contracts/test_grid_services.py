@@ -163,7 +163,8 @@ def test_an_owner_that_takes_no_payment_holds_up_nobody_elses_money(scene: Scene
     scene.verification.send("registerStorage", owner, SPECS)
     scene.key = KeySigner(b"\x05" * 32)
     scene.sequence, scene.previous = 0, GENESIS
-    as_owner(scene.verification, "setGatewayKey", 2, scene.key.address, site_hash(SITE))
+    agreed = scene.consent(scene.key, owner, asset=2)
+    as_owner(scene.verification, "setGatewayKey", 2, scene.key.address, site_hash(SITE), agreed)
     scene.submit(INTERVAL)
     scene.verification.send("verifyInstallation", 2)
     as_owner(scene.services, "registerServiceFor", 2, 2, 1)

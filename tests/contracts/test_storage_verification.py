@@ -222,7 +222,7 @@ def test_a_new_key_begins_anew_and_an_old_one_is_spent_for_ever(scene: Scene) ->
 def test_a_revoked_key_is_refused_and_none_takes_its_place(scene: Scene) -> None:
     scene.submit(INTERVAL)
     nobody = "0x" + "00" * 20
-    scene.verification.send("setGatewayKey", 1, nobody, bytes(32), sender=scene.owner)
+    scene.verification.send("setGatewayKey", 1, nobody, bytes(32), b"", sender=scene.owner)
     assert not scene.verification.call("isActive", scene.key.address)
     with pytest.raises(Reverted, match="UnknownGateway"):
         scene.submit(INTERVAL)
@@ -259,7 +259,7 @@ def test_who_may_register_bind_verify_and_update(scene: Scene) -> None:
     with pytest.raises(Reverted, match="NotAllowed"):
         contract.send("registerStorage", scene.owner, SPECS, sender=stranger)
     with pytest.raises(Reverted, match="NotAllowed"):
-        contract.send("setGatewayKey", 1, OTHER.address, site_hash(SITE), sender=stranger)
+        contract.send("setGatewayKey", 1, OTHER.address, site_hash(SITE), bytes(65), sender=stranger)
     with pytest.raises(Reverted, match="AccessControlUnauthorizedAccount"):
         contract.send("verifyInstallation", 1, sender=stranger)
     with pytest.raises(Reverted, match="NotAllowed"):

@@ -2,7 +2,16 @@
 
 from hypothesis import strategies as st
 
-from gateway.evidence.typed import OUTCOMES, Domain, Gap, GapCause
+from gateway.evidence.typed import (
+    OUTCOMES,
+    Domain,
+    Gap,
+    GapCause,
+    Revocation,
+    RevocationReason,
+    Rotation,
+    Setup,
+)
 from gateway.model import Cause, ClockTrust, CommandState, Delivery, Interval
 
 DOMAIN = Domain(10, "0x" + "ab" * 20)
@@ -29,7 +38,12 @@ DELIVERIES = st.builds(
     uint(32), uint(32), uint(16), uint(32), CURTAILMENTS, st.sampled_from(sorted(OUTCOMES)), ROOTS, uint(32),
 )  # fmt: skip
 GAPS = st.builds(Gap, uint(64), uint(64), uint(64), st.sampled_from(GapCause))
-BODIES = st.one_of(INTERVALS, DELIVERIES, GAPS)
+SETUPS = st.builds(Setup, uint(64), ROOTS, ROOTS, st.text(min_size=1, max_size=64).filter(str.isprintable))
+ADDRESSES = st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex())
+ROTATIONS = st.builds(Rotation, uint(64), ADDRESSES, uint(64), st.binary(min_size=65, max_size=65))
+REVOCATIONS = st.builds(Revocation, uint(64), st.sampled_from(RevocationReason))
+BODIES = st.one_of(INTERVALS, DELIVERIES, GAPS, SETUPS)  # any of them in any order is a chain
+ALL_BODIES = st.one_of(BODIES, ROTATIONS, REVOCATIONS)
 DOMAINS = st.builds(Domain, uint(63), st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex()))
 
 INTERVAL = Interval(
@@ -55,3 +69,6 @@ DELIVERY = Delivery(
     9,
 )
 GAP = Gap(1000, 2000, 7, GapCause.RESTORED)
+SETUP = Setup(1000, b"\x44" * 32, b"\x55" * 32, "gridseal 0.1.0")
+ROTATION = Rotation(1000, "0x" + "66" * 20, 7, b"\x77" * 65)
+REVOCATION = Revocation(1000, RevocationReason.COMPROMISED)

@@ -40,7 +40,7 @@ class Site:
         return self
 
     async def bind(self):
-        self.storage = await self.market.register_storage(self.w.signer.address, SITE, fund_wei=0)
+        self.storage = await self.market.register_storage(self.w.signer, SITE, fund_wei=0)
 
     def restart(self):
         w = self.w

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.evidence import audit as audits
-from gateway.evidence import merkle, records
+from gateway.evidence import merkle, possession, records
 from gateway.evidence.audit import Audit, Wanted, reading_of, record_of
 from gateway.evidence.signer import KeySigner
-from gateway.evidence.typed import GENESIS, Gap, GapCause
+from gateway.evidence.typed import GENESIS, Gap, GapCause, Rotation
 from gateway.model import ClockTrust, Interval
-from tests.gateway.evidence_samples import DOMAIN
+from tests.gateway.evidence_samples import DOMAIN, REVOCATION, SETUP
 
 KEY = KeySigner(b"\x01" * 32)
 JSON = st.recursive(
@@ -65,7 +65,7 @@ def rows(count: int = 3, *, unsigned: int = 0, gap_at: int = 0) -> list[dict]:
 
 
 def test_who_signed_is_known_and_readings_beyond_their_types_are_refused() -> None:
-    assert audited(rows()).signed_by == KEY.address
+    assert audited(rows()).signed_by == [KEY.address]
     for bad in ({"value": 2**63}, {"at_ms": -1}, {"quality": 256}):
         with pytest.raises(ValueError, match="out of its type"):
             reading_of({"point": "p", "at_ms": 0, "value": 0, "quality": 0, **bad})
@@ -190,3 +190,28 @@ def test_any_reading_is_a_leaf_or_refused(row) -> None:
         assert len(merkle.leaf(*reading_of(row))) == 32
     except ValueError as error:
         assert str(error)
+
+
+def test_what_the_life_of_a_key_says_is_told() -> None:
+    previous, lines = GENESIS, []
+    other = KeySigner(b"\x02" * 32)
+    agreed = other.sign(possession.digest(DOMAIN, KEY.address, 7, "meadow"))
+    made = [
+        (SETUP, KEY),
+        (Rotation(5, other.address.lower(), 7, agreed), KEY),
+        (REVOCATION, other),
+    ]
+    for number, (body, key) in enumerate(made, 1):
+        record = records.seal(DOMAIN, "meadow", number, previous, body)
+        record, previous = records.signed(record, key.sign(record.digest)), record.digest
+        fields = {name: "0x" + getattr(record, name).hex() for name in ("previous", "digest", "signature")}
+        lines.append(
+            {"type": "record", "sequence": number, "kind": record.kind, "body": record.body, **fields}
+        )
+    audit = audited(lines)
+    assert (audit.faults, audit.signed_by) == ([], [KEY.address, other.address])
+    assert audit.notes == [
+        f"record 1: from 1000 on by gridseal 0.1.0, configuration 0x{'44' * 32}, profiles 0x{'55' * 32}",
+        f"record 2: the key hands over to {other.address}",
+        "record 3: the key is revoked, compromised",
+    ]

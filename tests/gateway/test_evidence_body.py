@@ -9,12 +9,22 @@ from hypothesis import strategies as st
 from gateway.evidence import body as bodies
 from gateway.evidence.body import BODY_CHARS_MAX, Statement
 from gateway.evidence.typed import KINDS
-from tests.gateway.evidence_samples import BODIES, DELIVERY, DOMAIN, DOMAINS, GAP, INTERVAL
+from tests.gateway.evidence_samples import (
+    ALL_BODIES,
+    DELIVERY,
+    DOMAIN,
+    DOMAINS,
+    GAP,
+    INTERVAL,
+    REVOCATION,
+    ROTATION,
+    SETUP,
+)
 
 KIND_OF = {cls: kind for kind, cls in KINDS.items()}
 
 
-@given(DOMAINS, st.text(max_size=40).filter(str.isprintable), BODIES)
+@given(DOMAINS, st.text(max_size=40).filter(str.isprintable), ALL_BODIES)
 def test_what_is_written_is_read_back(domain, site, body) -> None:
     text = bodies.write(domain, site, body)
     assert bodies.read(KIND_OF[type(body)], text) == Statement(domain, site, body)
@@ -22,7 +32,7 @@ def test_what_is_written_is_read_back(domain, site, body) -> None:
     assert len(text) < BODY_CHARS_MAX
 
 
-@pytest.mark.parametrize("body", [INTERVAL, DELIVERY, GAP])
+@pytest.mark.parametrize("body", [INTERVAL, DELIVERY, GAP, SETUP, ROTATION, REVOCATION])
 def test_any_field_missing_added_or_of_another_type_is_refused(body) -> None:
     kind = KIND_OF[type(body)]
     fields = json.loads(bodies.write(DOMAIN, "s", body))
@@ -50,6 +60,13 @@ def test_any_field_missing_added_or_of_another_type_is_refused(body) -> None:
         ("interval", {"clock": 3}, "3"),
         ("interval", {"merkle_root": "0x" + "zz" * 32}, "hex"),
         ("interval", {"merkle_root": "0x" + "ab" * 31 + "  "}, "hex"),  # 31 bytes: a struct would fill up
+        ("setup", {"software": ""}, "1 to 64 characters"),
+        ("setup", {"software": "x" * 65}, "1 to 64 characters"),
+        ("setup", {"profiles": "0x" + "ab" * 33}, "64 hex digits"),
+        ("rotation", {"next": "0x" + "AB" * 20}, "lower-case address"),  # one record has one body
+        ("rotation", {"next": "0x" + "ab" * 19}, "lower-case address"),
+        ("rotation", {"possession": "0x" + "ab" * 64}, "130 hex digits"),
+        ("revocation", {"reason": 3}, "3"),
         ("gap", {"cause": 0}, "0"),
         ("gap", {"contract": "0x12"}, "not a contract address"),
         ("gap", {"contract": "0x" + "zz" * 20}, "hex"),
@@ -58,7 +75,8 @@ def test_any_field_missing_added_or_of_another_type_is_refused(body) -> None:
     ],
 )
 def test_values_outside_the_vocabulary_are_refused(kind, change, said) -> None:
-    body = {"interval": INTERVAL, "delivery": DELIVERY, "gap": GAP}[kind]
+    samples = (INTERVAL, DELIVERY, GAP, SETUP, ROTATION, REVOCATION)
+    body = next(sample for sample in samples if KIND_OF[type(sample)] == kind)
     fields = json.loads(bodies.write(DOMAIN, "s", body)) | change
     with pytest.raises(ValueError, match=said):
         bodies.read(kind, json.dumps(fields))

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.evidence import records
+from gateway.evidence import possession, records
 from gateway.evidence.records import Chain, check, recover, seal, signed
 from gateway.evidence.signer import KeySigner
-from gateway.evidence.typed import GENESIS, Gap
+from gateway.evidence.typed import GENESIS, Gap, Rotation
 from gateway.model import Record
-from tests.gateway.evidence_samples import BODIES, DELIVERY, DOMAIN, GAP, INTERVAL
+from tests.gateway.evidence_samples import BODIES, DELIVERY, DOMAIN, GAP, INTERVAL, REVOCATION, SETUP
 
 KEY, OTHER = KeySigner(b"\x01" * 32), KeySigner(b"\x02" * 32)
 ORDER = 2 * records.HALF_ORDER + 1
@@ -104,3 +104,51 @@ def test_any_bytes_are_a_signature_or_a_value_error(raw) -> None:
         assert recover(b"\x05" * 32, raw) != KEY.address
     except ValueError as error:
         assert "signature" in str(error)
+
+
+def rotation(by: KeySigner = KEY, to: KeySigner = OTHER, asset: int = 7) -> Rotation:
+    agreed = to.sign(possession.digest(DOMAIN, by.address, asset, "meadow"))
+    return Rotation(1000, to.address.lower(), asset, agreed)
+
+
+def rotated(change=lambda r: r) -> list[Record]:
+    """Two records of KEY, its rotation, two of OTHER, back to back in one numbering."""
+    first = chain_of([INTERVAL, SETUP, change(rotation())])
+    return first + chain_of([INTERVAL, GAP], OTHER, 4, first[-1].digest)
+
+
+def test_a_key_hands_over_and_the_history_stays_one() -> None:
+    walk = Chain(KEY.address)
+    assert [fault for link in rotated() for fault in walk.add(link)] == []
+    assert (walk.keys, walk.signer) == ([KEY.address, OTHER.address], OTHER.address)
+    assert check(rotated()[3:], OTHER.address) == []  # a part of it, behind the rotation
+
+
+def test_behind_its_rotation_a_key_is_refused() -> None:
+    first = chain_of([INTERVAL, rotation()])
+    late = chain_of([INTERVAL], KEY, 3, first[-1].digest)
+    assert [str(f) for f in check(first + late)] == [
+        f"record 3: signed by {KEY.address}, not {OTHER.address}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda r: replace(r, asset=8), "did not agree"),  # consent for one asset is none for another
+        (lambda r: replace(r, next=KEY.address.lower()), "did not agree"),
+        (lambda r: rotation(by=OTHER), "did not agree"),  # consent to another binder
+        (lambda r: replace(r, possession=bytes(65)), "not 65 bytes ending in 27 or 28"),
+    ],
+)
+def test_nobody_is_made_the_next_key_without_agreeing(change, said: str) -> None:
+    faults = [str(fault) for fault in check(rotated(change))]
+    assert any(fault.startswith("record 3: ") and said in fault for fault in faults), faults
+
+
+def test_a_revocation_is_the_last_record() -> None:
+    assert check(chain_of([INTERVAL, REVOCATION])) == []
+    faults = check(chain_of([INTERVAL, REVOCATION, INTERVAL, GAP]))
+    assert [(f.sequence, f.message) for f in faults] == [
+        (n, "its key was revoked by a record before it") for n in (3, 4)
+    ]

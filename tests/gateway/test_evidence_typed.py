@@ -23,9 +23,26 @@ from gateway.evidence.typed import (
     site_hash,
 )
 from gateway.model import Cause, CommandState, Delivery, Interval
-from tests.gateway.evidence_samples import BODIES, DELIVERY, DOMAIN, DOMAINS, GAP, INTERVAL, uint
+from tests.gateway.evidence_samples import (
+    ALL_BODIES,
+    DELIVERY,
+    DOMAIN,
+    DOMAINS,
+    GAP,
+    INTERVAL,
+    REVOCATION,
+    ROTATION,
+    uint,
+)
 
-TYPES = {Interval: typed.INTERVAL_TYPE, Delivery: typed.DELIVERY_TYPE, Gap: typed.GAP_TYPE}
+TYPES = {
+    Interval: typed.INTERVAL_TYPE,
+    Delivery: typed.DELIVERY_TYPE,
+    Gap: typed.GAP_TYPE,
+    typed.Setup: typed.SETUP_TYPE,
+    typed.Rotation: typed.ROTATION_TYPE,
+    typed.Revocation: typed.REVOCATION_TYPE,
+}
 
 
 def fields_of(text: str) -> list[dict[str, str]]:
@@ -68,7 +85,7 @@ def reference(domain: Domain, site: str, sequence: int, previous: bytes, body: t
     st.text(max_size=40).filter(str.isprintable),
     uint(64),
     st.binary(min_size=32, max_size=32),
-    BODIES,
+    ALL_BODIES,
 )
 def test_digest_is_that_of_another_encoder(domain, site, sequence, previous, body) -> None:
     assert digest(domain, site, sequence, previous, body) == reference(domain, site, sequence, previous, body)
@@ -78,6 +95,8 @@ def test_digest_is_that_of_another_encoder(domain, site, sequence, previous, bod
     "body",
     [
         replace(INTERVAL, charged_wh=2**64),
+        replace(ROTATION, asset=2**64),
+        replace(REVOCATION, at_ms=-1),
         replace(INTERVAL, charged_wh=-1),
         replace(INTERVAL, soc_bp=2**16),
         replace(INTERVAL, flags=2**16),

@@ -61,7 +61,7 @@ def test_a_database_and_its_export_hold_alike(database, exported, capsys) -> Non
     code, out, _ = verify(capsys, exported, "--json", "--key", KEY.address)
     found = json.loads(out)
     assert (code, found["ok"], found["records"], found["roots_rebuilt"]) == (0, True, 2, 1)
-    assert found["signer"] == KEY.address
+    assert found["signers"] == [KEY.address]
     assert found["places"] == [{"chain_id": 10, "contract": DOMAIN.contract, "site": "meadow"}]
     code, out, _ = verify(capsys, database, "--json")
     assert (code, json.loads(out)) == (0, found)

@@ -117,17 +117,17 @@ class Market:
         self._free: dict[str, list[int]] = {}
         self._crowd = 0
 
-    async def prepare(self, gateway: str) -> tuple[dict[str, str], int]:
+    async def prepare(self, gateway: KeySigner) -> tuple[dict[str, str], int]:
         """Contracts, a verified storage bound to `gateway`, services: role -> address, and the storage."""
         node, keys = Direct(self._evm), self._evm.keys
         self.contracts = await deploy.deploy(node, keys[0])
         market = deploy.Market(node, self.contracts, keys[0], keys[1])
         first = KeySigner(FIRST_KEY)
-        self.storage = await market.register_storage(first.address, SITE)
+        self.storage = await market.register_storage(first, SITE)
         await node.send(keys[1], self.contracts["verification"], self._commissioned(first))
         await market.verify_installation(self.storage)
-        await market._do(keys[1], "verification", "setGatewayKey", self.storage, gateway, keccak(text=SITE))
-        await node.send(keys[1], gateway, b"", FUND_WEI)
+        agreed = gateway.sign(await market.possession(self.storage, SITE))
+        await market.bind(self.storage, gateway.address, SITE, agreed, FUND_WEI)
         for number, kind in enumerate(KINDS):
             self._free[kind] = list(range(number * EACH + 1, (number + 1) * EACH + 1))
             for _ in range(EACH):

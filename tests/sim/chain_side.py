@@ -72,7 +72,8 @@ class ChainSide:
         self.evm = Evm(finality=script.finality, clock=self._true_s, entropy=random.randbytes)
         self.operators = {name: Operator(name, self.evm, random) for name in OPERATORS}
         self.market = Market(self.evm, random)
-        self.address = KeySigner(SECRET).address
+        self.key = KeySigner(SECRET)
+        self.address = self.key.address
         self._judge, self._mining = judge, True
         self.kinds: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
@@ -86,7 +87,7 @@ class ChainSide:
 
     async def prepare(self) -> None:
         """Contracts and services in the past, and site.yaml with the chain in it."""
-        contracts, storage = await self.market.prepare(self.address)
+        contracts, storage = await self.market.prepare(self.key)
         self._before_s = 0
         for operator in self.operators.values():
             operator.services, operator.storage = contracts["services"].lower(), storage

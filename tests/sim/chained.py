@@ -38,7 +38,8 @@ class Chained:
         self.evm = Evm(finality=2, clock=lambda: rigged.clock.now().wall_ms / 1000)
         names = ("http://a.example", "http://b.example")
         self.endpoints = {name: Endpoint(name, self.evm) for name in names}
-        self.address = KeySigner(SECRET).address
+        self.key = KeySigner(SECRET)
+        self.address = self.key.address
 
     def post(self, url: str) -> "Post":
         return Post(self.endpoints[url])
@@ -52,7 +53,7 @@ class Chained:
         node = Direct(self.evm)
         contracts = await deploy.deploy(node, self.evm.keys[0])
         self.market = deploy.Market(node, contracts, self.evm.keys[0], self.evm.keys[1])
-        self.storage = await self.market.register_storage(self.address, "meadow")
+        self.storage = await self.market.register_storage(self.key, "meadow")
         self.rigged.add(CHAIN.format(chain_id=CHAIN_ID, storage=self.storage, **contracts))
 
     async def open_market(self) -> int:

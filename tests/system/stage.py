@@ -18,7 +18,7 @@ from typing import Any
 
 from rig import deploy
 
-from gateway.evidence.signer import make_keystore, open_keystore
+from gateway.evidence.signer import KeySigner, make_keystore, open_keystore
 from gateway.uplink.local import ask
 from tests.processes import environment, process
 from tests.tools import need
@@ -59,12 +59,12 @@ def site(where: dict[str, Any], extra: str = "") -> str:
     return SITE.format(**where) + extra
 
 
-def new_key(folder: Path, secret: bytes = b"\x5a" * 32) -> str:
-    """A keystore as `gridseal keys new` makes it, but quick to open; its address."""
+def new_key(folder: Path, secret: bytes = b"\x5a" * 32) -> KeySigner:
+    """A keystore as `gridseal keys new` makes it, but quick to open; its key."""
     (folder / "passphrase").write_text("correct horse battery staple\n")
     (folder / "key.json").write_bytes(make_keystore(secret, b"correct horse battery staple", ROUNDS))
     (folder / "key.json").chmod(0o600)
-    return open_keystore(folder / "key.json", folder / "passphrase").address
+    return open_keystore(folder / "key.json", folder / "passphrase")
 
 
 @contextlib.contextmanager
@@ -82,11 +82,11 @@ def node(folder: Path, *, block_s: float = 1.0, finality: int = 1) -> Iterator[d
 
 
 @contextlib.asynccontextmanager
-async def market(where: dict[str, Any], address: str) -> AsyncIterator[tuple[deploy.Market, int]]:
+async def market(where: dict[str, Any], key: KeySigner) -> AsyncIterator[tuple[deploy.Market, int]]:
     """The people around the contracts on that node, and the id of the site's storage."""
     async with deploy.Node(where["url"]) as client:
         found = deploy.Market(client, where["contracts"], where["keys"][0], where["keys"][1])
-        yield found, await found.register_storage(address, "meadow")
+        yield found, await found.register_storage(key, "meadow")
 
 
 def chain(where: dict[str, Any], storage: int, every: str = "2 s") -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gateway.evidence.signer import KeySigner
 from tests import processes
 from tests.processes import gridseal
 from tests.system import stage
@@ -29,6 +30,7 @@ points:
   battery_soc_bp: {address: 101, type: u16}
 """
 NOWHERE = "0x" + "12" * 20
+STRANGER = KeySigner(b"\x34" * 32)
 
 
 @pytest.fixture
@@ -187,12 +189,12 @@ def test_a_key_that_is_not_the_storages(tmp_path, where, node):
     """Another gateway's key is bound to the storage that site.yaml names."""
 
     async def bind() -> int:
-        async with stage.market(node, "0x" + "34" * 20) as (_, storage):
+        async with stage.market(node, STRANGER) as (_, storage):
             return storage
 
     storage = asyncio.run(bind())
     with_chain(tmp_path, where, node, storage=storage)
-    refused(tmp_path, f"chain.storage: storage {storage}", "0x" + "34" * 20, "setGatewayKey")
+    refused(tmp_path, f"chain.storage: storage {storage}", STRANGER.address.lower(), "setGatewayKey")
 
 
 def test_a_key_that_did_not_sign_the_stored_chain(tmp_path, where):

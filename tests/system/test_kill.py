@@ -85,11 +85,11 @@ async def scene(folder: Path) -> AsyncIterator[tuple[deploy.Market, int, Heard, 
         where = stack.enter_context(processes.rig(folder, "--tcp", "0", "--slcan"))
         node = stack.enter_context(stage.node(folder, block_s=1.0, finality=1))
         port = stack.enter_context(stage.broker(folder))
-        address = stage.new_key(folder)
-        market, storage = await stack.enter_async_context(stage.market(node, address))
+        key = stage.new_key(folder)
+        market, storage = await stack.enter_async_context(stage.market(node, key))
         mqtt = f'mqtt: {{url: "mqtt://127.0.0.1:{port}"}}\n'
         (folder / "site.yaml").write_text(stage.site(where, stage.chain(node, storage) + mqtt))
-        yield market, storage, Heard(port), address
+        yield market, storage, Heard(port), key.address
 
 
 async def wait_for(what: str, probe: Any, seconds: float = stage.LONG_S, seen: Any = "") -> Any:

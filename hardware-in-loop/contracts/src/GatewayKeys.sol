@@ -6,16 +6,17 @@ import {Records} from "./Records.sol";
 
 /// Which gateway key speaks for which asset (a storage, a meter, a member), as the asset's owner says.
 ///
-/// A key is bound to one asset, once, for ever: a new key begins a new chain, so no record of an old one can
-/// be played again.
+/// A key is bound to one asset, once, for ever, and only with its own consent. One that the owner binds begins a
+/// new chain, so no record of an old one can be played again; one that a Rotation names goes on with the old one's.
 abstract contract GatewayKeys is RecordChains {
     mapping(uint256 assetId => address) public gatewayOf; // zero: none, or revoked
+    mapping(uint256 assetId => address) private newestOf; // the last one ever bound, whatever became of it
+    mapping(address gateway => address) public predecessorOf; // the asset's key before this one; zero: the first
 
     event GatewayKeySet(uint256 indexed assetId, address indexed gateway, bytes32 site, address before);
 
     error UnknownAsset(uint256 assetId);
     error NotAllowed(address caller);
-    error KeyAlreadyUsed(address gateway);
 
     /// Zero when there is no such asset.
     function ownerOf(uint256 assetId) public view virtual returns (address);
@@ -23,16 +24,25 @@ abstract contract GatewayKeys is RecordChains {
     /// Whether the asset may earn; what that takes is each system's own.
     function isVerified(uint256 assetId) public view virtual returns (bool);
 
-    /// Binds, rotates or (gateway = 0) revokes the key. `site` = keccak256(site id). By the asset's owner.
-    function setGatewayKey(uint256 assetId, address gateway, bytes32 site) external {
+    /// Binds the first key, replaces one that is lost, or (gateway = 0) revokes it. `site` = keccak256(site id). By the
+    /// asset's owner, whom the key names in its `possession` (`gridseal keys prove`).
+    function setGatewayKey(uint256 assetId, address gateway, bytes32 site, bytes calldata possession) external {
         if (msg.sender != _knownOwner(assetId)) revert NotAllowed(msg.sender);
         address before = gatewayOf[assetId];
         if (before != address(0)) _close(before);
         if (gateway != address(0)) {
-            if (storageOf[gateway] != 0) revert KeyAlreadyUsed(gateway);
+            _agreed(gateway, msg.sender, assetId, site, possession);
             _open(gateway, assetId, site);
         }
+        _keyChanged(assetId, before, gateway, site);
+    }
+
+    function _keyChanged(uint256 assetId, address before, address gateway, bytes32 site) internal override {
         gatewayOf[assetId] = gateway;
+        if (gateway != address(0)) {
+            predecessorOf[gateway] = newestOf[assetId];
+            newestOf[assetId] = gateway;
+        }
         emit GatewayKeySet(assetId, gateway, site, before);
     }
 

@@ -48,6 +48,18 @@ abstract contract RecordChains is EIP712 {
     event GapAccepted(
         address indexed gateway, uint256 lastSequence, uint256 sequence, bytes32 digest, uint64 lost, uint8 cause
     );
+    event SetupAccepted(
+        address indexed gateway,
+        uint256 sequence,
+        bytes32 digest,
+        uint64 atMs,
+        bytes32 configuration,
+        bytes32 profiles,
+        bytes32 software
+    );
+    event RotationAccepted(address indexed gateway, address indexed next, uint256 sequence, bytes32 digest);
+    event RevocationAccepted(address indexed gateway, uint256 sequence, bytes32 digest, uint8 reason);
+    event Equivocation(address indexed gateway, uint256 sequence, bytes32 digestA, bytes32 digestB);
     event ReadingProven(
         address indexed gateway, uint256 sequence, string point, uint64 atMs, int64 value, uint8 quality
     );
@@ -55,6 +67,9 @@ abstract contract RecordChains is EIP712 {
     error UnknownGateway(address signer); // not bound, revoked, or the record is not what was signed
     error WrongSequence(uint256 last);
     error WrongPrevious(uint256 last); // `previous` or `site` is not that of the chain
+    error NotItsConsent(address key); // the key to be bound did not sign its Possession
+    error KeyAlreadyUsed(address gateway);
+    error NoEquivocation();
     error NotInRing();
     error BadRing();
     error NotInTree();
@@ -154,6 +169,98 @@ abstract contract RecordChains is EIP712 {
         emit GapAccepted(gateway, last, sequence, digest, lost, cause);
     }
 
+    /// Accepts a Setup: it has its place in the chain, and says under what the records around it were made.
+    /// `software` is the keccak256 of its text.
+    function submitSetup(
+        bytes32 site,
+        uint64 sequence,
+        bytes32 previous,
+        uint64 atMs,
+        bytes32 configuration,
+        bytes32 profiles,
+        bytes32 software,
+        bytes32 r,
+        bytes32 vs
+    ) external {
+        bytes32 digest = _hashTypedDataV4(
+            keccak256(
+                abi.encode(Records.SETUP_TYPEHASH, site, sequence, previous, atMs, configuration, profiles, software)
+            )
+        );
+        (address gateway,) = _accept(digest, site, sequence, previous, r, vs);
+        emit SetupAccepted(gateway, sequence, digest, atMs, configuration, profiles, software);
+    }
+
+    /// Accepts a Rotation, the last record of its key, and opens the chain of the next one: the same history, whose
+    /// sequence goes on and whose next record names this one. `possession` is the next key's own consent.
+    function submitRotation(
+        bytes32 site,
+        uint64 sequence,
+        bytes32 previous,
+        uint64 atMs,
+        address next,
+        uint64 asset,
+        bytes calldata possession,
+        bytes32 r,
+        bytes32 vs
+    ) external {
+        bytes32 digest = _hashTypedDataV4(
+            keccak256(
+                abi.encode(
+                    Records.ROTATION_TYPEHASH, site, sequence, previous, atMs, next, asset, keccak256(possession)
+                )
+            )
+        );
+        (address gateway, uint256 entry) = _accept(digest, site, sequence, previous, r, vs);
+        if (asset != storageOf[gateway]) revert UnknownGateway(gateway);
+        _agreed(next, gateway, asset, site, possession);
+        Chain storage chain = chains[gateway];
+        uint256 head = chain.head;
+        _close(gateway);
+        _open(next, asset, site);
+        chains[next].head = head;
+        chains[next].ring[sequence % RING] = entry;
+        _keyChanged(asset, gateway, next, site);
+        emit RotationAccepted(gateway, next, sequence, digest);
+    }
+
+    /// Accepts a Revocation, the last record of its key: nobody goes on until the owner binds another.
+    function submitRevocation(
+        bytes32 site,
+        uint64 sequence,
+        bytes32 previous,
+        uint64 atMs,
+        uint8 reason,
+        bytes32 r,
+        bytes32 vs
+    ) external {
+        bytes32 digest = _hashTypedDataV4(
+            keccak256(abi.encode(Records.REVOCATION_TYPEHASH, site, sequence, previous, atMs, reason))
+        );
+        (address gateway,) = _accept(digest, site, sequence, previous, r, vs);
+        _close(gateway);
+        _keyChanged(storageOf[gateway], gateway, address(0), site);
+        emit RevocationAccepted(gateway, sequence, digest, reason);
+    }
+
+    /// Two different records of one key with one sequence prove that the key is misused: its chain ends. By
+    /// anybody. `a` and `b` are the structs' words, the type hash first; signatures are 65 bytes.
+    function reportEquivocation(bytes calldata a, bytes calldata signatureA, bytes calldata b, bytes calldata signatureB)
+        external
+    {
+        if (!Records.isRecord(a) || !Records.isRecord(b)) revert NoEquivocation();
+        bytes32 digestA = _hashTypedDataV4(keccak256(a));
+        bytes32 digestB = _hashTypedDataV4(keccak256(b));
+        uint256 sequence = uint256(bytes32(a[64:96]));
+        if (digestA == digestB || sequence != uint256(bytes32(b[64:96]))) revert NoEquivocation();
+        address gateway = ECDSA.recover(digestA, signatureA);
+        if (ECDSA.recover(digestB, signatureB) != gateway) revert NoEquivocation();
+        if (!isActive(gateway)) revert UnknownGateway(gateway);
+        _close(gateway);
+        _keyChanged(storageOf[gateway], gateway, address(0), siteOf[gateway]);
+        emit Equivocation(gateway, sequence, digestA, digestB);
+    }
+
     // ---- proof of single readings ---------------------------------------------------------------------
 
     /// True when this reading is a leaf under an accepted interval that is still in the ring.
@@ -221,8 +328,21 @@ abstract contract RecordChains is EIP712 {
 
     // ---- internals ------------------------------------------------------------------------------------
 
+    /// Told when a chain ended by its own records or by proof of misuse: `next` speaks for the asset, or nobody.
+    function _keyChanged(uint256 storageId, address before, address next, bytes32 site) internal virtual;
+
+    /// Reverts unless `key` itself consents to be bound by `binder` to this asset and site.
+    function _agreed(address key, address binder, uint256 storageId, bytes32 site, bytes calldata possession)
+        internal
+        view
+    {
+        bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(Records.POSSESSION_TYPEHASH, binder, storageId, site)));
+        if (ECDSA.recoverCalldata(digest, possession) != key) revert NotItsConsent(key);
+    }
+
     /// Opens the chain of a key that was never bound before: its first record has sequence 1, previous 0.
     function _open(address gateway, uint256 storageId, bytes32 site) internal {
+        if (storageOf[gateway] != 0) revert KeyAlreadyUsed(gateway);
         storageOf[gateway] = storageId;
         siteOf[gateway] = site;
         Chain storage chain = chains[gateway];
@@ -256,6 +376,17 @@ abstract contract RecordChains is EIP712 {
         if (sequence != last + 1) revert WrongSequence(last);
         before = chain.ring[last % RING];
         if (before >> 96 != _entry(previous, site, 0) >> 96) revert WrongPrevious(last);
+    }
+
+    /// A record without aggregates of its own, next in line: its key, and what its ring slot holds now.
+    function _accept(bytes32 digest, bytes32 site, uint256 sequence, bytes32 previous, bytes32 r, bytes32 vs)
+        private
+        returns (address gateway, uint256 entry)
+    {
+        gateway = ECDSA.recover(digest, r, vs);
+        Chain storage chain = chains[gateway];
+        entry = _entry(digest, site, _linked(chain, gateway, sequence, previous, site));
+        _append(chain, sequence, entry);
     }
 
     /// A link without aggregates of its own: those of the newest interval move along with the sequence.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-/// The three record types of docs/attestation.md and how their fields are packed into words of calldata.
+/// The record types of docs/attestation.md and how their fields are packed into words of calldata.
 ///
 /// Pure arithmetic: no storage, no keys. The packed layouts are this contract system's own; what is signed is
 /// the EIP-712 struct, in which every field has its full width.
@@ -21,6 +21,16 @@ library Records {
     );
     bytes32 internal constant GAP_TYPEHASH =
         keccak256("Gap(bytes32 site,uint64 sequence,bytes32 previous,uint64 start,uint64 end,uint64 lost,uint8 cause)");
+
+    bytes32 internal constant SETUP_TYPEHASH = keccak256(
+        "Setup(bytes32 site,uint64 sequence,bytes32 previous,uint64 at,bytes32 configuration,bytes32 profiles,string software)"
+    );
+    bytes32 internal constant ROTATION_TYPEHASH = keccak256(
+        "Rotation(bytes32 site,uint64 sequence,bytes32 previous,uint64 at,address next,uint64 asset,bytes possession)"
+    );
+    bytes32 internal constant REVOCATION_TYPEHASH =
+        keccak256("Revocation(bytes32 site,uint64 sequence,bytes32 previous,uint64 at,uint8 reason)");
+    bytes32 internal constant POSSESSION_TYPEHASH = keccak256("Possession(address binder,uint64 asset,bytes32 site)");
 
     uint256 internal constant ACTIVE = 1 << 255;
     uint256 internal constant SEQUENCE_SHIFT = 223;
@@ -154,5 +164,17 @@ library Records {
         assembly ("memory-safe") {
             result := keccak256(w, 0x2a0)
         }
+    }
+
+    /// Whether the words of a struct, its type hash first, are those of a record: of a kind that is here, and as
+    /// many as it has. Every kind has site, sequence and previous next.
+    function isRecord(bytes calldata words) internal pure returns (bool) {
+        if (words.length < 0xa0) return false;
+        bytes32 kind = bytes32(words[:32]);
+        uint256 count = words.length >> 5;
+        if (words.length & 31 != 0) return false;
+        if (kind == INTERVAL_TYPEHASH || kind == DELIVERY_TYPEHASH) return count == 21;
+        if (kind == GAP_TYPEHASH || kind == SETUP_TYPEHASH || kind == ROTATION_TYPEHASH) return count == 8;
+        return kind == REVOCATION_TYPEHASH && count == 6;
     }
 }
