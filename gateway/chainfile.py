@@ -68,7 +68,6 @@ class MeterContracts(Strict):
 
     meter: Address = Field(description="takes the signed intervals and the meter's readings")
     management: Address = Field(description="balances the grid: gives orders and pays them")
-    asset: Address | None = Field(default=None, description="records production and maintenance")
 
 
 class MeterChain(ChainModel):

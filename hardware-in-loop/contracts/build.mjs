@@ -1,6 +1,6 @@
 // Compiles src/*.sol to the artifacts the gateway ships: ABI, bytecode and the keccak of each source it is made of.
 // Deterministic: one pinned compiler, fixed settings, no metadata hash, sorted keys. `--check` compares only.
-import { readFileSync, readdirSync, writeFileSync, existsSync, mkdirSync } from "node:fs";
+import { readFileSync, writeFileSync, existsSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createRequire } from "node:module";
@@ -15,6 +15,9 @@ const SHIPPED = [
   "CapacityAggregation",
   "RevenueOptimization",
   "PerformanceAnalytics",
+  "SmartMeter",
+  "GridManagement",
+  "PullReader",
 ];
 
 function load(path) {
@@ -24,7 +27,7 @@ function load(path) {
 }
 
 const sources = {};
-for (const name of readdirSync(join(here, "src")).sort()) sources[`src/${name}`] = { content: load(`src/${name}`).contents };
+for (const name of SHIPPED) sources[`src/${name}.sol`] = { content: load(`src/${name}.sol`).contents };
 
 const input = {
   language: "Solidity",

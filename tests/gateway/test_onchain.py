@@ -20,7 +20,7 @@ async def made(store, prices):
     site = replace(make_site(), chain=settings, prices=prices)
     plans = []
     state = SimpleNamespace(view=lambda: SimpleNamespace(good=lambda quantity: None))
-    chain, pricing = onchain.make(
+    chain, _pricing = onchain.make(
         site, platform(settings), store, HandClock(), KeySigner("0x" + "5a" * 32), state, {},
         SimpleNamespace(submit=None), SimpleNamespace(plan=plans.append),
     )  # fmt: skip

@@ -16,7 +16,10 @@ from gateway.errors import ConfigError
 from gateway.model import Record
 from gateway.site import ChainSettings
 
-ADAPTERS: Mapping[str, str] = {"storage": "gateway.chain.platforms.storage"}
+ADAPTERS: Mapping[str, str] = {
+    "storage": "gateway.chain.platforms.storage",
+    "meter": "gateway.chain.platforms.meter",
+}
 
 
 class Platform(Protocol):
