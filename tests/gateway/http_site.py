@@ -102,6 +102,7 @@ class Served:
     gate: Gate
     session: aiohttp.ClientSession
     clock: Any
+    domain: Domain
     asked: list[Any] = field(default_factory=list)
 
     @property
@@ -127,7 +128,7 @@ class Served:
         def append(conn: Any) -> None:
             last = records.last(conn)
             place = (last.sequence + 1, last.digest) if last else (1, GENESIS)
-            made = links.seal(DOMAIN, "mocked", *place, body)
+            made = links.seal(self.domain, "mocked", *place, body)
             records.append(conn, made, first_seq, last_seq)
             records.sign(conn, made.sequence, KEY.sign(made.digest))
 
@@ -136,7 +137,13 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    folder: Path, *, at: Site | None = None, clock: Clock | None = None, signers: bool = True, **how: Any
+    folder: Path,
+    *,
+    at: Site | None = None,
+    clock: Clock | None = None,
+    signers: bool = True,
+    domain: Domain = DOMAIN,
+    **how: Any,
 ) -> AsyncIterator[Served]:
     """Every route there is, on a free port."""
     clock, site = clock or HandClock(3_600_000), at or mocked()
@@ -169,7 +176,7 @@ async def served(
             task = group.create_task(server.run())
             while not server.port:
                 await asyncio.sleep(0.001)
-            yield Served(store, server, gate, session, clock, asked)
+            yield Served(store, server, gate, session, clock, domain, asked)
             task.cancel()
     finally:
         await store.close()
