@@ -336,6 +336,7 @@ def _site(
         else frozenset(),
         schedule=tuple(_entry(name, slot) for name, slot in parsed.schedule.items()),
         timezone=s.timezone,
+        islanding=s.islanding == "allowed",
         prices=site.PriceSettings(**parsed.prices.model_dump()) if parsed.prices else None,
         loads=tuple(_load(name, load) for name, load in parsed.loads.items()),
         batteries=_batteries(devices, commanded),

@@ -17,6 +17,7 @@ from gateway.clock import Clock
 from gateway.errors import ServiceRefused
 from gateway.house import House
 from gateway.intake import Intake
+from gateway.islanding import Islands
 from gateway.journal import Journal, Store
 from gateway.latch import Latch
 from gateway.lease import Hand, Hold
@@ -45,6 +46,7 @@ LEASE_CYCLES = 3  # a hand whose lease is not renewed for so long goes to the fa
 LEASE_MS_MIN = 2000  # of fast cycles: the exchange with a slow device must fit
 HANDOVER_MS = 500  # of a cycle, which is at the very moment: half a second is a loaded machine's
 FALLBACK_S = 5.0
+FREE = frozenset({ServiceKind.FIXED_POWER, ServiceKind.FREQUENCY})  # they never look at the meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Control:
         *,
         loads: Loads | None = None,
         support: Support | None = None,
+        islands: Islands | None = None,
         on_delivery: Callable[[Delivery], None] = _ignore,
         on_cycle: Callable[[bool], None] = _ignore,
     ) -> None:
@@ -101,6 +104,7 @@ class Control:
         self._store = store
         self._loads = loads or Loads((), {}, lambda: 0.0)
         self._support = support or Support({})
+        self._islands = islands or Islands({})
         self._outage = Outage()
         self._house = House()
         self._journal = Journal(store)
@@ -112,7 +116,7 @@ class Control:
         self._orders = Orders(clock, self._journal, self._kick.set, on_delivery)
         self._intake = Intake(
             site, clock, store, self._journal, self._latch, self._orders, self._members, self._loads,
-            self._support, self._kick.set,
+            self._support, self._islands, self._kick.set,
         )  # fmt: skip
         self._reacting = self._blind = False
         self.status = Status()
@@ -134,6 +138,7 @@ class Control:
         for member in self._members:
             member.clear()
         self._support.clear()
+        self._islands.clear()
         self._kick.set()
         return ended
 
@@ -159,9 +164,8 @@ class Control:
         self._intake.closing = True
         self._orders.cut((), "the gateway was stopped")
         ends = [member.hand.fallback(timeout_s) for member in self._members]
-        taken = await asyncio.gather(
-            *ends, self._support.fallback(timeout_s), self._loads.fallback(timeout_s)
-        )
+        others = (self._support, self._islands, self._loads)
+        taken = await asyncio.gather(*ends, *(other.fallback(timeout_s) for other in others))
         await self._journal.drain(timeout_s)
         return all(taken)
 
@@ -207,7 +211,8 @@ class Control:
             self._outage, (said.good for said in view.all(Quantity.GRID_CONNECTED)), view.now_ms
         )
         for member in self._members:
-            if trouble := member.watch(view, now) or self._support.fault(member.name):
+            aside = self._support.fault(member.name) or self._islands.fault(member.name)
+            if trouble := member.watch(view, now, free=self._free()) or aside:
                 self._latch.trip(member.name, trouble, now)
         self._orders.expire(view.now_ms)
         halt = self._halt()
@@ -221,6 +226,12 @@ class Control:
             self._rest(view)
         else:
             self._execute(runs, view, halt)
+
+    def _free(self) -> bool:
+        """Whether what was commanded had nothing to do with the meter: only then it is judged by that."""
+        said = self.status
+        alone = said.command is not None and said.command.kind in FREE and not said.beside
+        return alone and Cause.GRID not in said.causes
 
     def _watch_contact(self, view: View, now: Stamp) -> None:
         """An emergency contact that opens is a stop, latched like any other; one that is not there to be read
@@ -242,6 +253,10 @@ class Control:
             shed_w = self._loads.step(0 if halt else pile.shed_w, view.now_ms, self._until_ms(view, runs))
             inputs = replace(inputs, shed_w=shed_w)
         causes = self._causes(halt)
+        until_ms = self._until_ms(view, runs)
+        why_not = self._islands.step(pile.island and halt is None and not self._blind, view, until_ms)
+        if pile.island and pile.target_w != 0:  # what is parted from the grid is at rest when it is
+            pile, causes = replace(pile, target_w=0), (*causes, Cause.PRIORITY)
         if self._outage:  # the batteries serve the house as their inverters will; no order has them
             pile, able, causes = replace(pile, unknown=True), [], (*causes, Cause.GRID_LOST)
         commanded_w = 0
@@ -253,7 +268,7 @@ class Control:
             commanded_w, why = self._command(pile, runs, view, inputs, able)
             causes = why if able == self._members else tuple(dict.fromkeys(causes + why))
         lacking = self._react(pile, runs, view, able if usable else [])
-        cycles = stack.shares(pile, commanded_w, inputs.battery_w, inputs, causes, lacking)
+        cycles = stack.shares(pile, commanded_w, inputs.battery_w, inputs, causes, lacking, why_not)
         acting = {part.run.command.id: cycle for part, cycle in zip(pile.parts, cycles, strict=True)}
         self._orders.book(view.now_ms, acting)
         self._show(view, runs, pile.target_w or 0, commanded_w, causes)
@@ -301,6 +316,7 @@ class Control:
         """No order acts: the devices' own control, and all loads on."""
         self._release(self._members, view)
         self._support.release()
+        self._islands.release()
         if self._loads:
             self._loads.step(0, view.now_ms, view.now_ms + self._lease_ms)
         self._show(view, (), 0, 0, ())

@@ -23,6 +23,7 @@ from gateway.desk import Desk
 from gateway.device import DeviceTask
 from gateway.driver import Plugin, find_plugins
 from gateway.errors import ChainError, ConfigError, GridsealError, StoreError
+from gateway.islanding import Islands
 from gateway.loads import Loads
 from gateway.notify import Notifier
 from gateway.site import Site
@@ -164,6 +165,11 @@ class Daemon:
             self.store,
             loads=Loads(self.site.loads, relays, self._random),
             support=Support({name: task.reactive for name, task in self.devices.items() if task.reactive}),
+            islands=Islands(
+                {name: task.connection for name, task in self.devices.items() if task.connection}
+                if self.site.islanding
+                else {}
+            ),
             on_cycle=self._cycled,
         )
         self.desk = Desk(self.site, self.clock, self.control, self._domain)

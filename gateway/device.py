@@ -10,12 +10,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gateway.beside import BesideWriter
 from gateway.clock import Clock
-from gateway.driver import Actuator, Driver, ReactiveActuator, Switches
+from gateway.driver import Actuator, Driver, IslandActuator, ReactiveActuator, Switches
 from gateway.errors import LinkError
 from gateway.model import Points, Sample
 from gateway.reactive import ReactiveWriter
 from gateway.relay import RelayWriter
+from gateway.separation import SeparationWriter
 from gateway.setpoint import SetpointWriter
 from gateway.site import Device
 
@@ -66,6 +68,8 @@ class DeviceTask:
         self.hand = SetpointWriter(device, driver, clock) if commanded else None  # type: ignore[arg-type]
         reacts = commanded and isinstance(driver, ReactiveActuator)
         self.reactive = ReactiveWriter(device, driver, clock) if reacts else None  # type: ignore[arg-type]
+        parts = commanded and isinstance(driver, IslandActuator)
+        self.connection = SeparationWriter(device, driver, clock) if parts else None  # type: ignore[arg-type]
         self.relays = RelayWriter(device, driver, clock) if isinstance(driver, Switches) else None
 
     async def run(self) -> None:
@@ -94,8 +98,9 @@ class DeviceTask:
         works += [self._serve(hand) for hand in self._writers()]
         await _together(works)
 
-    def _writers(self) -> list[SetpointWriter | ReactiveWriter | RelayWriter]:
-        return [hand for hand in (self.hand, self.reactive, self.relays) if hand is not None]
+    def _writers(self) -> list[SetpointWriter | BesideWriter | RelayWriter]:
+        hands = (self.hand, self.reactive, self.connection, self.relays)
+        return [hand for hand in hands if hand is not None]
 
     async def _listen(self) -> None:
         """A device that speaks by itself: the end of its bus is the end of the session."""
@@ -119,7 +124,7 @@ class DeviceTask:
         self._note(skipped=self.health.skipped + passed)
         return slot_ms + (passed + 1) * self._device.poll_ms
 
-    async def _serve(self, hand: SetpointWriter | ReactiveWriter | RelayWriter) -> None:
+    async def _serve(self, hand: SetpointWriter | BesideWriter | RelayWriter) -> None:
         while True:
             try:
                 await hand.serve()

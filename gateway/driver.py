@@ -13,7 +13,16 @@ from typing import Any, Protocol, runtime_checkable
 
 from gateway.clock import Clock
 from gateway.errors import ConfigError
-from gateway.model import Points, ReactiveBack, ReactiveSpec, ReadBack, Sample, SetpointSpec
+from gateway.model import (
+    IslandBack,
+    IslandSpec,
+    Points,
+    ReactiveBack,
+    ReactiveSpec,
+    ReadBack,
+    Sample,
+    SetpointSpec,
+)
 from gateway.site import Curve, Device
 
 GROUP = "gridseal.drivers"
@@ -172,6 +181,33 @@ class ReactiveActuator(Protocol):
 
     async def release_reactive(self) -> None:
         """The fallback: reactive power is the device's own affair again."""
+        ...
+
+
+@runtime_checkable
+class IslandActuator(Protocol):
+    """A driver that can part its inverter from the grid for a time, so that it feeds the house alone. Only
+    devices that connect again by themselves are, and of whose kind a profile says what being apart means."""
+
+    @property
+    def island(self) -> IslandSpec | None:
+        """Known after connect; None before, and of a device that cannot."""
+        ...
+
+    async def arm_island(self, timeout_s: int) -> int:
+        """Set the device's own timer while it is connected; returns what that reads back (0: it has none)."""
+        ...
+
+    async def part(self) -> None:
+        """Part it from the grid and start the timer again."""
+        ...
+
+    async def read_island(self) -> IslandBack:
+        """What the device holds now, read from it, not remembered."""
+        ...
+
+    async def rejoin(self) -> None:
+        """Let it connect, by its own rules, and stop the timer."""
         ...
 
 

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from gateway import admission, sense, services
 from gateway.clock import Clock
 from gateway.errors import StoreError
+from gateway.islanding import Islands
 from gateway.journal import Journal, Store
 from gateway.latch import Latch
 from gateway.loads import Loads
 from gateway.member import Member
-from gateway.model import Command, CommandState, Limits, ServiceKind, Stamp, Verdict
+from gateway.model import Command, CommandState, Limits, ServiceKind, Source, Stamp, Verdict
 from gateway.orders import OPEN_MAX, Orders, reach
 from gateway.rates import Rates
 from gateway.services import reach_var
@@ -21,13 +22,16 @@ from gateway.site import Site
 from gateway.store import commands
 from gateway.support import Support
 
+ISLANDERS = (Source.OPERATOR, Source.CHAIN, Source.REMOTE)  # each of them a person, or signed
+
 
 class Intake:
     """`kick` asks for a cycle at once; `closing`: nothing is accepted any more but stops."""
 
     def __init__(
         self, site: Site, clock: Clock, store: Store, journal: Journal, latch: Latch, orders: Orders,
-        members: Sequence[Member], loads: Loads, support: Support, kick: Callable[[], None],
+        members: Sequence[Member], loads: Loads, support: Support, islands: Islands,
+        kick: Callable[[], None],
     ) -> None:  # fmt: skip
         self._site = site
         self._clock = clock
@@ -38,6 +42,7 @@ class Intake:
         self._members = members
         self._loads = loads
         self._support = support
+        self._islands = islands
         self._kick = kick
         self._rates = Rates(site.limits.commands_per_minute)
         self.closing = False
@@ -87,7 +92,12 @@ class Intake:
     def _judge(self, command: Command, now: Stamp, *, recent: int = 0) -> Verdict:
         reason = services.problem(command) or self._no_room(command)
         static, known = self.static(), command.id in self._orders
-        reason = reason or self._no_loads(command) or admission.too_much_var(reach_var(command), static)
+        reason = (
+            reason
+            or self._no_loads(command)
+            or self._no_island(command)
+            or admission.too_much_var(reach_var(command), static)
+        )
         if reason:
             return Verdict(False, reason)
         promised = self._orders.promised(command, admission.term(command, now))
@@ -109,6 +119,13 @@ class Intake:
             if wanted_w > able_w
             else ""
         )
+
+    def _no_island(self, command: Command) -> str:
+        if command.kind not in (ServiceKind.ISLAND, ServiceKind.RECONNECT):
+            return ""
+        if command.source not in ISLANDERS:
+            return f"a {command.source.name.lower()} does not decide about the grid connection"
+        return self._islands.problem()
 
     def static(self) -> admission.Static:
         """The nameplate of all that were reached: what the site can do at all."""

@@ -104,3 +104,35 @@ class ReactiveHand(Protocol):
     def clear(self) -> None: ...
 
     async def fallback(self, timeout_s: float) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class IslandHold:
+    """The device's grid connection now: whether it can be parted by order, and was last told to be apart."""
+
+    device: str
+    phase: Phase
+    online: bool
+    reached: bool
+    able: bool
+    apart: bool
+    fault: str = ""
+
+
+class IslandHand(Protocol):
+    """The device's side of its grid connection: the same kind of lease."""
+
+    @property
+    def hold(self) -> IslandHold: ...
+
+    def part(self, until_ms: int) -> None:
+        """Have it parted from the grid, and apart until then unless renewed."""
+        ...
+
+    def release(self) -> None:
+        """Have it connected, if it was parted by this lease."""
+        ...
+
+    def clear(self) -> None: ...
+
+    async def fallback(self, timeout_s: float) -> bool: ...

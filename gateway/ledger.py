@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from gateway.admission import Term
-from gateway.model import NOTHING, UNKNOWN, Cause, Command, CommandState, Delivery, Limits
+from gateway.model import (
+    NOTHING,
+    UNKNOWN,
+    Cause,
+    Command,
+    CommandState,
+    Delivery,
+    Limits,
+    ServiceKind,
+)
 from gateway.services import LAWS, Memory
 
 MS_PER_H = 3_600_000
@@ -141,6 +150,8 @@ def superseded(run: Run, runs: Iterable[Run], now_ms: int) -> bool:
 
 
 def _replaces(newer: Command, older: Command) -> bool:
+    if newer.kind is ServiceKind.RECONNECT and older.kind is ServiceKind.ISLAND:
+        return newer.source <= older.source
     if newer.source is not older.source:
         return False
     if LAWS[newer.kind].narrows or LAWS[older.kind].narrows or (newer.shared and older.shared):

@@ -1,23 +1,16 @@
-"""The reactive half of a device's task: the same lease, timer, read-back and fallback as for power, in var.
+"""The reactive half of a device's task: a lease in var, beside that of power.
 
-It is a SetpointWriter over the device's reactive setpoint, so that the invariants (4, 7, 8, 14) are kept by
-the same lines; only what a var is differs. It writes nothing, the fallback included, until reactive power
-was first asked for: what a device is set to do by itself stays as it is. It refuses devices that do not end
-a reactive power by themselves, and to judge how much: that is reactive_limit.py's.
+It refuses devices that do not end a reactive power by themselves, and to judge how much: that is
+reactive_limit.py's.
 """
 
-import asyncio
-from dataclasses import replace
-
+from gateway.beside import REFRESH_PARTS, BesideWriter
 from gateway.clock import Clock
 from gateway.driver import ReactiveActuator
 from gateway.errors import LinkError
 from gateway.lease import ReactiveHold
 from gateway.model import CommandClass, ReactiveSpec, ReadBack, SetpointSpec
-from gateway.setpoint import SetpointWriter
 from gateway.site import Device
-
-REFRESH_PARTS = 3
 
 
 class _Setpoint:
@@ -63,16 +56,15 @@ class _Setpoint:
         return spec
 
 
-class ReactiveWriter:
-    """A gateway.lease.ReactiveHand. `serve` runs while the device is connected."""
+class ReactiveWriter(BesideWriter):
+    """A gateway.lease.ReactiveHand."""
 
     def __init__(self, device: Device, actuator: ReactiveActuator, clock: Clock) -> None:
-        self._device = device
+        setpoint = _Setpoint(device, actuator)
+        super().__init__(
+            device, setpoint, clock, "reactive power", "var", lambda: actuator.reactive is not None
+        )
         self._actuator = actuator
-        own = replace(device, name=f"the reactive power of {device.name}", timer_s=0)
-        self._writer = SetpointWriter(own, _Setpoint(device, actuator), clock, "var")
-        self._asked = asyncio.Event()
-        self._online = self._reached = False
 
     @property
     def hold(self) -> ReactiveHold:
@@ -83,28 +75,4 @@ class ReactiveWriter:
         )
 
     def desire_reactive(self, var: int, until_ms: int) -> None:
-        if self._online and self._actuator.reactive is not None:
-            self._writer.desire(var, until_ms)
-            self._asked.set()
-
-    def release(self) -> None:
-        self._writer.release()
-
-    def clear(self) -> None:
-        self._writer.clear()
-
-    async def fallback(self, timeout_s: float) -> bool:
-        return not self._asked.is_set() or await self._writer.fallback(timeout_s)
-
-    def lost(self) -> None:
-        self._online = False
-        self._writer.lost()
-
-    async def serve(self) -> None:
-        """Until cancelled, or closed; at once over for a device without. LinkError as of a SetpointWriter."""
-        self._reached = True
-        if self._actuator.reactive is None:
-            return
-        self._online = True
-        await self._asked.wait()
-        await self._writer.serve()
+        self._desire(var, until_ms)

@@ -230,6 +230,7 @@ class Site:
     socket: Path = Path("/run/gridseal/control.sock")
     schedule: tuple[Entry, ...] = ()
     timezone: str = "UTC"  # of the schedule
+    islanding: bool = False  # whether an order may part it from the grid
     prices: PriceSettings | None = None
     loads: tuple[Load, ...] = ()
     signers: frozenset[str] = frozenset()  # lower-case addresses whose signed orders count

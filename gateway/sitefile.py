@@ -61,6 +61,9 @@ class SiteModel(Strict):
     temperature_max: Temperature = Field(default=5000, alias="temperature max", description="no power above")
     control: Period = Field(default=1000, description="period of the control cycle")
     timezone: str = Field(default="UTC", description="of the schedule: Europe/Berlin")
+    islanding: Literal["refused", "allowed"] = Field(
+        default="refused", description="whether an order may part the inverter from the grid for a time"
+    )
 
 
 class DeviceModel(Strict):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from gateway.envelope import EVERYTHING
 from gateway.ledger import Cycle, Run
-from gateway.model import Cause, Limits
+from gateway.model import Cause, Limits, ServiceKind
 from gateway.services import LAWS, Inputs, Memory, Wish
 
 
@@ -36,6 +36,7 @@ class Pile:
     soc_min_bp: int = 0
     reactive_var: int | None = None
     shed_w: int = 0
+    island: bool = False
     unknown: bool = False  # a measurement is lacking without which nothing may be done
 
 
@@ -83,11 +84,13 @@ def _claim(part: Part) -> tuple[int, int]:
 def _narrow(wishes: Sequence[Wish]) -> Pile:
     windows = [EVERYTHING, *(wish.window for wish in wishes if wish.window is not None)]
     reactive = [wish.reactive_var for wish in wishes if wish.reactive_var is not None]
+    islands = [wish.island for wish in wishes if wish.island is not None]
     return Pile(
         window=Limits(min(w.charge_w for w in windows), min(w.discharge_w for w in windows)),
         soc_min_bp=max((wish.soc_min_bp for wish in wishes), default=0),
         reactive_var=reactive[0] if reactive else None,
         shed_w=max((wish.shed_w for wish in wishes), default=0),
+        island=bool(islands) and all(islands),
     )
 
 
@@ -98,9 +101,10 @@ def shares(
     inputs: Inputs,
     causes: tuple[Cause, ...],
     lacking: tuple[Cause, ...] = (),
+    connected: tuple[Cause, ...] = (),
 ) -> tuple[Cycle, ...]:
     """Each part's account of one cycle, in the order of `asked.parts`. `causes` are why power falls short,
-    `lacking` why reactive power does."""
+    `lacking` why reactive power does, `connected` why the site is not apart from the grid."""
     asks = [part.asked_w for part in asked.parts]
     given = _given(asks, commanded_w - sum(asks))
     asking = sum(not part.run.narrows for part in asked.parts)  # the first ones
@@ -110,7 +114,9 @@ def shares(
             part.asked_w,
             done_w,
             _error_w(part, inputs),
-            _causes(part, part.asked_w != part_w or asked.unknown, causes)
+            connected
+            if part.run.command.kind is ServiceKind.ISLAND
+            else _causes(part, part.asked_w != part_w or asked.unknown, causes)
             + (lacking if part.reactive else ()),
             part.memory,
         )

@@ -9,15 +9,27 @@ from collections.abc import Mapping
 
 from drivers.sunspec.binding import Present, understood
 from drivers.sunspec.driver import SunSpec
+from drivers.sunspec.island import Conn123
 from drivers.sunspec.reactive import LAST, Var704
 from drivers.sunspec.scan import Moved
 from drivers.sunspec.setpoint import Raw, Way, Writes, choose
 from drivers.sunspec.settings import Settings
 from gateway.errors import LinkError
-from gateway.model import CommandClass, Points, ReactiveBack, ReactiveSpec, ReadBack, Sample, SetpointSpec
+from gateway.model import (
+    CommandClass,
+    IslandBack,
+    IslandSpec,
+    Points,
+    ReactiveBack,
+    ReactiveSpec,
+    ReadBack,
+    Sample,
+    SetpointSpec,
+)
 from gateway.site import Device
 
 COMMAND_MODELS = (704, 124)
+CONN_MODEL, STATE_MODEL = 123, 701
 # Some devices show what was written only when their map is next made up, once a second or two. A timer judged
 # sooner would be armed the other way, after which such a device rests at 0 W instead of taking over again.
 TIMER_READS, TIMER_PAUSE_S = 5, 0.5
@@ -37,7 +49,8 @@ def spec(profile: Settings, device: Device) -> SetpointSpec:
 
 
 class Commanded:
-    """gateway.driver.Driver, Actuator and, where the device has what it takes, ReactiveActuator."""
+    """gateway.driver.Driver, Actuator and, where the device has what it takes, ReactiveActuator and
+    IslandActuator."""
 
     def __init__(self, reader: SunSpec, profile: Settings, device: Device) -> None:
         self._reader = reader
@@ -51,6 +64,8 @@ class Commanded:
         self._var_raw: Raw = {}
         self._var_timeout_s = self._timeout_s
         self._reactive: ReactiveSpec | None = None
+        self._conn: Conn123 | None = None
+        self._conn_timeout_s = self._timeout_s
 
     @property
     def points(self) -> Points:
@@ -69,6 +84,7 @@ class Commanded:
         identity = await self._reader.connect()
         models = understood(self._reader.found, COMMAND_MODELS)
         await self._find_reactive(models.get(704))
+        await self._find_conn()
         if self._reader.own_pv and self._profile.setpoint == "auto":
             models.pop(704, None)  # it sets the AC power, which there is PV and battery together
         for way in choose(self._profile.setpoint, models, charge_grid=self._profile.charge_grid):
@@ -183,6 +199,48 @@ class Commanded:
                 way.most_var(raw), apparent_va, self._var_timeout_s, way.step_var(raw)
             )
 
+    # -- the grid connection ------------------------------------------------------------------------
+
+    @property
+    def island(self) -> IslandSpec | None:
+        return IslandSpec(self._conn_timeout_s) if self._conn else None
+
+    async def arm_island(self, timeout_s: int) -> int:
+        self._conn_timeout_s = timeout_s
+        way = self._known_conn()
+        await self._write(way, way.arm(timeout_s))
+        return (await self.read_island()).timer_s
+
+    async def part(self) -> None:
+        way = self._known_conn()
+        await self._write(way, way.part(self._conn_timeout_s))
+
+    async def read_island(self) -> IslandBack:
+        way = self._known_conn()
+        raw = await self._fetch(way)
+        if not way.usable(raw):
+            raise LinkError(f"{self._device.name}: model 123 no longer states what its connection needs")
+        return way.held(raw)
+
+    async def rejoin(self) -> None:
+        way = self._known_conn()
+        await self._write(way, way.rejoin())
+
+    async def _find_conn(self) -> None:
+        """Where the profile says what it means, 123 has the timer, and 701 says whether it is connected."""
+        self._conn = None
+        models = understood(self._reader.found, (CONN_MODEL, STATE_MODEL))
+        if self._profile.islanding == "none" or len(models) < len((CONN_MODEL, STATE_MODEL)):
+            return
+        way = Conn123(models[CONN_MODEL])
+        if way.usable(await self._fetch(way)):
+            self._conn = way
+
+    def _known_conn(self) -> Conn123:
+        if self._conn is None or not self._reader.connected:
+            raise LinkError(f"{self._device.name} has not been reached, or not since its models moved")
+        return self._conn
+
     def _known_var(self) -> Var704:
         if self._var is None or not self._reader.connected:
             raise LinkError(f"{self._device.name} has not been reached, or not since its models moved")
@@ -193,14 +251,14 @@ class Commanded:
             raise LinkError(f"{self._device.name} has not been reached, or not since its models moved")
         return self._way
 
-    async def _fetch(self, way: Way | Var704) -> Raw:
+    async def _fetch(self, way: Way | Var704 | Conn123) -> Raw:
         try:
             return way.parse(await self._reader.registers(way.present.found.address, way.registers))
         except Moved:
             await self._reader.close()
             raise
 
-    async def _write(self, way: Way | Var704, writes: Writes) -> None:
+    async def _write(self, way: Way | Var704 | Conn123, writes: Writes) -> None:
         for offset, registers in writes:
             if not self._reader.connected:  # the chain moved meanwhile: never write where a model once was
                 raise LinkError(f"{self._device.name} has not been reached since its models moved")

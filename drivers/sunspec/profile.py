@@ -55,6 +55,12 @@ class SunSpecProfile(ProfileBase):
     charge_max_w: int = Field(default=0, ge=0, description="0: what the device states as its rating")
     discharge_max_w: int = Field(default=0, ge=0, description="0: what the device states as its rating")
 
+    islanding: Literal["123", "none"] = Field(
+        default="none",
+        description="123: with Conn of model 123 at 0 this inverter opens its grid relay, goes on feeding "
+        "the house, and connects again when Conn_RvrtTms has passed; only where its maker says so",
+    )
+
     def table(self) -> Settings:
         """The plain form that the driver takes."""
         return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})

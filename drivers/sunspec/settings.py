@@ -21,3 +21,4 @@ class Settings:
     charge_grid: bool
     charge_max_w: int
     discharge_max_w: int
+    islanding: str  # 123 | none

@@ -8,6 +8,7 @@ from gateway.services import (
     fixed_power,
     frequency,
     grid_limit,
+    island,
     law,
     peak_shaving,
     reactive,
@@ -45,6 +46,8 @@ LAWS: Mapping[ServiceKind, Law] = {
     ServiceKind.REACTIVE: reactive.LAW,
     ServiceKind.DEMAND_RESPONSE: demand_response.LAW,
     ServiceKind.TRIGGERED: triggered.LAW,
+    ServiceKind.ISLAND: island.ISLAND,
+    ServiceKind.RECONNECT: island.RECONNECT,
 }
 
 

@@ -44,7 +44,8 @@ class Wish:
 
     `power_w` is added to what others ask; `least_w` asks that the sum be at least so much. `window` and
     `soc_min_bp` narrow the whole battery, whoever asks; `reactive_var` is the inverter's reactive power
-    (+ = injected into the grid), `shed_w` the load that should be switched off.
+    (+ = injected into the grid), `shed_w` the load that should be switched off, `island` whether the site
+    is to be apart from the grid.
     """
 
     power_w: int = 0
@@ -53,6 +54,7 @@ class Wish:
     soc_min_bp: int = 0
     reactive_var: int | None = None
     shed_w: int = 0
+    island: bool | None = None
     memory: Memory = ()
 
 

@@ -75,6 +75,7 @@ class Order:
     high_w: int | None = None
     from_grid: bool = True  # False: charge from PV only
     var: int = 0  # reactive power to inject, - = absorb
+    apart: bool = False  # its own relay to the grid is open
 
 
 @dataclass(slots=True)
@@ -115,6 +116,10 @@ class State:
     order: Order = field(default_factory=Order)
 
     @property
+    def on_grid(self) -> bool:
+        return self.connected and not self.order.apart
+
+    @property
     def charge_limit_w(self) -> int:
         return int(self.charge_limit_a * self.voltage_v)
 
@@ -145,7 +150,7 @@ def step(
     wanted = target_w(state, spec, order)
     reach = spec.ramp_w_per_s * dt_ms // 1000
     ramped = min(max(wanted, state.battery_ac_w - reach), state.battery_ac_w + reach)
-    _flow(state, spec, clamp_w(ramped, state, spec) if state.connected else _island(state, spec))
+    _flow(state, spec, clamp_w(ramped, state, spec) if state.on_grid else _island(state, spec))
     _react(state, spec, order.var)
     _account(state, spec, slow_s)
 
@@ -213,9 +218,9 @@ def _react(state: State, spec: SiteSpec, wanted_var: int) -> None:
     """Active power first; an island's reactive power is the house's."""
     active_w = inverter_w(state, spec)
     most = min(spec.var_max, isqrt(max(0, spec.ac_max_w**2 - active_w**2)))
-    wanted = wanted_var if state.connected else state.load_var
+    wanted = wanted_var if state.on_grid else state.load_var
     state.inverter_var = max(-most, min(most, wanted))
-    state.grid_var = state.load_var - state.inverter_var if state.connected else 0
+    state.grid_var = state.load_var - state.inverter_var if state.on_grid else 0
 
 
 def house_w(state: State) -> int:

@@ -1,8 +1,8 @@
 """A SunSpec storage inverter: the model chain at 40000, laid out from pysunspec2's definitions.
 
-Owns which models it shows, the value of each point and what writes to 704, 123, 124 and 715 do, reversion
-timers included. Points without a value are "not implemented". It refuses writes to settings that it does
-not obey: an inverter that stored them silently would be lying.
+Owns which models it shows, the value of each point and what writes to 704, 123 (its relay to the grid as
+well), 124 and 715 do, reversion timers included. Points without a value are "not implemented". It refuses
+writes to settings that it does not obey: an inverter that stored them silently would be lying.
 
 Signs: 103/701 W + = out of the inverter; 203 W + = import; 714 ESS port and 802 W/A + = discharge (SunSpec
 leaves the last two open). 160 has the battery in modules 3 (charge) and 4 (discharge), as GEN24 has.
@@ -193,6 +193,12 @@ REVERSIONS = {
         "123.WMaxLimPct_RvrtTms",
         lambda bank: bank.put("123.WMaxLim_Ena", 0),
     ),
+    "123.Conn": Reversion(
+        _named(123, "Conn", "Conn_RvrtTms"),
+        "123.Conn_RvrtTms",
+        "123.Conn_RvrtTms",
+        lambda bank: bank.put("123.Conn", 1),
+    ),
     "124.StorCtl": Reversion(
         _named(124, "StorCtl_Mod", "OutWRte", "InWRte", "InOutWRte_RvrtTms"),
         "124.StorCtl_Mod",
@@ -226,7 +232,8 @@ class SunSpecLogic:
         kind, power_w = self._target(bank)
         low, high = self._window(bank)
         from_grid = bank.value("124.ChaGriSet") == 1
-        return Order(kind, power_w, low, high, from_grid=from_grid, var=self._var(bank))
+        apart = bank.value("123.Conn") == 0
+        return Order(kind, power_w, low, high, from_grid=from_grid, var=self._var(bank), apart=apart)
 
     def _var(self, bank: Bank) -> int:
         """Of 704: in var, or in percent of what it can do. Other bases it does not obey."""

@@ -16,7 +16,7 @@ from rig.plant import Plant
 Values = Mapping[str, Any]
 
 WRITABLE: Mapping[int, frozenset[str]] = {
-    123: frozenset({"WMaxLimPct", "WMaxLimPct_RvrtTms", "WMaxLim_Ena"}),
+    123: frozenset({"Conn", "Conn_RvrtTms", "WMaxLimPct", "WMaxLimPct_RvrtTms", "WMaxLim_Ena"}),
     124: frozenset({"StorCtl_Mod", "OutWRte", "InWRte", "InOutWRte_RvrtTms", "ChaGriSet"}),
     704: frozenset(
         {
@@ -114,7 +114,7 @@ def inverter() -> dict[int, Values]:
             "ACType": 2,
             "St": 1,
             "InvSt": 3,
-            "ConnSt": lambda v: int(v.s.connected),
+            "ConnSt": lambda v: int(v.s.on_grid),
             "Alrm": 0,
             "DERMode": 1,
             "W": _inverter_w,
@@ -172,6 +172,7 @@ def settings(plant: Plant) -> dict[int, Values]:
             "VRefOfs_SF": 0,
         },
         123: {
+            "Conn_RvrtTms": 0,
             "Conn": 1,
             "WMaxLimPct": 100,
             "WMaxLimPct_RvrtTms": 0,

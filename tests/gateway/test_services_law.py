@@ -26,6 +26,8 @@ GOOD = {
     ServiceKind.REACTIVE: {"reactive_var": -500},
     ServiceKind.DEMAND_RESPONSE: {"shed_w": 2000},
     ServiceKind.TRIGGERED: {"power_w": 3000, "trigger_mhz": 49_700, "support_s": 30},
+    ServiceKind.ISLAND: {},
+    ServiceKind.RECONNECT: {},
 }
 
 

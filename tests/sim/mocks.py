@@ -13,6 +13,8 @@ from typing import Any
 from gateway.errors import DeviceRefused, LinkError, StoreError
 from gateway.model import (
     CommandClass,
+    IslandBack,
+    IslandSpec,
     Point,
     Points,
     Quality,
@@ -218,6 +220,57 @@ class MockReactive(MockInverter):
 
 
 VAR = ("arm var", "write var", "release var")
+
+
+ISLAND_SPEC = IslandSpec(30, settle_s=3)
+
+
+class MockIsland(MockInverter):
+    """It can be parted from the grid, and then says so; its AC power is the battery's and `sun_w`."""
+
+    def __init__(self, clock: VirtualClock, spec: SetpointSpec = SPEC) -> None:
+        super().__init__(clock, spec)
+        for quantity, value in ((Quantity.INVERTER_POWER, 0), (Quantity.GRID_CONNECTED, 1)):
+            self.values[quantity], self.quality[quantity] = value, Quality.GOOD
+        self.island: IslandSpec | None = ISLAND_SPEC
+        self.apart = False
+        self.apart_timer_s = 0
+        self.apart_fed_ms = 0
+        self.apart_takes = self.apart_arms = True
+        self.grid = True
+        self.sun_w = 0
+
+    def measure(self) -> tuple[int, ...]:
+        self.values[Quantity.INVERTER_POWER] = self.power_now_w() + self.sun_w
+        self.values[Quantity.GRID_CONNECTED] = int(self.grid and not self.is_apart())
+        return super().measure()
+
+    def is_apart(self) -> bool:
+        if self.apart and 0 < self.apart_timer_s * 1000 <= self.clock.mono_ms() - self.apart_fed_ms:
+            self.apart = False
+        return self.apart
+
+    async def arm_island(self, timeout_s: int) -> int:
+        await self._exchange("arm island", timeout_s)
+        self.apart, self.apart_timer_s = False, timeout_s if self.apart_arms else 0
+        return self.apart_timer_s
+
+    async def part(self) -> None:
+        await self._exchange("part", self.values[Quantity.INVERTER_POWER])
+        self.apart, self.apart_fed_ms = self.apart_takes, self.clock.mono_ms()
+
+    async def read_island(self) -> IslandBack:
+        await asyncio.sleep(self.delay_s)
+        if self.write_failure is not None:
+            raise self.write_failure
+        return IslandBack(self.is_apart(), self.apart_timer_s)
+
+    async def rejoin(self) -> None:
+        await self._exchange("rejoin", 0)
+        self.apart, self.apart_timer_s = False, 0
+
+
+CONNECTION = ("arm island", "part", "rejoin")
 
 
 class MockMeter(MockDevice):

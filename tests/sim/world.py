@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.control import Control
 from gateway.device import DeviceTask
+from gateway.islanding import Islands
 from gateway.model import Command, CommandState, Delivery, ServiceKind, SetpointSpec, Source
 from gateway.services import complete
 from gateway.site import Site
@@ -69,6 +70,11 @@ class World:
             hands,
             self.store,
             support=Support({name: task.reactive for name, task in self.devices.items() if task.reactive}),
+            islands=Islands(
+                {n: task.connection for n, task in self.devices.items() if task.connection}
+                if self.site.islanding
+                else {}
+            ),
             on_delivery=self.deliveries.append,
             on_cycle=lambda good: self.fed.append((self.clock.mono_ms(), good)),
         )
