@@ -4,12 +4,13 @@ A system has its contracts by role and the site's id in them, under the name it 
 alone decides which model reads the part, so a mistake is told in the words of that system.
 """
 
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
 from gateway import site
-from gateway.sitetypes import Address, Period, Strict, Wei, check_port, split_url
+from gateway.sitetypes import Address, Period, Strict, Wei, http_url
 
 Id = Annotated[int, Field(ge=1)]
 
@@ -32,10 +33,7 @@ class ChainModel(Strict):
     @classmethod
     def _distinct(cls, urls: list[str]) -> list[str]:
         for url in urls:
-            parts = split_url(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError(f"{url!r} is not an http(s) URL")
-            check_port(url, parts)
+            http_url(url)
         if len(set(urls)) < len(urls):
             raise ValueError(
                 "the same endpoint is named twice: two operators are needed, so that one cannot lie"
@@ -70,12 +68,25 @@ class MeterContracts(Strict):
     management: Address = Field(description="balances the grid: gives orders and pays them")
 
 
+class RestModel(Strict):
+    """The platform's own REST, which readings are posted to as well."""
+
+    url: str = Field(description="https://grid.example/api/v1")
+    token: Path | None = Field(default=None, description="file with the token for it")
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, url: str) -> str:
+        return http_url(url)
+
+
 class MeterChain(ChainModel):
     ASSET = "meter"
 
     platform: Literal["meter"]
     contracts: MeterContracts
     meter: Id = Field(description="this site's meter in the contract")
+    rest: RestModel | None = None
 
 
 class MicrogridContracts(Strict):
@@ -131,9 +142,10 @@ AnyChain = Annotated[
 ]
 
 
-def settings(chain: ChainModel) -> site.ChainSettings:
-    """What the daemon is given."""
+def settings(chain: ChainModel, folder: Path) -> site.ChainSettings:
+    """What the daemon is given. Relative paths are relative to `folder`."""
     fields = chain.model_dump()
+    rest = chain.rest if isinstance(chain, MeterChain) else None
     contracts = {role: address for role, address in fields["contracts"].items() if address is not None}
     return site.ChainSettings(
         chain_id=chain.id,
@@ -143,6 +155,7 @@ def settings(chain: ChainModel) -> site.ChainSettings:
         asset_id=fields[chain.ASSET],
         pool=fields.get("pool", 0),
         leave=fields.get("leave", False),
+        rest=site.RestSettings(rest.url, rest.token and folder / rest.token) if rest else None,
         confirmations=chain.confirmations,
         fee_cap_wei=chain.fee_cap,
         spend_per_day_wei=chain.spend,

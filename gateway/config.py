@@ -325,7 +325,7 @@ def _site(
             folder / parsed.store.path, parsed.store.keep // 1000, parsed.store.size, parsed.store.commit
         ),
         attest=keyfile.settings(parsed.attest, folder),
-        chain=chainfile.settings(chain) if chain else None,
+        chain=chainfile.settings(chain, folder) if chain else None,
         mqtt=_mqtt(mqtt, folder) if mqtt else None,
         http=httpfile.settings(parsed.http, folder) if parsed.http else None,
         trust_host_clock=parsed.clock.trust == "host",

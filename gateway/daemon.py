@@ -28,7 +28,7 @@ from gateway.loads import Loads
 from gateway.notify import Notifier
 from gateway.site import Site
 from gateway.state import SiteState
-from gateway.store import Store, certificates, records
+from gateway.store import Store, certificates
 from gateway.store.recorder import Recorder
 from gateway.store.records import RecordState
 from gateway.store.retention import Policy, Retention
@@ -81,6 +81,7 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._reached = asyncio.Event()  # whatever can be commanded, once
         self.signer: Signer | None = None
+        self._before: tuple[str, ...] = ()  # keys that handed over to it
         self.platform: Platform | None = None
         self.chain: Chain | None = None
         self.attestor: Attestor | None = None
@@ -101,7 +102,7 @@ class Daemon:
                 stack.enter_context(self._stopped_by_signals())
                 stack.push_async_callback(self.store.close)
                 self._say_opened()
-                await self._check_key()
+                await self._choose_key()
                 self.certificates = Certificates(self.site, await self.store.call(certificates.newest))
                 await self.recorder.start()
                 stack.push_async_callback(self.recorder.flush)  # what came while the fallback was written
@@ -109,7 +110,7 @@ class Daemon:
                 self._make_parts(wiring)
                 if self.chain:
                     stack.push_async_callback(self.chain.close)
-                    await self.pricing.restore()
+                    await self.onchain.pricing.restore()
                     await self._check_chain()
                 await self._run_parts()
         except* GridsealError as failed:
@@ -128,19 +129,14 @@ class Daemon:
 
             self.platform = platforms.platform(self.site.chain)
 
-    async def _check_key(self) -> None:
-        """One chain of records is one key's: another would go on with numbers that no contract takes."""
-        record = await self.store.call(records.last_signed)
-        if record is None or self.signer is None:
+    async def _choose_key(self) -> None:
+        """One chain of records is one key's at a time: whose turn it is, the store knows."""
+        if self.signer is None:
             return
-        from gateway.evidence.records import recover  # loaded with the signer
+        from gateway import keyring  # loaded with the signer
 
-        if (before := recover(record.digest, record.signature)) != self.signer.address:
-            raise ConfigError(
-                f"attest.key: {self.site.attest.key} is the key of {self.signer.address}, but"
-                f" {before} signed the records in {self.store.path}: give that key back, or give store.path"
-                " another file"
-            )
+        self.signer = await keyring.holder(self.store, self.site.attest, self.signer)
+        self._before = await keyring.before(self.store)
 
     def _make_parts(self, wiring: Wiring) -> None:
         self.devices = {
@@ -182,10 +178,11 @@ class Daemon:
         if self.site.chain and self.platform and self.signer:
             from gateway import onchain
 
-            self.chain, self.pricing = onchain.make(
+            self.onchain = onchain.make(
                 self.site, self.platform, self.store, self.clock, self.signer, self.state, self.devices,
                 self.control, self.timetable,
             )  # fmt: skip
+            self.chain = self.onchain.chain
         reached = None
         if self.signer:
             reached = RecordState.CONFIRMED if self.chain else RecordState.SIGNED
@@ -212,10 +209,20 @@ class Daemon:
         if self.signer is None:
             return None
         from gateway.attest import Attestor
+        from gateway.evidence import setup
 
         domain = self._domain()
         fits = self.platform.fits if self.platform else lambda _: True
-        return Attestor(self.site, self.store, self.clock, self.signer, domain, fits)
+        made = setup.of(self.site, f"gridseal {version('gridseal')}")
+        return Attestor(self.site, self.store, self.clock, self.signer, domain, fits, made)
+
+    def _key_requests(self) -> dict[str, Any]:
+        if self.attestor is None:
+            return {}
+        from gateway.keyring import KeyDesk
+
+        keys = KeyDesk(self.attestor)
+        return {"rotate": keys.rotate, "revoke": keys.revoke}
 
     def _domain(self) -> "Domain":
         """Where records and remote orders count: the evidence contract, or nowhere."""
@@ -263,7 +270,7 @@ class Daemon:
         if self.attestor:
             kept["evidence"] = self._attest
         if self.chain:
-            kept |= self.chain.parts
+            kept |= self.onchain.parts
             orders = self.chain.parts["orders"]
             kept["orders"] = lambda: self._when_reached(orders)
         if self.uplink:
@@ -278,6 +285,7 @@ class Daemon:
                 "submit": self.desk.submit,
                 "release": self.desk.release,
                 "commission": self.certificates.answer,
+                **self._key_requests(),
             },
         ).run
         running += [group.create_task(keep(name, work), name=name) for name, work in kept.items()]

@@ -72,5 +72,12 @@ class Gatherer:
         task = self._devices.get(device.name)
         health = task.health if task else Health(device.name)
         there = health.online or mono_ms - health.since_ms < SILENT_MS
-        identity = (health.identity.get(word, "") for word in ("vendor", "model", "serial"))
-        return DeviceFacts(device.name, device.role, *identity, "online" if there else "silent")
+        said = health.identity
+        return DeviceFacts(
+            device.name,
+            device.role,
+            said.get("vendor", ""),
+            said.get("model", ""),
+            said.get("serial", ""),
+            "online" if there else "silent",
+        )

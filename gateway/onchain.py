@@ -1,6 +1,7 @@
 """The chain side as the daemon makes it: what it tells of the site, and where orders and prices go."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from gateway.chain.assembly import Chain, Ears
 from gateway.chain.platforms import Platform
@@ -16,6 +17,25 @@ from gateway.site import Site
 from gateway.state import SiteState
 from gateway.store import Store
 from gateway.timetable import Timetable
+from gateway.uplink.meterpost import MeterPost
+
+
+@dataclass(frozen=True, slots=True)
+class OnChain:
+    """The chain's parts; the plan by prices, whose `restore` is for the start; the platform's REST."""
+
+    chain: Chain
+    pricing: Pricing
+    post: MeterPost | None
+
+    @property
+    def parts(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What to keep running, by name."""
+        return {**self.chain.parts, **({"meter-rest": self.post.run} if self.post else {})}
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        return {"meter-rest": self.post.refused} if self.post and self.post.refused else {}
 
 
 def make(
@@ -28,8 +48,7 @@ def make(
     devices: Mapping[str, DeviceTask],
     control: Control,
     timetable: Timetable,
-) -> tuple[Chain, Pricing]:
-    """The chain's parts, and the plan by prices, whose `restore` is for the start."""
+) -> OnChain:
     assert site.chain is not None
     pricing = Pricing(site, store, lambda: state.view().good(Quantity.BATTERY_SOC), timetable.plan)
 
@@ -39,4 +58,9 @@ def make(
 
     facts = Gatherer(site, clock, state, store, devices)
     ears = Ears(control.submit, signalled)
-    return Chain(site.chain, platform, store, clock, signer, ears, facts), pricing
+    rest = site.chain.rest
+    return OnChain(
+        Chain(site.chain, platform, store, clock, signer, ears, facts),
+        pricing,
+        MeterPost(rest, site.chain.asset_id, store) if rest else None,
+    )

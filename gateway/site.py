@@ -139,6 +139,15 @@ class KeySettings:
 class AttestSettings:
     every_s: int = 900
     key: KeySettings | None = None
+    next: KeySettings | None = None  # to which `key` hands over, or has handed over
+
+
+@dataclass(frozen=True, slots=True)
+class RestSettings:
+    """A platform's REST: the URL above its paths, and the file with the token for it."""
+
+    url: str
+    token: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +159,7 @@ class ChainSettings:
     asset_id: int = 0  # of the site in the platform's contracts
     pool: int = 0  # there, whose prices count; 0: none
     leave: bool = False  # the pool
+    rest: RestSettings | None = None  # the platform's, beside its contracts
     confirmations: int = 12
     fee_cap_wei: int = 100 * 10**9
     spend_per_day_wei: int = 10**16

@@ -58,5 +58,14 @@ def check_port(url: str, parts: SplitResult) -> None:
         raise ValueError(f"{url!r}: the port must be 1 to 65535")
 
 
+def http_url(url: str) -> str:
+    """A URL as it is; ValueError when it is not one of http or https."""
+    parts = split_url(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url!r} is not an http(s) URL")
+    check_port(url, parts)
+    return url
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
