@@ -117,12 +117,15 @@ class ChainJudge:
             self._once(name, "lied", f"stop {name[:8]} was never in a block")
 
     def _order(self, name: str, window: tuple[int, int], values: tuple[int, ...]) -> None:
-        found = self.truth.final.get(name)
-        if found is None:
+        versions = [found for found in self.truth.versions if found.id == name]
+        if not versions:
             kind = "lied" if name in self.invented else "unfinalised"
             self._once(name, kind, f"order {name[:8]} is obeyed and was never final")
-        elif window != (found.begin_ms, found.end_ms) or values[: len(found.values)] != found.values:
-            self._once(name, "lied", f"order {name[:8]} is {values} in {window}, and was {found}")
+        elif not any(
+            window == (found.begin_ms, found.end_ms) and values[: len(found.values)] == found.values
+            for found in versions
+        ):
+            self._once(name, "lied", f"order {name[:8]} is {values} in {window}, and was {versions}")
 
     def _once(self, name: str, kind: str, text: str) -> None:
         self._told.add(name)

@@ -5,9 +5,10 @@ them. `Truth` follows the honest chain block by block: what was ever at its head
 refuses to ask an endpoint: it reads the chain itself, with nothing of the gateway but the shipped artifacts.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from random import Random
+from itertools import cycle
 from typing import Any
 
 from eth_abi.abi import decode, encode
@@ -24,7 +25,7 @@ from tests.sim.chain_ends import ORDERED, STOPPED
 
 SITE = "meadow"
 FIRST_KEY = b"\x11" * 32  # the site's key of its commissioning, replaced before the run
-EACH = 12  # services of a kind: one order at a time under each
+EACH = 24  # services of a kind: one order at a time under each
 FUND_WEI = 50 * deploy.ETHER
 MANY_WEI = 200 * 10**9  # what people pay for a place in a block
 KINDS = ("load-shifting", "frequency", "peak-shaving", "backup")
@@ -52,6 +53,8 @@ class Truth:
     services: str
     storage: int
     final: dict[str, Ordered] = field(default_factory=dict)
+    # An id is made of a service and a count: where final blocks are replaced, another order may have it too.
+    versions: set[Ordered] = field(default_factory=set)
     final_stops: set[str] = field(default_factory=set)
     stops: set[str] = field(default_factory=set)  # of any block that was ever the head
     number: int = 0  # final up to here
@@ -79,6 +82,7 @@ class Truth:
                 elif int(log["topics"][3], 16) == self.storage:
                     found.append(ordered(log))
         self.final |= {order.id: order for order in found}
+        self.versions.update(found)
         return found
 
     def _block(self, number: int) -> dict[str, Any]:
@@ -112,24 +116,23 @@ _account = cache(Account.from_key)
 class Market:
     """The operator who orders, the owner, and those who fill the blocks."""
 
-    def __init__(self, evm: Evm, random: Random) -> None:
-        self._evm, self._random = evm, random
-        self._free: dict[str, list[int]] = {}
-        self._crowd = 0
+    def __init__(self, evm: Evm) -> None:
+        self._evm = evm
+        self._next: dict[str, Iterator[int]] = {}
 
-    async def prepare(self, gateway: KeySigner) -> tuple[dict[str, str], int]:
-        """Contracts, a verified storage bound to `gateway`, services: role -> address, and the storage."""
+    async def prepare(self, key: KeySigner) -> tuple[dict[str, str], int]:
+        """Contracts, a verified storage bound to the site's key, services: role -> address, the storage."""
         node, keys = Direct(self._evm), self._evm.keys
         self.contracts = await deploy.deploy(node, keys[0])
         market = deploy.Market(node, self.contracts, keys[0], keys[1])
         first = KeySigner(FIRST_KEY)
         self.storage = await market.register_storage(first, SITE)
-        await node.send(keys[1], self.contracts["verification"], self._commissioned(first))
+        await node.send(keys[1], self.contracts["verification"], self.first_record(first))
         await market.verify_installation(self.storage)
-        agreed = gateway.sign(await market.possession(self.storage, SITE))
-        await market.bind(self.storage, gateway.address, SITE, agreed, FUND_WEI)
+        agreed = key.sign(await market.possession(self.storage, SITE))
+        await market.bind(self.storage, key.address, SITE, agreed, FUND_WEI)
         for number, kind in enumerate(KINDS):
-            self._free[kind] = list(range(number * EACH + 1, (number + 1) * EACH + 1))
+            self._next[kind] = cycle(range(number * EACH + 1, (number + 1) * EACH + 1))
             for _ in range(EACH):
                 said = (self.storage, deploy.SERVICE_TYPES.index(kind), 5 * 10**18)
                 self._send(keys[1], "services", "registerServiceFor", *said)
@@ -139,13 +142,13 @@ class Market:
             self._evm.mine()
         return self.contracts, self.storage
 
-    def _commissioned(self, first: KeySigner) -> bytes:
-        """The first signed record of the first key: what an installation is verified by."""
+    def first_record(self, key: KeySigner) -> bytes:
+        """The call with a first signed record of a key: what an installation is verified by."""
         domain, gap = (
             Domain(CHAIN_ID, self.contracts["verification"].lower()),
             Gap(0, 1, 0, GapCause.STORE_LOST),
         )
-        signature = first.sign(records.seal(domain, SITE, 1, GENESIS, gap).digest)
+        signature = key.sign(records.seal(domain, SITE, 1, GENESIS, gap).digest)
         parity = (signature[64] - 27) << 255
         vs = (int.from_bytes(signature[32:64], "big") | parity).to_bytes(32, "big")
         said = (keccak(text=SITE), 1, GENESIS, gap.start_ms, gap.end_ms, gap.lost, int(gap.cause))
@@ -155,9 +158,15 @@ class Market:
 
     def order(self, kind: str, begin_s: int, end_s: int, values: list[int], energy_wh: int) -> None:
         """Into the pool. What the contract thinks of it shows when it is mined."""
-        service = self._random.choice(self._free[kind])
         data = encode(["uint64", "uint64", "int64", "int256[]"], [begin_s, end_s, energy_wh, values])
-        self._send(self._evm.keys[0], "services", "executeService", service, data, value=deploy.ETHER // 1000)
+        self._send(
+            self._evm.keys[0],
+            "services",
+            "executeService",
+            next(self._next[kind]),
+            data,
+            value=deploy.ETHER // 1000,
+        )
 
     def stop(self) -> None:
         self._send(self._evm.keys[0], "services", "emergencyStop", self.storage)

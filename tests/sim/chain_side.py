@@ -17,17 +17,15 @@ from rig.evmchain import CHAIN_ID, Evm
 from gateway.chain import assembly
 from gateway.evidence.signer import KeySigner
 from gateway.model import ClockTrust, ServiceKind
-from tests.chain.world import Direct
 from tests.sim.chain_ends import Operator
 from tests.sim.chain_judge import COMMANDS, ChainJudge
-from tests.sim.chain_left import read
+from tests.sim.chain_left import read, story
 from tests.sim.chain_market import EACH, KINDS, Market, Truth
 from tests.sim.chain_script import OPERATORS
 from tests.sim.judge import Judge
 from tests.sim.life import Seed
 from tests.sim.rigged import SECRET
 from tests.sim.script import Script
-from tests.system.ledger import chain_story, repeated
 
 BLOCK_S = 12
 LOOK_S = 10  # between two looks into the store
@@ -71,9 +69,8 @@ class ChainSide:
         random = Random(f"chain world {script.seed}")
         self.evm = Evm(finality=script.finality, clock=self._true_s, entropy=random.randbytes)
         self.operators = {name: Operator(name, self.evm, random) for name in OPERATORS}
-        self.market = Market(self.evm, random)
+        self.market = Market(self.evm)
         self.key = KeySigner(SECRET)
-        self.address = self.key.address
         self._judge, self._mining = judge, True
         self.kinds: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
@@ -263,22 +260,22 @@ class ChainSide:
         query = "SELECT coalesce(max(sequence), 0) FROM record WHERE signature <> x''"
         self._due, self._healed_ms = self._rig.rows(query)[0][0], self._clock.mono_ms()
 
-    async def judged(self) -> None:
+    def judged(self) -> None:
         """After the daemon's last life: what came of everything."""
         self.look()
-        accepted, mined = await chain_story(Direct(self.evm), self.address)
+        told = story(self.evm, self.key.address)
         records = {
             n: (digest, signature)
             for n, digest, signature in self._rig.rows("SELECT sequence, digest, signature FROM record")
         }
-        self.judge.landed(accepted, records, self._due, repeated(mined)[1])
+        self.judge.landed(told.accepted, records, self._due, told.again)
         rows = self._rig.rows("SELECT id, state, not_after_ms, kind FROM command")
         states = {name: state for name, state, _, _ in rows}
         ends = {name: end_ms for name, _, end_ms, kind in rows if kind != ServiceKind.STOP}
         self.judge.heard(states, ends, self._clock.now().wall_ms, self._healed_ms)
         self.counts["blocks"] = len(self.truth.hashes)
-        self.counts["transactions"] = len(mined)
-        self.counts["reverted"] = sum(not sent["ok"] for sent in mined)
+        self.counts["transactions"] = told.mined
+        self.counts["reverted"] = told.reverted
         self.counts["final_orders"] = len(self.truth.final)
         heard = Counter(states[name] for name in self.truth.final if name in states)
         self.counts["heard_orders"] = heard.total()

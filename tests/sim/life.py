@@ -40,7 +40,7 @@ class Seed(Rigged):
             grid_w=(site.import_w, site.export_w),
             start_minute=script.seed * 61 % 1440,
             commit="5 s",
-            every="10 min",
+            every=f"{script.every_s} s",
         )
 
     def _open(self, url: str) -> InProcessLink:

@@ -2,7 +2,8 @@
 
 One seed is one run: the script (`script.py`), who orders (`people.py`), what goes wrong (`trouble.py`), the
 daemon's many lives (`life.py`), the judge (`judge.py`) and the trace, whose digest is the same whenever and
-wherever the seed is run. A daemon that ends by itself is started again as systemd would. A power cut that
+wherever the seed is run. Most seeds have a chain besides (`chain_script.py`, `chain_side.py`). A daemon that
+ends by itself is started again as systemd would. A power cut that
 loses what was synced is not made: that is the store's own test.
 
     run_seed(7, 2.0)            # two hours: a Run, or Failed with all that is needed to look at it
@@ -15,26 +16,30 @@ import io
 import tempfile
 import traceback
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from rig.witness import Entry
 
 from gateway.errors import StoreError
 from tests.sim import loop
+from tests.sim.chain_script import draw
+from tests.sim.chain_side import ChainSide
 from tests.sim.court import Court
 from tests.sim.judge import STATES
 from tests.sim.life import Life, Seed
 from tests.sim.loop import VirtualClock
 from tests.sim.people import People
-from tests.sim.script import Script, draw
+from tests.sim.script import Script
 from tests.sim.sites import NAMES, SITES
 from tests.sim.trouble import Trouble
 from tests.system.ledger import Book
 
 RESTART_S = 2.0  # systemd's RestartSec
+HEAL_S = 480.0  # at the end of a run with a chain: site and chain are well, and what was signed lands
 TAIL = 60  # lines of the trace shown for a failing seed
 KILL_TURNS = 200  # turns of the loop in which a cancelled daemon must be gone
 IN_ORDER = "ended in order"
@@ -50,6 +55,7 @@ class Run:
     digest: str = ""
     counts: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    depths: Counter[str] = field(default_factory=Counter)  # of reorgs
     kinds: Counter[str] = field(default_factory=Counter)  # of what is wrong
     wrong: list[str] = field(default_factory=list)
     story: list[str] = field(default_factory=list)  # the trace up to the first thing that was wrong
@@ -69,30 +75,51 @@ class World:
         self._trace = hashlib.sha256()
         self._writes = [0] * len(self.rig.parts)
         self._told = self._complaints = 0
+        self.chain = ChainSide(self.rig, script, self.judge, self._say) if script.finality else None
         self.trouble = Trouble(self.rig, self.judge, lambda: self.life)
 
     # -- the run --------------------------------------------------------------------------------------
 
     async def play(self) -> Run:
+        if self.chain is None:
+            return await self._play()
+        await self.chain.prepare()
+        with self.chain.joined():
+            return await self._play()
+
+    async def _play(self) -> Run:
         async with self.rig.outside(), asyncio.TaskGroup() as group:
             self._people = self._meet(group)
             lives = group.create_task(self._lives())
-            watch = group.create_task(self._watch())
+            watches = [group.create_task(watch) for watch in self._watches()]
             for event in self.script.events:
                 await self._until(event.at_s)
                 self._look()
                 self._say(str(event))
-                who = self._people if hasattr(People, f"do_{event.what}") else self.trouble
-                await getattr(who, f"do_{event.what}")(**event.how)
+                await getattr(self._who(event.what), f"do_{event.what}")(**event.how)
             await self._until(self.script.hours * 3600)
+            if self.chain is not None:
+                self.chain.heal()
+                await asyncio.sleep(HEAL_S)
             self._wanted = False
             if self.life is not None:
                 self.life.daemon.stop()
             await lives
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
         self._look()
         self._read_store()
+        if self.chain is not None:
+            self.chain.judged()
         return self._finish()
+
+    def _watches(self) -> list[Coroutine[Any, Any, None]]:
+        of_chain = [self.chain.mine(), self.chain.watch()] if self.chain else []
+        return [self._watch(), *of_chain]
+
+    def _who(self, what: str) -> object:
+        them = (self._people, self.trouble, self.chain)
+        return next(who for who in them if hasattr(who, f"do_{what}"))
 
     def _meet(self, group: asyncio.TaskGroup) -> People:
         return People(
@@ -116,6 +143,8 @@ class World:
     async def _live(self) -> None:
         states = self._read_store()
         self.judge.began(self.clock.mono_ms(), self.clock.now().wall_ms, states)
+        if self.chain is not None:
+            self.chain.began(states)
         self.run.counts["starts"] += 1
         before = len(self.rig.links)
         life = self.life = Life(self.rig.daemon(), lambda: self._cut(before))
@@ -210,6 +239,8 @@ class World:
         self.judge.kept(dict(self.rig.rows("SELECT id, state FROM command")))
         self._check_chain()
         self._trace.update(self.rig.trace().encode())
+        if self.chain is not None:
+            self._trace.update(self.chain.digest())
         run.digest = self._trace.hexdigest()
         for name, count in (("writes", "writes"), ("outside", "outside"), ("refused_writes", "refused")):
             run.counts[name] = sum(getattr(witness, count) for witness in witnesses)
@@ -221,15 +252,14 @@ class World:
         run.counts["at_grid_limit"] = self.judge.meter.bound
         run.counts["var_orders"] = sum(len(judge.executed) for judge in self.judge.vars)
         run.faults = sum((faults.hits for faults in self.rig.faults), self.trouble.kinds)
+        if self.chain is not None:
+            self.chain.tell(run.counts, run.faults, run.depths)
         run.counts["device_s"] = round(run.hours * 3600) * len(self.rig.site.devices)
         if self.trouble.aged:
             del self.book.wrong["samples_lost"]
             self.book.notes = [note for note in self.book.notes if not note.startswith("samples_lost")]
         run.kinds = self.judge.kinds + self.book.wrong
         run.wrong = [*self.judge.wrong, *self.book.notes]
-        if outside := run.counts["outside"]:
-            run.kinds["outside"] += outside
-            run.wrong.append(f"{outside} writes outside what inverter and BMS allow")
         return run
 
     def _check_chain(self) -> None:

@@ -34,6 +34,14 @@ PROMISES = (
     "var",
     "island",
     "lost",
+    "unfinalised",
+    "lied",
+    "signed_twice",
+    "nonce_twice",
+    "mined_twice",
+    "unlanded",
+    "order_lost",
+    "not_ended",
 )  # said also when there is none of them
 
 
@@ -48,11 +56,12 @@ def play_all(seeds: Sequence[int], hours: float, processes: int = PROCESSES) -> 
 
 def summary(runs: Sequence[Run]) -> dict[str, Any]:
     """The counts of all runs."""
-    counts, faults, wrong = Counter[str](), Counter[str](), Counter[str]()
+    counts, faults, depths, wrong = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     digest = hashlib.sha256()
     for run in runs:
         counts.update(run.counts)
         faults.update(run.faults)
+        depths.update(run.depths)
         wrong.update(run.kinds)
         digest.update(run.digest.encode())
     device_s = counts.pop("device_s")
@@ -63,6 +72,7 @@ def summary(runs: Sequence[Run]) -> dict[str, Any]:
         **dict(sorted(counts.items())),
         "faults": sum(faults.values()),
         "faults_by_kind": dict(sorted(faults.items())),
+        "reorgs_by_depth": dict(sorted(depths.items())),
         **{kind: wrong[kind] for kind in PROMISES},
         "wrong": sum(wrong.values()),
         "digest": digest.hexdigest(),

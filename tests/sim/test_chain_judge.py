@@ -31,6 +31,7 @@ def made(**more: object) -> ChainJudge:
 
 def final(judge: ChainJudge, *orders: Ordered, now_ms: int = 1000) -> None:
     judge.truth.final |= {order.id: order for order in orders}
+    judge.truth.versions.update(orders)
     judge.became_final(orders, now_ms, WALL_MS + now_ms)
 
 
