@@ -64,7 +64,7 @@ def summary(runs: Sequence[Run]) -> dict[str, Any]:
         depths.update(run.depths)
         wrong.update(run.kinds)
         digest.update(run.digest.encode())
-    device_s = counts.pop("device_s")
+    device_s = counts.pop("device_s", 0)
     del counts["outside"]
     return {
         "seeds": len(runs),
