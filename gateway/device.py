@@ -43,8 +43,8 @@ class Health:
 
 
 class DeviceTask:
-    """`on_points(device, points, poll_ms)` is called at each connect, `on_sample` for each sample; both are
-    synchronous. `random` gives [0, 1)."""
+    """`on_identity(device, identity)` and `on_points(device, points, poll_ms)` are called at each connect,
+    `on_sample` for each sample; all are synchronous. `random` gives [0, 1)."""
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class DeviceTask:
         clock: Clock,
         random: Callable[[], float],
         *,
+        on_identity: Callable[[str, Mapping[str, str]], None] = lambda _name, _identity: None,
         on_points: Callable[[str, Points, int], None],
         on_sample: Callable[[Sample], None],
     ) -> None:
@@ -60,6 +61,7 @@ class DeviceTask:
         self._driver = driver
         self._clock = clock
         self._random = random
+        self._on_identity = on_identity
         self._on_points = on_points
         self._on_sample = on_sample
         self._attempts = 0
@@ -91,6 +93,7 @@ class DeviceTask:
                 identity = await self._driver.connect()
         except TimeoutError as error:
             raise LinkError(f"{self._device.name} was not identified in {CONNECT_S_MAX:.0f} s") from error
+        self._on_identity(self._device.name, identity)
         self._on_points(self._device.name, self._driver.points, self._device.poll_ms)
         self._attempts = 0
         self._note(online=True, since_ms=self._clock.mono_ms(), failures=0, identity=dict(identity))

@@ -23,6 +23,17 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Proven:
+    """What was proven of a device when it was commissioned on `day`: how long its own timer lets it obey, and
+    by when it has ended a power. Both 0: not measured, or (`endless`) nothing ends one."""
+
+    day: str
+    obeyed_s: int = 0
+    reverted_s: int = 0
+    endless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """The setpoint at the device now. `power_w` is what was last written; `fault` is for a person."""
 
@@ -40,6 +51,9 @@ class Hold:
     allowance: int = 0  # writes still granted, where the device has a budget
     fault: str = ""
     foreign: bool = False  # the fault is a foreign write
+    written_ms: int = 0  # monotonic: when the last power had been written
+    alone: bool = False  # it is not renewed: its own fallback is being measured
+    proven: Proven | None = None
 
 
 class Hand(Protocol):

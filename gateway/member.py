@@ -8,11 +8,12 @@ power in it. It refuses to decide powers: the envelope does.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gateway import envelope, plausible, sense
+from gateway import envelope, metersign, plausible, sense
 from gateway.envelope import Moment, Outcome
 from gateway.follow import Stray, Trace, follow
 from gateway.journal import Journal
 from gateway.lease import Hand, Hold, Phase
+from gateway.metersign import Sense
 from gateway.model import NOTHING, Cause, Limits, Quantity, Stamp
 from gateway.rates import Budget
 from gateway.site import Site, SiteLimits
@@ -30,6 +31,7 @@ class Member:
         self._budget = Budget(journal, hand)
         self._memory = envelope.Memory(now_ms, now_ms)
         self._trace = Trace()
+        self._meter = Sense()
         self._plausible = plausible.Memory()
         self._before_ms = now_ms
         self.blind = False  # an order wants it, and its limits are not known: it is left to its own control
@@ -51,7 +53,7 @@ class Member:
 
     def clear(self) -> None:
         """A person has dealt with its fault."""
-        self._trace = Trace()
+        self._trace, self._meter = Trace(), Sense()
         self.hand.clear()
 
     def release(self) -> None:
@@ -59,14 +61,15 @@ class Member:
         self.blind = False
         self.hand.release()
 
-    def watch(self, view: View, now: Stamp) -> str:
-        """Once a cycle, first: keep up with what the device does; a new fault in words, or nothing."""
+    def watch(self, view: View, now: Stamp, *, free: bool = False) -> str:
+        """Once a cycle, first: keep up with what the device does; a new fault in words, or nothing. `free`:
+        what was commanded did not depend on the meter."""
         self._budget.settle(self.hold, now)
         self._recall(view.now_ms)
         own = view.of(self.devices)
         seen = sense.seen(own, self._site, self.devices, self.hold.spec)
         self._plausible = plausible.judge(self._plausible, seen)
-        return self.hold.fault or self._strays(own)
+        return self.hold.fault or self._strays(own) or self._turned(own, view, free)
 
     def _recall(self, now_ms: int) -> None:
         """1: a power may have arrived although its answer did not, and the one before it is over only when
@@ -98,13 +101,33 @@ class Member:
             age_ms=measured.age_ms if measured else 0,
         )
         if stray is Stray.AGAINST:
+            was = f"; it was right on {hold.proven.day}, so run gridseal commission" if hold.proven else ""
             return (
                 f"the sign is wrong: {hold.device} was told to {_way(hold.power_w)} and the battery does "
-                f"{_way(measured_w or 0)}: check the signs in the profile and the wiring"
+                f"{_way(measured_w or 0)}: check the signs in the profile and the wiring{was}"
             )
         if stray is Stray.APART:
             return f"{hold.device} holds {hold.power_w} W but the battery does {measured_w} W"
         return ""
+
+    def _turned(self, own: View, view: View, free: bool) -> str:
+        """7: a meter that was proven and now counts the other way: every law that looks at it does harm."""
+        hold, battery = self.hold, own.get(Quantity.BATTERY_POWER)
+        grid = view.get(Quantity.GRID_POWER)
+        if hold.proven is None or hold.spec is None or battery is None or grid is None:
+            return ""
+        if battery.good is None or grid.good is None:
+            self._meter = Sense((), self._meter.contrary)
+            return ""
+        nameplate_w = max(hold.spec.charge_max_w, hold.spec.discharge_max_w)
+        step_w = max(metersign.STEP_W_MIN, nameplate_w // metersign.STEP_PART)
+        self._meter = metersign.step(self._meter, view.now_ms, battery.good, grid.good, step_w, free=free)
+        if not self._meter.turned:
+            return ""
+        return (
+            f"the meter {grid.device} now counts the other way than when commissioned on {hold.proven.day}: "
+            "check its wiring and its profile, then run gridseal commission"
+        )
 
     def away(self) -> Cause | None:
         """Why it can take no order now, whatever its limits."""

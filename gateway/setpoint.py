@@ -12,7 +12,7 @@ from dataclasses import replace
 from gateway.clock import Clock
 from gateway.driver import Actuator
 from gateway.errors import DeviceRefused, LinkError
-from gateway.lease import Hold, Phase
+from gateway.lease import Hold, Phase, Proven
 from gateway.model import CommandClass, ReadBack, SetpointSpec
 from gateway.site import Device
 
@@ -43,6 +43,8 @@ class SetpointWriter:
         self._timer_seen = False
         self._release_tries = 0
         self._release_checked = True
+        self._alone_until_ms = 0
+        self._distrusted = ""
 
     @property
     def hold(self) -> Hold:
@@ -72,8 +74,37 @@ class SetpointWriter:
         if self._hold.fault:
             self._lease = None
             self._release_tries = 0
-            self._change(fault="", foreign=False, phase=Phase.UNKNOWN)
+            self._change(fault=self._distrusted, foreign=False, phase=Phase.UNKNOWN)
             self._kick.set()
+
+    @property
+    def distrusted(self) -> str:
+        return self._distrusted
+
+    def prove(self, proven: Proven | None) -> None:
+        """What its certificate says; what is armed next counts with it."""
+        self._change(proven=proven)
+
+    def distrust(self, text: str) -> None:
+        """It is not what it was when commissioned: a fault that no operator clears. Empty: it is again."""
+        if text == self._distrusted:
+            return
+        if self._hold.fault and self._hold.fault == self._distrusted:
+            self._change(fault="")
+        self._distrusted = text
+        if text:
+            self._fault(text)
+        self._kick.set()
+
+    def leave_alone(self, until_ms: int) -> bool:
+        """Renew nothing until then, as if the gateway were dead, while reading goes on: so its own timer is
+        measured. Only a power that is held under one is; whatever control asks otherwise ends it."""
+        if self._hold.phase is not Phase.HELD or self._spec.command_class not in OWN_TIMER:
+            return False
+        self._alone_until_ms = until_ms
+        self._change(alone=True)
+        self._kick.set()
+        return True
 
     async def fallback(self, timeout_s: float) -> bool:
         self._lease, self._closed = None, True
@@ -134,9 +165,11 @@ class SetpointWriter:
         due = [self._checked_ms + self._device.poll_ms, self._hold.since_ms + self._spec.settle_s * 1000]
         if self._lease is not None:
             due.append(self._lease[1])
+        if self._hold.alone:
+            due.append(self._alone_until_ms)
         if self._arming_ms is not None:
             due.append(self._arm_again_ms)
-        if (refresh_ms := self._refresh_ms()) and self._lease is not None:
+        if (refresh_ms := self._refresh_ms()) and self._lease is not None and not self._hold.alone:
             due.append(self._refreshed_ms + refresh_ms)
         return min((d for d in due if d > now_ms), default=now_ms + self._device.poll_ms)
 
@@ -146,6 +179,8 @@ class SetpointWriter:
             return False  # 14: not one write more
         if self._lease is not None and now_ms >= self._lease[1]:
             self._lease = None  # control did not renew it: it is over
+        if self._hold.alone:
+            self._watch_alone(now_ms)
         if self._lease is None:
             self._arming_ms = None  # given up: the next lease has its own time to arm in
         if self._lease is None or self._hold.phase is Phase.UNKNOWN:  # 8: the fallback comes first
@@ -157,6 +192,13 @@ class SetpointWriter:
             await self._check(now_ms)
             return True
         return False
+
+    def _watch_alone(self, now_ms: int) -> None:
+        """8: what it does after it was left alone is not known: the fallback comes before any power."""
+        asked = self._lease is not None and self._lease[0] == self._hold.power_w
+        if not asked or now_ms >= self._alone_until_ms or self._hold.phase is not Phase.HELD:
+            self._lease = None
+            self._change(alone=False, phase=Phase.UNKNOWN)
 
     # -- the fallback -----------------------------------------------------------------------------
 
@@ -224,8 +266,11 @@ class SetpointWriter:
                 self._not_armed(self._clock.mono_ms())
                 return False
             # A watchdog served by writing has nothing to read: its time is the profile's, or measured.
-            known = [s for s in (read_s or self._spec.timeout_s, self._device.timer_s) if s > 0]
-            self._change(timer_s=min(known, default=0), ends_s=max(known, default=0))
+            proven = self._hold.proven or Proven("")
+            claimed = (read_s or self._spec.timeout_s, self._device.timer_s)
+            known = [s for s in (*claimed, proven.obeyed_s, proven.reverted_s) if s > 0]
+            ends_s = 0 if proven.endless else max(known, default=0)
+            self._change(timer_s=min(known, default=0), ends_s=ends_s)
             self._refreshed_ms = self._clock.mono_ms()
         self._armed, self._arming_ms = True, None
         return True
@@ -250,6 +295,7 @@ class SetpointWriter:
         self._doubt_ms = now_ms if self._doubt_ms is None else self._doubt_ms
         self._change(phase=Phase.WRITTEN, power_w=power_w, since_ms=since_ms)
         await self._actuator.write_power(power_w)
+        self._change(written_ms=self._clock.mono_ms())
         await self._check(self._clock.mono_ms())
 
     async def _check(self, now_ms: int) -> bool:
@@ -263,6 +309,8 @@ class SetpointWriter:
             self._doubt_ms = None
             self._change(phase=Phase.HELD)
             return True
+        if self._hold.alone and self._its_own(held):
+            return True  # what is waited for; who measures it asks for the fallback
         if self._ran_out(held, now_ms):  # away for longer than the timer: the device did as it was told
             self._lease = None
             self._change(phase=Phase.UNKNOWN)
@@ -286,6 +334,11 @@ class SetpointWriter:
         near = abs(held.power_w - self._hold.power_w) <= self._spec.step_w
         timed = held.timer_s > 0 or self._hold.timer_s == 0 or not self._timer_seen
         return near and held.active and timed
+
+    def _its_own(self, held: ReadBack) -> bool:
+        """Whether it shows that it obeys nobody any more."""
+        timed_out = self._timer_seen and held.timer_s == 0
+        return not held.active or timed_out or abs(held.power_w) <= self._spec.step_w
 
     def _ran_out(self, held: ReadBack, now_ms: int) -> bool:
         timer_ms = self._hold.timer_s * 1000
@@ -314,7 +367,7 @@ class SetpointWriter:
         return min((p for p in periods if p > 0), default=0) if self._spec.command_class in OWN_TIMER else 0
 
     def _refresh_due(self, now_ms: int) -> bool:
-        refresh_ms = self._refresh_ms()
+        refresh_ms = 0 if self._hold.alone else self._refresh_ms()
         return refresh_ms > 0 and now_ms - self._refreshed_ms >= refresh_ms
 
     def _count(self, *, power: bool) -> None:

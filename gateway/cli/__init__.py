@@ -17,6 +17,7 @@ from gateway.errors import GridsealError
 VERBS = (
     "run",
     "check",
+    "commission",
     "read",
     "status",
     "setpoint",

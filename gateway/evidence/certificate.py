@@ -157,9 +157,11 @@ def read(text: str) -> tuple[Domain, str, Commissioning]:
 
 def _part(body: Any) -> Part:
     _exactly(body, {field.name for field in fields(Part)}, "a part of a certificate")
-    gains = {name: _gain_of(body, name) for name in ("battery_bp", "grid_bp")}
-    texts = {name: _text(body, name) for name in ("device", "vendor", "model")}
-    return Part(**texts, serial=_bytes32(body, "serial"), profile=_bytes32(body, "profile"), **gains)
+    return Part(
+        *(_text(body, name) for name in ("device", "vendor", "model")),
+        *(_bytes32(body, name) for name in ("serial", "profile")),
+        *(_gain_of(body, name) for name in ("battery_bp", "grid_bp")),
+    )
 
 
 def _exactly(body: Any, wanted: set[str], what: str) -> None:

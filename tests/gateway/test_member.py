@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.journal import Journal
-from gateway.lease import Hold, Phase
+from gateway.lease import Hold, Phase, Proven
 from gateway.member import Member, ramped, worst
 from gateway.model import Cause, ClockTrust, Limits, ReadBack, Stamp
 from gateway.site import SiteLimits
@@ -54,6 +54,26 @@ class Desk:
 
     def may_do(self) -> Limits:
         return self.member.may_do(self.bench.clock.mono)
+
+
+@pytest.mark.parametrize(("proven", "sign"), [(Proven("2026-11-27"), -1), (Proven("2026-11-27"), 1), (None, -1)])
+def test_a_meter_that_turned_since_it_was_proven_is_a_fault_in_words(proven: Proven | None, sign: int) -> None:
+    desk, faults = Desk(), set()
+    desk.hand.change(phase=Phase.HELD, proven=proven, spec=replace(SPEC, settle_s=1))
+    for s in range(400):
+        power_w = 2000 if s // 30 % 2 else -2000
+        desk.hand.change(power_w=power_w)
+        desk.bench.say("meter", GRID_POWER=sign * (500 - power_w))
+        desk.bench.say("inverter", BATTERY_POWER=power_w)
+        desk.bench.clock.mono += 1000
+        faults.add(desk.member.watch(desk.bench.view, desk.bench.clock.now(), free=True))
+    turned = {
+        "the meter meter now counts the other way than when commissioned on 2026-11-27: check its wiring and "
+        "its profile, then run gridseal commission"
+    }
+    assert faults - {""} == (turned if proven and sign < 0 else set())
+    desk.member.clear()
+    assert not desk.watch(), "a person has dealt with it"
 
 
 def test_what_it_holds_is_what_it_may_be_doing() -> None:

@@ -1,0 +1,254 @@
+"""The technician's side of commissioning: what will be done, whether the site is fit for it, how it goes.
+
+Whoever watches is the test's dead-man: a terminal that falls silent ends it, and however it ends the device
+is in its fallback. It refuses to begin beside anything else that happens at the site.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gateway import commissioning, units
+from gateway.clock import Clock
+from gateway.commissioning import Channel, Unsure
+from gateway.control import Control
+from gateway.errors import LinkError, ServiceRefused
+from gateway.model import ClockTrust, Quality, Quantity, Sample, SetpointSpec
+from gateway.setpoint import OWN_TIMER, SetpointWriter
+from gateway.site import Site
+from gateway.state import SiteState, View
+from gateway.store import Store
+from gateway.store.certificates import Certificate
+from gateway.trial import Ended, Plan, Progress, Trial
+
+if TYPE_CHECKING:  # what a site without a key must not load
+    from gateway.certified import Certified
+    from gateway.certify import Certifier
+    from gateway.evidence.signer import Signer
+    from gateway.evidence.typed import Domain
+
+LEVEL = "<4>"  # of the journal: whoever reads it later must find what was done to the battery
+Say = Callable[[str], None]
+SOC_ROOM_BP = 500  # from the site's bounds
+PATIENCE_S_MAX = 4 * 3600
+ROLES = frozenset({"inverter", "battery", "meter"})
+POWERS = (Quantity.BATTERY_POWER, Quantity.GRID_POWER)
+NO_KEY = "a certificate is signed: name a key (attest: {key: …}) in site.yaml, made with gridseal keys new"
+
+
+class Certificates:
+    """What the daemon needs of commissioning: the certificates in force, and what makes new ones if it has a
+    key. A site that has neither loads nothing of it."""
+
+    def __init__(self, site: Site, stored: Sequence[Certificate]) -> None:
+        self._site, self._stored = site, stored
+        self._certified: Certified | None = None
+        self._commissioner: Commissioner | None = None
+
+    def attach(
+        self, clock: Clock, state: SiteState, control: Control, hands: Sequence[SetpointWriter], say: Say
+    ) -> None:
+        self._parts = clock, state, control
+        self._hands = {hand.hold.device: hand for hand in hands}
+        self._say: Say = lambda line: say(LEVEL + line)
+        if self._stored:
+            self._certified = self._made()
+
+    def equip(self, store: Store, signer: "Signer", domain: "Domain") -> None:
+        """With a key a certificate can be made."""
+        from gateway.certify import Certifier
+
+        self._certified = certified = self._certified or self._made()
+        certifier = Certifier(self._site, self._parts[0], store, signer, domain, certified)
+        self._commissioner = Commissioner(self._site, *self._parts, self._hands, certifier, self._say)
+
+    def _made(self) -> "Certified":
+        from gateway.certified import Certified
+
+        return Certified(self._site, self._hands, self._stored)
+
+    def identified(self, device: str, identity: Mapping[str, str]) -> None:
+        if self._certified:
+            self._certified.identified(device, identity)
+
+    def take(self, sample: Sample) -> None:
+        if self._commissioner:
+            self._commissioner.take(sample)
+
+    def days(self) -> dict[str, str]:
+        """When each commanded device was commissioned; empty: it never was."""
+        proven = ((name, hand.hold.proven) for name, hand in self._hands.items())
+        return {name: found.day if found else "" for name, found in proven}
+
+    async def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The verb `commission` of the local socket."""
+        if self._commissioner is None:
+            raise ServiceRefused(NO_KEY)
+        return await self._commissioner.answer(request)
+
+    async def run(self) -> None:
+        if self._commissioner:
+            await self._commissioner.run()
+
+
+class Commissioner:
+    """`take` gets every sample of the site; `say` writes a line into the journal."""
+
+    def __init__(
+        self,
+        site: Site,
+        clock: Clock,
+        state: SiteState,
+        control: Control,
+        hands: Mapping[str, SetpointWriter],
+        certifier: "Certifier",
+        say: Say,
+    ) -> None:
+        self._site, self._clock, self._state, self._control = site, clock, state, control
+        self._hands, self._certifier, self._say = hands, certifier, say
+        self._wanted: asyncio.Queue[Trial] = asyncio.Queue(1)
+        self._trial: Trial | None = None
+        self._running = False
+
+    async def run(self) -> None:
+        """Tests, one after another, until cancelled."""
+        while True:
+            trial = await self._wanted.get()
+            try:
+                await self._certified(trial)
+            finally:
+                self._running = False
+
+    async def _certified(self, trial: Trial) -> None:
+        plan = trial.plan
+        self._say(f"commissioning of {plan.device} begins, with {plan.power_w} W")
+        before = self._certifier.set_aside(plan.device)
+        if self._control.status.fault:
+            with suppress(ServiceRefused):
+                self._control.clear()
+        try:
+            result, fallback = await trial.measure()
+            trial.step("signs the certificate", 1, 1)
+            made = await self._certifier.make(plan.device, plan.power_w, plan.spec, result, fallback)
+        except (Unsure, Ended, LinkError) as error:
+            trial.progress = replace(trial.progress, state="failed", reason=str(error))
+            self._say(f"commissioning of {plan.device} ended without a certificate: {error}")
+            self._certifier.restore(before)
+            return
+        trial.progress = replace(trial.progress, state="passed", certificate=made)
+        self._say(f"{plan.device} is commissioned: certificate {made['digest']}")
+
+    def take(self, sample: Sample) -> None:
+        if self._running and self._trial:
+            self._trial.take(sample)
+
+    # -- what the technician asks -----------------------------------------------------------------
+
+    async def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The verb `commission` of the local socket."""
+        match request["step"]:
+            case "plan":
+                return self.plan(request).as_json()
+            case "begin":
+                plan = self.plan(request)
+                hand = self._hands[plan.device]
+                self._trial = Trial(plan, self._site, self._clock, self._control, hand, self._say)
+                self._running = True
+                self._wanted.put_nowait(self._trial)
+            case "watch":
+                pass
+            case "abort":
+                if self._trial:
+                    self._trial.ended = "the technician ended it"
+            case other:
+                raise ValueError(f"step {other!r}")
+        if self._trial:
+            self._trial.watched()
+        return (self._trial.progress if self._trial else Progress()).as_json()
+
+    def plan(self, request: Mapping[str, Any]) -> Plan:
+        """ServiceRefused in words when the site is not fit for a test."""
+        hand = self._hand(str(request.get("device", "")))
+        hold = hand.hold
+        if reason := self._unfit(hand):
+            raise ServiceRefused(f"{hold.device} cannot be commissioned now: {reason}")
+        assert hold.spec is not None
+        channels = self._channels(hold.device)
+        limits, spec = self._site.limits, hold.spec
+        allowed = min(limits.charge_w, spec.charge_max_w), min(limits.discharge_w, spec.discharge_max_w)
+        try:
+            power_w = int(request.get("power_w", 0)) or commissioning.pulse_w(*allowed)
+        except Unsure as error:
+            raise ServiceRefused(f"{hold.device} cannot be commissioned: {error}") from None
+        if not commissioning.POWER_W_MIN <= power_w <= min(allowed):
+            least, most = units.show(commissioning.POWER_W_MIN, "w"), units.show(min(allowed), "w")
+            raise ServiceRefused(f"{units.show(power_w, 'w')} is not between {least} and {most}")
+        patience_s, why = self._patience(spec, int(request.get("patience_s", -1)))
+        return Plan(hold.device, power_w, spec, channels, patience_s, why)
+
+    def _hand(self, name: str) -> SetpointWriter:
+        if not name and len(self._hands) == 1:
+            return next(iter(self._hands.values()))
+        if name not in self._hands:
+            known = ", ".join(self._hands) or "none"
+            raise ServiceRefused(f"say which device is commissioned; those that can be commanded: {known}")
+        return self._hands[name]
+
+    def _unfit(self, hand: SetpointWriter) -> str:
+        status, hold, view = self._control.status, hand.hold, self._state.view()
+        soc = view.of(self._site.battery_of(hold.device)).good(Quantity.BATTERY_SOC)
+        low = self._site.limits.soc_min_bp + SOC_ROOM_BP
+        high = self._site.limits.soc_max_bp - SOC_ROOM_BP
+        unheard = self._unheard(view)
+        own_fault = hold.fault and hold.fault == hand.distrusted
+        reasons = (
+            (self._running, "another test runs"),
+            (self._clock.now().trust is not ClockTrust.TRUSTED, "the clock is not trusted yet"),
+            (not hold.online or not hold.spec or not hold.spec.charge_max_w, "it is not reached"),
+            (bool(status.stop), f"the site is stopped ({status.stop}): gridseal setpoint --release"),
+            (
+                bool(status.fault) and not own_fault,
+                f"a fault is latched ({status.fault}): gridseal setpoint --release",
+            ),
+            (bool(status.grid), "the grid is lost, or back only lately"),
+            (status.open_orders > 0, "an order runs or waits: let it end, or stop and release the site"),
+            (bool(status.doubts), f"what is measured is not believed: {' '.join(status.doubts)}"),
+            (soc is None, "the battery's state of charge is not known"),
+            (
+                soc is not None and not low <= soc <= high,
+                f"state of charge {units.show(soc or 0, 'bp')} is too near its bounds: "
+                f"bring it between {units.show(low, 'bp')} and {units.show(high, 'bp')}",
+            ),
+            (bool(unheard), f"{unheard} is not heard"),
+            (not self._channels(hold.device), "no device says the battery's power"),
+        )
+        return next((text for bad, text in reasons if bad), "")
+
+    def _channels(self, device: str) -> tuple[Channel, ...]:
+        """The battery's power as each of its devices says it, and the meter's; empty without the former."""
+        view, names = self._state.view(), self._site.battery_of(device)
+        said = [channel for name in sorted(view.declared) for channel in _heard(view, name)]
+        battery = [c for c in said if not c.meter and c.device in names]
+        return (*battery, *(c for c in said if c.meter)) if battery else ()
+
+    def _unheard(self, view: View) -> str:
+        """A device that is not reached, or does not say now what it said before."""
+        missing = {d.name for d in self._site.devices if d.role in ROLES} - view.declared
+        stale = (m.device for q in POWERS for m in view.all(q) if m.quality is Quality.STALE)
+        return next(iter(sorted(missing)), "") or next(stale, "")
+
+    def _patience(self, spec: SetpointSpec, wanted_s: int) -> tuple[int, str]:
+        """How long it is left alone at most; 0, and why not. `wanted_s` 0: not at all, -1: as need be."""
+        if spec.command_class not in OWN_TIMER:
+            return 0, "its commands latch: it has no timer of its own, the last power stays"
+        if wanted_s == 0:
+            return 0, "it is left out, as asked"
+        least_s = commissioning.patience_s(spec.timeout_s) + spec.settle_s
+        return min(max(wanted_s, least_s), PATIENCE_S_MAX), ""
+
+
+def _heard(view: View, device: str) -> Iterator[Channel]:
+    good = {point.name: m.value for point, m in view.readings(device) if m.good is not None}
+    return (channel for channel, _ in commissioning.heard(device, good))
