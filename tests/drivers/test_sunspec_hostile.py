@@ -26,10 +26,10 @@ from tests.drivers.sunspec_image import (
     Image,
     StepClock,
     device,
+    model_bytes,
 )
 from tests.drivers.test_sunspec_binding import profile
 
-OTHERS = (INVERTER_103, NAMEPLATE_120, STORAGE_124, CONTROL_704, STORAGE_713, PORTS_714, METER_203, BANK_802)
 EDGES = (0, 1, 2, 3, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF)
 POWERS_W = (-(10**9), -5000, -1, 0, 1, 777, 10**9)
 OPTIONS = {
@@ -38,7 +38,16 @@ OPTIONS = {
     "battery_dc": ("auto", "714", "160-34", "802", "none"),
     "bank_positive": ("charge", None),
     "charge_grid": (True, False),
+    "islanding": ("123", "none"),
 }
+RELAY_123 = model_bytes(123, {"Conn_RvrtTms": 0, "Conn": 1})
+STATE_701 = model_bytes(701, {"ConnSt": 1})
+
+
+OTHERS = (
+    INVERTER_103, NAMEPLATE_120, STORAGE_124, CONTROL_704, STORAGE_713, PORTS_714, METER_203, BANK_802,
+    RELAY_123, STATE_701,
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -60,15 +69,18 @@ async def act(actuator: Commanded, what: str, chance: random.Random) -> None:
         assert all(type(v) is int and abs(v) <= INT64_MAX for v in sample.values)
     elif what == "arm":
         await actuator.arm(chance.choice((10, 60, 86_400)))
+    elif what == "arm island":
+        assert await actuator.arm_island(chance.choice((10, 60, 86_400))) >= 0
     elif what == "write":
         await actuator.write_power(actuator.quantise(chance.choice(POWERS_W)))
     else:
-        await {"connect": actuator.connect, "read back": actuator.read_back, "release": actuator.release}[
-            what
-        ]()
+        plain = {"connect": actuator.connect, "read back": actuator.read_back, "release": actuator.release}
+        plain |= {"part": actuator.part, "rejoin": actuator.rejoin, "read island": actuator.read_island}
+        await plain[what]()
 
 
-ACTIONS = st.sampled_from(["connect", "read", "arm", "write", "read back", "release"])
+POWER = ["arm", "write", "read back", "release"]
+ACTIONS = st.sampled_from(["connect", "read", *POWER, "arm island", "part", "rejoin", "read island"])
 
 
 @given(st.integers(0, 2**32), st.lists(ACTIONS, min_size=1, max_size=10))

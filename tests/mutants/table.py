@@ -143,6 +143,14 @@ MUTANTS = (
         SITE,
     ),
     Mutant(
+        3,
+        "an order that ends is held for the next one by a moment at most",
+        "gateway/control.py",
+        "handover_ms = HANDOVER_MS if",
+        "handover_ms = 60_000 if",
+        ("test_control_handover.py",),
+    ),
+    Mutant(
         4,
         "the timer is armed before the first power",
         SETPOINT,
@@ -430,6 +438,14 @@ MUTANTS = (
         "        if self._hold.foreign:\n            return False  # 14: yielded is yielded",
         "        if False:\n            return False  # 14: yielded is yielded",
         FOUND,
+    ),
+    Mutant(
+        14,
+        "what somebody else has parted from the grid is not connected",
+        "gateway/separation.py",
+        "apart = held.apart and self._ours()",
+        "apart = held.apart",
+        ("test_separation.py",),
     ),
     Mutant(
         15,
