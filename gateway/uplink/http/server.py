@@ -61,11 +61,7 @@ class HttpServer:
 
     async def run(self) -> None:
         """Serve until cancelled. LinkError when the address cannot be bound."""
-        runner = web.AppRunner(
-            self._app, access_log=None, handle_signals=False, keepalive_timeout=IDLE_S, lingering_time=1.0,
-            max_line_size=LINE_BYTES_MAX, max_field_size=LINE_BYTES_MAX, max_headers=HEADERS_MAX,
-            auto_decompress=False,
-        )  # fmt: skip
+        runner = web.AppRunner(self._app, access_log=None, handle_signals=False)
         await runner.setup()
         try:
             server = await self._listen(runner)
@@ -85,8 +81,11 @@ class HttpServer:
             if len(handlers.connections) >= CONNECTIONS_MAX:
                 self.turned_away += 1
                 return _Full()
-            handler: RequestHandler = handlers()
-            return handler
+            return _Connection(
+                handlers, loop=loop, access_log=None,  # type: ignore[arg-type]  # None: nothing is logged
+                keepalive_timeout=IDLE_S, lingering_time=1.0, max_line_size=LINE_BYTES_MAX,
+                max_field_size=LINE_BYTES_MAX, max_headers=HEADERS_MAX, auto_decompress=False,
+            )  # fmt: skip
 
         loop, at = asyncio.get_running_loop(), self._settings
         try:
@@ -153,6 +152,26 @@ class HttpServer:
     async def _matched(self, request: web.Request) -> web.StreamResponse:
         """The middleware answers; aiohttp wants a handler for each route all the same."""
         raise web.HTTPNotFound
+
+
+class _Connection(RequestHandler):
+    """What is no HTTP gets an answer like any other, without what it said, and no line in the journal."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status >= 500:  # a bug of ours: logged, and no reason to stop a battery
+            super().handle_error(request, status, exc, message)
+        response = _refusal(status, "this is not understood" if status < 500 else "this failed here")
+        response.headers.update(SAFE)
+        response.force_close()
+        return response
 
 
 class _Full(asyncio.Protocol):
