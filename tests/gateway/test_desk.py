@@ -99,3 +99,15 @@ async def test_from_a_distance_a_signature_counts_and_nothing_else() -> None:
     answer = await made.signed(b"{}")
     assert (answer["id"], answer["admitted"]) == (None, False)
     assert len(control.taken) == 1
+
+
+async def test_a_stop_from_a_distance_is_a_stop_and_keeps_its_id() -> None:
+    made, control = desk()
+    for given in ("", "cd" * 32):
+        answer = await made.stop(given)
+        assert answer["admitted"] is True and (not given or answer["id"] == "0x" + given)
+    first, second = control.taken
+    assert {c.kind for c in control.taken} == {ServiceKind.STOP}
+    assert {c.source for c in control.taken} == {Source.REMOTE}
+    assert len(bytes.fromhex(first.id)) == 32 and second.id == "cd" * 32
+    assert (await made.stop(""))["id"] == "0x" + first.id  # of the same moment: the same stop

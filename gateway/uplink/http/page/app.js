@@ -32,7 +32,7 @@ function lasting(seconds) {
 
 function way(watts, positive, negative) {
   if (watts === null || watts === undefined) return "not known";
-  return watts === 0 ? "at rest" : watts > 0 ? positive : negative;
+  return watts === 0 ? "no flow" : watts > 0 ? positive : negative;
 }
 
 function flow(id, watts, words) {
@@ -56,13 +56,20 @@ function flows(figures) {
   }
 }
 
+// Addresses and hashes are shown by their ends; the whole is in the title and in a copy.
+const brief = (text) => (/^0x[0-9a-fA-F]{40,}$/.test(text) ? `${text.slice(0, 8)}…${text.slice(-6)}` : text);
+
 function list(id, rows) {
-  const nodes = rows.flatMap(([name, value]) => [make("dt", name), make("dd", value)]);
+  const nodes = rows.flatMap(([name, value]) => {
+    const node = make("dd", brief(value));
+    if (node.textContent !== value) node.title = value;
+    return [make("dt", name), node];
+  });
   $(id).replaceChildren(...nodes);
 }
 
 const MODES = {
-  running: ["running an order", "good"], fallback: ["fallback", "good"], stopped: ["stopped", "bad"],
+  running: ["running an order", "good"], fallback: ["no order", "idle"], stopped: ["stopped", "bad"],
   fault: ["fault", "bad"], "store lost": ["store lost", "bad"],
 };
 
@@ -71,13 +78,13 @@ function control(said) {
   $("mode").textContent = text;
   $("mode").className = `badge ${kind}`;
   const signed = (watts) => `${power(watts)}${watts ? (watts > 0 ? " discharging" : " charging") : ""}`;
-  const rows = [["Mode", said.mode === "fallback" ? "fallback: no order acts" : text]];
+  const rows = [["Mode", said.mode === "fallback" ? "no order: the inverter follows its own control" : text]];
   if (said.command) {
     const kinds = [said.command, ...said.beside].map((order) => order.kind).join(" + ");
-    rows.push(["Order", `${kinds} (${said.command.origin || said.command.source})`]);
+    rows.push(["Order", kinds], ["From", said.command.origin || said.command.source]);
     rows.push(["Ends in", lasting(Math.round(said.remaining_ms / 1000))]);
   }
-  if ("target_w" in said) {
+  if (said.command) {
     rows.push(["Asked", signed(said.target_w)], ["Set", signed(said.commanded_w)]);
   }
   rows.push(["Measured", signed(said.measured_w)]);
