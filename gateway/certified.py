@@ -7,7 +7,6 @@ profile claims. It refuses to measure anything: gateway.commissioner does that.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 from gateway.evidence import certificate
 from gateway.evidence.certificate import NO_SERIAL, TEXT_MAX, Commissioning, Part, Timer
@@ -86,7 +85,7 @@ class Certified:
 
 
 def proven(said: Commissioning) -> Proven:
-    day = datetime.fromtimestamp(said.at_ms / 1000, UTC).date().isoformat()
+    day = certificate.day(said)
     # A timer is never believed longer than it was seen to last, nor over sooner than it was seen to be.
     obeyed_s = max(1, said.obeyed_ms // 1000) if said.obeyed_ms else 0
     return Proven(day, obeyed_s, -(-said.reverted_ms // 1000), said.timer is Timer.NOT_FOUND)

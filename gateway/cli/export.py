@@ -15,6 +15,10 @@ stored (retention may have dropped old ones):
 
     {"type": "reading", "record": 7, "point": "bms/battery_soc_bp", "at_ms": 1764000000000,
      "value": 5120, "quality": 0}
+
+and at the end each commissioning certificate that is kept (gateway.evidence.certificate):
+
+    {"type": "certificate", "device": "inverter", "body": "{…}", "digest": "0x…", "signature": "0x…"}
 """
 
 import argparse
@@ -30,7 +34,7 @@ from typing import Any, TextIO
 from gateway import config
 from gateway.errors import ConfigError, StoreError
 from gateway.model import Quality, Sample
-from gateway.store import files, records, samples
+from gateway.store import certificates, files, records, samples
 from gateway.store.records import Entry
 from gateway.store.samples import PointSets
 
@@ -164,6 +168,7 @@ def record_rows(conn: sqlite3.Connection, span: tuple[int, int], with_readings: 
             if with_readings and entry.last_seq:
                 yield from _leaves(conn, entry, (body["start_ms"], body["end_ms"]), sets)
         sequence = entries[-1].record.sequence
+    yield from map(certificates.row, certificates.every(conn))
 
 
 def _record(entry: Entry) -> Row:

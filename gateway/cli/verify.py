@@ -136,6 +136,7 @@ def as_json(audit: "Audit") -> dict[str, Any]:
         "roots_rebuilt": audit.roots,
         "notes": audit.notes,
         "faults": [{"record": f.sequence, "message": f.message} for f in audit.faults],
+        "certificates": audit.certificates,
         "proof": audit.proof,
     }
 
@@ -152,6 +153,7 @@ def _lines(audit: "Audit", asked: "Wanted | None") -> Iterator[str]:
         yield f"for site {site}, contract {checksum(contract)}, chain {chain_id}"
     yield f"signed by {', then '.join(audit.signed_by) or 'nobody'}"
     yield f"Merkle roots rebuilt: {audit.roots}, from {audit.readings} readings"
+    yield from audit.certificates
     yield from (f"note: {note}" for note in audit.notes)
     yield from (f"WRONG: {fault}" for fault in audit.faults)
     if audit.proof:

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Any
 
 from gateway.evidence import body as bodies
-from gateway.evidence import merkle
+from gateway.evidence import certificate, merkle
 from gateway.evidence.address import checksum
 from gateway.evidence.body import Statement
 from gateway.evidence.records import Chain, Fault
@@ -47,6 +47,7 @@ class Audit:
     roots: int = 0
     proof: dict[str, Any] | None = None
     places: list[tuple[int, str, str]] = field(default_factory=list)  # chain id, contract, site
+    certificates: list[str] = field(default_factory=list)  # those that hold, in words
 
     def __post_init__(self) -> None:
         self._chain = Chain(self.signer)
@@ -66,15 +67,17 @@ class Audit:
         return self._chain.keys
 
     def row(self, row: dict[str, Any]) -> None:
-        """One line. ValueError when it is neither a record nor a reading of the record before it."""
+        """One line. ValueError when it is no record, no reading of the record before, no certificate."""
         match row.get("type"):
             case "record":
                 self._close()
                 self._open(record_of(row))
             case "reading":
                 self._reading(row)
+            case "certificate":
+                self._certificate(row)
             case other:
-                raise ValueError(f"a line of type {other!r} is neither a record nor a reading")
+                raise ValueError(f"a line of type {other!r} is no record, no reading and no certificate")
 
     def finish(self) -> None:
         self._close()
@@ -83,6 +86,19 @@ class Audit:
             self.notes.append("no records at all")
         if len(self.places) > 1:
             self.notes.append(f"records for {len(self.places)} different places (chain, contract, site)")
+
+    def _certificate(self, row: dict[str, Any]) -> None:
+        """It counts when a key of the chain signed it; they stand behind all records."""
+        body = row.get("body")
+        if not isinstance(body, str):
+            raise ValueError("a certificate needs its body")
+        signature = _hex(row, "signature", (65,))
+        digest, known = _hex(row, "digest", (32,)), self.signed_by or [self.signer]
+        wrong = min((certificate.check(body, digest, signature, key) for key in known), key=len)
+        if wrong:
+            self.faults.append(Fault(0, f"certificate of {row.get('device')}: {'; '.join(wrong)}"))
+        elif len(self.certificates) < NOTES_MAX:
+            self.certificates.append(certificate.told(certificate.read(body)[2]))
 
     # ---- one record -------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ takes one from a stranger's file and refuses whatever is not exactly that. docs/
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
@@ -28,6 +29,7 @@ BODY_CHARS_MAX = 32_768  # a part is under 500
 PARTS_MAX = 64  # as many devices as a site may have
 TEXT_MAX = 128
 NO_SERIAL = bytes(32)
+YEAR_9999_MS = 253_370_764_800_000  # what is later has no calendar
 _NUMBERS = {
     "at_ms": 64, "power_w": 32, "changes": 16, "confidence_bp": 16, "noise_w": 32, "response_ms": 32,
     "error_w": 32, "obeyed_ms": 32, "reverted_ms": 32,
@@ -157,10 +159,10 @@ def read(text: str) -> tuple[Domain, str, Commissioning]:
 
 def _part(body: Any) -> Part:
     _exactly(body, {field.name for field in fields(Part)}, "a part of a certificate")
+    device, vendor, model = (_text(body, name) for name in ("device", "vendor", "model"))
+    serial, profile = (_bytes32(body, name) for name in ("serial", "profile"))
     return Part(
-        *(_text(body, name) for name in ("device", "vendor", "model")),
-        *(_bytes32(body, name) for name in ("serial", "profile")),
-        *(_gain_of(body, name) for name in ("battery_bp", "grid_bp")),
+        device, vendor, model, serial, profile, _gain_of(body, "battery_bp"), _gain_of(body, "grid_bp")
     )
 
 
@@ -197,6 +199,22 @@ def _bytes32(body: Mapping[str, Any], name: str) -> bytes:
     if not isinstance(value, str) or len(value) != 66 or not value.startswith("0x") or " " in value:
         raise ValueError(f"{name} is not 0x and 64 hex digits")
     return bytes.fromhex(value[2:])
+
+
+def day(said: Commissioning) -> str:
+    """2026-11-27, UTC."""
+    return datetime.fromtimestamp(min(said.at_ms, YEAR_9999_MS) / 1000, UTC).date().isoformat()
+
+
+def told(said: Commissioning) -> str:
+    """One line for a person."""
+    timer = {
+        Timer.NONE: "it has no timer",
+        Timer.MEASURED: f"obeyed {said.obeyed_ms / 1000:.1f} s, its own by {said.reverted_ms / 1000:.1f} s",
+        Timer.NOT_FOUND: "the timer that its profile claims was not found",
+        Timer.NOT_MEASURED: "its timer was not measured",
+    }[said.timer]
+    return f"certificate of {said.device} of {day(said)}: signs proven by {said.changes} changes; {timer}"
 
 
 def check(body: str, claimed: bytes, signature: bytes, signer: str = "") -> list[str]:

@@ -25,13 +25,13 @@ _KIND_OF = {cls: name for name, cls in KINDS.items()}
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with one record."""
+    """One thing wrong with one record; `sequence` 0: with what is beside them."""
 
     sequence: int
     message: str
 
     def __str__(self) -> str:
-        return f"record {self.sequence}: {self.message}"
+        return f"record {self.sequence}: {self.message}" if self.sequence else self.message
 
 
 def seal(domain: Domain, site: str, sequence: int, previous: bytes, body: Body) -> Record:
