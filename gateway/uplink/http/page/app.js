@@ -56,8 +56,8 @@ function flows(figures) {
   }
 }
 
-// Addresses and hashes are shown by their ends; the whole is in the title and in a copy.
-const brief = (text) => (/^0x[0-9a-fA-F]{40,}$/.test(text) ? `${text.slice(0, 8)}…${text.slice(-6)}` : text);
+// Addresses and hashes are shown by their ends; the whole is in the title.
+const brief = (text) => text.replace(/0x[0-9a-fA-F]{40,}/g, (long) => `${long.slice(0, 8)}…${long.slice(-6)}`);
 
 function list(id, rows) {
   const nodes = rows.flatMap(([name, value]) => {
@@ -94,7 +94,7 @@ function control(said) {
   list("control", rows);
   const causes = said.causes ?? [];
   $("causes").hidden = !causes.length;
-  $("causes").textContent = `Held back by: ${causes.map((c) => c.replaceAll("_", " ")).join(", ")}`;
+  $("causes").textContent = `Held back by ${causes.map((c) => c.replaceAll("_", " ")).join(", ")}.`;
 }
 
 function evidence(status) {
