@@ -103,7 +103,7 @@ class ChainJudge:
         for name, source, kind, begin_ms, end_ms, parameters, state in rows:
             if state == "refused" and name in self.truth.final:
                 self.judge.may_not(name)
-            if kind == ServiceKind.STOP and state in OPEN:
+            if source == Source.CHAIN and kind == ServiceKind.STOP and state in OPEN:
                 self.judge.stopped(now_ms)
             if source != Source.CHAIN or name in self.given or name in self._told:
                 continue

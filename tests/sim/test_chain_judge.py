@@ -84,13 +84,14 @@ def test_a_stop_must_have_been_in_some_block_at_the_head() -> None:
     assert judge.judge.kinds == {"lied": 1}
 
 
-def test_nothing_flows_while_the_store_holds_a_stop() -> None:
-    judge = made()
-    judge.truth.stops.add("s")
-    final(judge, ORDER)
-    judge.stored([STOP], 15_000)
-    judge.judge.wrote(entry(20_000, 900))
-    assert judge.judge.kinds == {"while_stopped": 1}
+def test_nothing_flows_while_the_store_holds_a_stop_of_the_chain() -> None:
+    for source, wrong in ((Source.TRIP, 0), (Source.CHAIN, 1)):  # a trip may be of one battery of several
+        judge = made()
+        judge.truth.stops.add("s")
+        final(judge, ORDER)
+        judge.stored([("s", source, *STOP[2:])], 15_000)
+        judge.judge.wrote(entry(20_000, 900))
+        assert judge.judge.kinds["while_stopped"] == wrong
 
 
 def test_what_nobody_may_carry_out_covers_nothing() -> None:

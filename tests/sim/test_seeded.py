@@ -6,7 +6,7 @@ More of them: `make sim SEEDS=200 SEED=1 HOURS=2`.
 import pytest
 
 from tests.sim import seeded
-from tests.sim.script import draw
+from tests.sim.chain_script import LIES, draw
 from tests.sim.seeded import Failed, Run, World, play, run_seed
 from tests.sim.seeds import play_all, summary
 
@@ -24,6 +24,11 @@ def test_a_fixed_set_of_seeds_keeps_every_promise() -> None:
     assert found["executed"] >= len(runs)
     assert min(found["crashes"], found["stops"], found["store_ends"], found["refused"]) > 0
     assert found["faults"] > 100
+    # And on chain: orders are heard and carried out, records land, blocks are taken back, operators lie.
+    assert min(found["carried_out_orders"], found["contract_stops"], len(found["reorgs_by_depth"])) > 1
+    assert found["transactions"] > found["records"] / 2
+    lies = {"rpc_" + name.replace(" ", "_").replace("-", "_") for name in LIES}
+    assert lies & set(found["faults_by_kind"])
 
 
 def test_the_same_seed_gives_the_same_trace_and_another_does_not() -> None:
