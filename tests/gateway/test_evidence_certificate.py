@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from eth_account import Account
@@ -15,8 +16,10 @@ from gateway.evidence.signer import KeySigner
 from gateway.evidence.typed import Domain, keccak
 from gateway.model import ClockTrust
 
-SECRET = bytes(range(1, 33))
-DOMAIN = Domain(31337, "0x" + "ab" * 20)
+SECRET = bytes(range(1, 33))  # public and worthless, that of the page's other vectors
+DOMAIN = Domain(10, "0x" + "11" * 20)
+SITE = "meadow-lane-7"
+PAGE = Path(__file__).parents[2] / "docs/attestation.md"
 UINT32 = st.integers(0, 2**32 - 1)
 TEXT = st.text(max_size=certificate.TEXT_MAX)
 BYTES32 = st.binary(min_size=32, max_size=32)
@@ -46,6 +49,31 @@ ONE = Commissioning(
         Part("meter", "", "", certificate.NO_SERIAL, keccak(b"meter"), 0, -9990),
     ),
 )  # fmt: skip
+
+
+def block() -> str:
+    """The test vector as docs/attestation.md prints it."""
+    digest = certificate.digest(DOMAIN, SITE, ONE)
+    shown = {
+        "secret": f"0x{SECRET.hex()}",
+        "address": KeySigner(SECRET).address,
+        "body": certificate.write(DOMAIN, SITE, ONE),
+        "digest": f"0x{digest.hex()}",
+        "signature": f"0x{KeySigner(SECRET).sign(digest).hex()}",
+    }
+    return f"```json\n{json.dumps(shown, indent=1)}\n```"
+
+
+def test_the_page_prints_the_types_and_a_vector_that_is_made_again_the_same() -> None:
+    page = PAGE.read_text()
+    main = certificate.TYPE.removesuffix(certificate.PART_TYPE)
+    assert f"\n{main}\n{certificate.PART_TYPE}\n" in page
+    assert block() in page
+    section = page.split("Commissioning certificates")[-1]
+    for name in json.loads(certificate.write(DOMAIN, SITE, ONE)):
+        assert f"`{name}`" in section
+    for name in json.loads(certificate.write(DOMAIN, SITE, ONE))["parts"][0]:
+        assert f"`{name}`" in section
 
 
 def independent(domain: Domain, site: str, said: Commissioning) -> bytes:
