@@ -14,10 +14,24 @@ from dataclasses import replace
 
 from gateway.analytics.fold import Fold, Plant
 from gateway.clock import Clock
+from gateway.errors import LinkError
+from gateway.evidence import body as bodies
 from gateway.evidence import merkle, records
+from gateway.evidence import setup as setups
 from gateway.evidence.aggregate import HOLD_MS, Aggregator
+from gateway.evidence.body import Statement
 from gateway.evidence.signer import Signer
-from gateway.evidence.typed import GENESIS, Body, Domain, Gap, GapCause
+from gateway.evidence.typed import (
+    GENESIS,
+    Body,
+    Domain,
+    Gap,
+    GapCause,
+    Revocation,
+    RevocationReason,
+    Rotation,
+    Setup,
+)
 from gateway.model import (
     Cause,
     ClockTrust,
@@ -56,12 +70,17 @@ _ENDS = {
     "curtailed_ms": _UINT32,
 }
 
+ENDS = ("rotation", "revocation")  # kinds behind which their key signs nothing
+HANDED_OVER = "the site's key handed over to {}: restart with that one as attest.next or attest.key"
+REVOKED = "the site's key was revoked: bind another one, and give store.path another file"
+
 Seal = Callable[[sqlite3.Connection, Record], None]
 
 
 class Attestor:
     """Works on one store with one key, for the contract of `domain`. A signed record that does not `fits`
-    the contract is followed by a gap record, which alone may pass over it there."""
+    the contract is followed by a gap record, which alone may pass over it there. `setup`: under what this
+    start works, said once if it is news."""
 
     def __init__(
         self,
@@ -71,6 +90,7 @@ class Attestor:
         signer: Signer,
         domain: Domain,
         fits: Callable[[Record], bool] = lambda _: True,
+        setup: Setup | None = None,
     ) -> None:
         self._site = site
         self._store = store
@@ -85,11 +105,13 @@ class Attestor:
         self._plant = plant(site, self._silence_ms)
         self._trusted_ms: int | None = None  # monotonic: since when the clock has been trusted
         self._skip_to = 0  # the sequence of the next record, a gap
+        self._setup = setup
+        self._appending = asyncio.Lock()  # a person ends the key while a period is sealed
+        self._began_ms = clock.mono_ms()
 
     async def run(self) -> None:
         """Seal what falls due until cancelled."""
-        for record in await self._store.call(links.unsigned):
-            await self._sign(record)
+        await self._sign_left()
         last = await self._store.call(links.last)
         if (
             last and not self._skip_to and not self._fits(last)
@@ -99,6 +121,12 @@ class Attestor:
             if await self._dated():
                 await self.seal_due()
             await asyncio.sleep(POLL_S)
+
+    async def _sign_left(self) -> None:
+        """What a stop left between its digest and its signature."""
+        async with self._appending:
+            for record in await self._store.call(links.unsigned):
+                await self._sign(record)
 
     async def _dated(self) -> bool:
         """Whether the clock is trusted, and what was stored before it was has its dates."""
@@ -116,6 +144,8 @@ class Attestor:
         """One round: gaps, deliveries and every period that is over."""
         if self._skip_to:
             await self._skip()
+        if self._setup:
+            await self._say_setup(self._setup)
         await self._seal_gaps()
         for order in await self._store.call(unsealed.deliveries):
             if self._settled(order.ended_ms):
@@ -135,6 +165,37 @@ class Attestor:
         cause = GapCause.RESTORED if last else GapCause.STORE_LOST
         await self._append(Gap(0, self._clock.now().wall_ms, 0, cause), sequence=self._skip_to)
         self._skip_to = 0
+
+    async def _say_setup(self, now: Setup) -> None:
+        """It holds from the start on, however late the clock is trusted."""
+        last = await self._store.call(links.last_entry, "setup")
+        before = bodies.read("setup", last.record.body).body if last else None
+        if not (isinstance(before, Setup) and setups.same(before, now)):
+            stamp = self._clock.now()
+            await self._append(replace(now, at_ms=stamp.wall_ms - (stamp.mono_ms - self._began_ms)))
+        self._setup = None
+
+    # -- the key's end ----------------------------------------------------------------------------
+
+    async def rotate(self, next_key: str, asset: int, possession: bytes) -> Record:
+        """End this key's part of the chain: `next_key` goes on. LinkError when it did not agree."""
+        body = Rotation(self._now_ms(), next_key.lower(), asset, possession)
+        said = Statement(self._domain, self._site.id, body)
+        if problem := records.disagreed(said, self._signer.address):
+            raise LinkError(f"{next_key} does not become the site's key: {problem}")
+        await self._sign_left()
+        return await self._append(body)
+
+    async def revoke(self, reason: RevocationReason) -> Record:
+        """End the chain: nothing more is signed by this key, and no other goes on."""
+        await self._sign_left()
+        return await self._append(Revocation(self._now_ms(), reason))
+
+    def _now_ms(self) -> int:
+        now = self._clock.now()
+        if now.trust is not ClockTrust.TRUSTED:
+            raise LinkError("the clock is not synchronised: nothing is signed until it is")
+        return now.wall_ms
 
     # -- periods ----------------------------------------------------------------------------------
 
@@ -235,11 +296,13 @@ class Attestor:
         first_seq: int = 0,
         last_seq: int = 0,
         also: Seal | None = None,
-    ) -> None:
+    ) -> Record:
         """Seal `body` as the next link, durably, then sign it. `sequence`: jump ahead to it (gaps only)."""
 
         def append(conn: sqlite3.Connection) -> Record:
             before = links.last(conn)
+            if before and before.kind in ENDS and (turn := records.turn(before)) != self._signer.address:
+                raise LinkError(HANDED_OVER.format(turn) if turn else REVOKED)
             number, previous = (before.sequence + 1, before.digest) if before else (1, GENESIS)
             record = records.seal(self._domain, self._site.id, sequence or number, previous, body)
             links.append(conn, record, first_seq, last_seq)
@@ -247,17 +310,21 @@ class Attestor:
                 also(conn, record)
             return record
 
-        await self._sign(await self._store.call(append))
+        async with self._appending:
+            record = await self._sign(await self._store.call(append))
+        if record.kind != "gap" and not self._fits(record):
+            await self._pass_over(record)
+        return record
 
-    async def _sign(self, record: Record) -> None:
+    async def _sign(self, record: Record) -> Record:
         signature = await asyncio.to_thread(self._signer.sign, record.digest)  # a token may take seconds
         await self._store.call(links.sign, record.sequence, signature)
-        if record.kind != "gap" and not self._fits(replace(record, signature=signature)):
-            await self._pass_over(record)
+        return replace(record, signature=signature)
 
     async def _pass_over(self, record: Record) -> None:
         body = json.loads(record.body)
-        await self._append(Gap(body["start_ms"], body["end_ms"], 0, GapCause.NOT_ENCODABLE))
+        start_ms, end_ms = (body.get(name, body.get("at_ms")) for name in ("start_ms", "end_ms"))
+        await self._append(Gap(start_ms, end_ms, 0, GapCause.NOT_ENCODABLE))
 
 
 def plant(site: Site, silence_ms: Mapping[str, int]) -> Plant:

@@ -36,7 +36,7 @@ from gateway.store.summary import summary
 from gateway.supervisor import Supervisor
 from gateway.support import Support
 from gateway.timetable import Timetable
-from gateway.uplink.local import LocalServer
+from gateway.uplink.local import Handler, LocalServer
 from gateway.wiring import Wiring
 
 if TYPE_CHECKING:  # what a site without key, chain and broker must not load
@@ -81,8 +81,8 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._reached = asyncio.Event()  # whatever can be commanded, once
         self.signer: Signer | None = None
-        self._before: tuple[str, ...] = ()  # keys that handed over to it
         self.platform: Platform | None = None
+        self._key_requests: dict[str, Handler] = {}
         self.chain: Chain | None = None
         self.attestor: Attestor | None = None
         self.uplink: MqttUplink | None = None
@@ -136,7 +136,6 @@ class Daemon:
         from gateway import keyring  # loaded with the signer
 
         self.signer = await keyring.holder(self.store, self.site.attest, self.signer)
-        self._before = await keyring.before(self.store)
 
     def _make_parts(self, wiring: Wiring) -> None:
         self.devices = {
@@ -208,21 +207,11 @@ class Daemon:
     def _make_attestor(self) -> "Attestor | None":
         if self.signer is None:
             return None
-        from gateway.attest import Attestor
-        from gateway.evidence import setup
+        from gateway import keyring
 
-        domain = self._domain()
-        fits = self.platform.fits if self.platform else lambda _: True
-        made = setup.of(self.site, f"gridseal {version('gridseal')}")
-        return Attestor(self.site, self.store, self.clock, self.signer, domain, fits, made)
-
-    def _key_requests(self) -> dict[str, Any]:
-        if self.attestor is None:
-            return {}
-        from gateway.keyring import KeyDesk
-
-        keys = KeyDesk(self.attestor)
-        return {"rotate": keys.rotate, "revoke": keys.revoke}
+        made = keyring.attestor(self.site, self.store, self.clock, self.signer, self._domain(), self.platform)
+        self._key_requests = keyring.requests(made)
+        return made
 
     def _domain(self) -> "Domain":
         """Where records and remote orders count: the evidence contract, or nowhere."""
@@ -285,7 +274,7 @@ class Daemon:
                 "submit": self.desk.submit,
                 "release": self.desk.release,
                 "commission": self.certificates.answer,
-                **self._key_requests(),
+                **self._key_requests,
             },
         ).run
         running += [group.create_task(keep(name, work), name=name) for name, work in kept.items()]

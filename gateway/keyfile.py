@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
 from gateway.evidence import keysource
 from gateway.site import AttestSettings, KeySettings, Keystore
@@ -33,11 +33,22 @@ class KeyModel(Strict):
 
 class AttestModel(KeyModel):
     every: Long = 900_000
+    next: KeyModel | None = Field(
+        default=None, description="the key that goes on after `gridseal keys rotate`; later it becomes `key`"
+    )
+
+    @field_validator("next")
+    @classmethod
+    def _named(cls, found: KeyModel | None) -> KeyModel | None:
+        if found is not None and found.key is None:
+            raise ValueError("next needs its key: {key: …}")
+        return found
 
 
 def settings(attest: AttestModel, folder: Path) -> AttestSettings:
     """Relative paths are relative to `folder`, where site.yaml is."""
-    return AttestSettings(attest.every // 1000, _settings(attest, folder))
+    following = _settings(attest.next, folder) if attest.next else None
+    return AttestSettings(attest.every // 1000, _settings(attest, folder), following)
 
 
 def _settings(model: KeyModel, folder: Path) -> KeySettings | None:

@@ -8,7 +8,7 @@ run ahead: only so many calls are open, the rest waits in the records' own table
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.analytics import period
 from gateway.analytics.figures import Performance
@@ -17,6 +17,7 @@ from gateway.chain.platforms.calls import NotEncodable
 from gateway.chain.quorum import Quorum
 from gateway.clock import Clock
 from gateway.errors import ChainError
+from gateway.evidence.records import recover
 from gateway.model import Record
 from gateway.store import Store, intents, performance, records
 from gateway.store.intents import NewIntent
@@ -115,7 +116,7 @@ class Outbox:
         following, after = [], ""
         for name, call in self._platform.follow_ups(entry.record, reference, figures):
             following.append(NewIntent(name, call.contract, call.data, call.gas, ordered=False, after=after))
-            after = name
+            after = name if command else ""  # what follows a delivery is paid for it, step by step
         wall_ms = self._clock.now().wall_ms
         done = await self._store.call(_settle, first, entry.record.sequence, following, wall_ms)
         if following:
@@ -126,7 +127,8 @@ class Outbox:
         """The last sequence the contract took, deep enough to stay; asked now and then, or when needed."""
         now_ms = self._clock.mono_ms()
         if fresh or now_ms - self._last_at_ms >= LAST_AGE_MS:
-            self._last = await last_sequence(self._quorum, self._platform, self._address, self._confirmations)
+            addresses = await speakers(self._store, self._address)
+            self._last = await last_sequence(self._quorum, self._platform, addresses, self._confirmations)
             self._last_at_ms = now_ms
         return self._last
 
@@ -152,8 +154,19 @@ def _settle(
     return True
 
 
-async def last_sequence(quorum: Quorum, platform: Platform, address: str, depth: int = 1) -> int:
-    """The last sequence that the contract accepted from this key, `depth` blocks deep; 0 for none."""
+async def speakers(store: Store, address: str) -> tuple[str, ...]:
+    """This key, and those that handed over to it: the contract has taken the site's records from any."""
+    handed = await store.call(records.rotations)
+    return (address, *(recover(record.digest, record.signature) for record in handed))
+
+
+async def last_sequence(quorum: Quorum, platform: Platform, addresses: Sequence[str], depth: int = 1) -> int:
+    """The last sequence that the contract accepted from this key or those that handed over to it, `depth`
+    blocks deep; 0 for none. They have one count."""
+    return max([await _last_of(quorum, platform, address, depth) for address in addresses])
+
+
+async def _last_of(quorum: Quorum, platform: Platform, address: str, depth: int) -> int:
     call = platform.last_sequence_call(address)
     word = await quorum.view(call.contract, call.data, depth)
     if len(word) != 32:

@@ -96,6 +96,7 @@ class TxManager:
         self._states: dict[int, SendState] = {}  # of what is on its way; rebuilt from the store
         self._refused: dict[int, _Refused] = {}  # of what is queued
         self._wake = asyncio.Event()
+        self._adopted = False  # what a key that handed over had on its way
         self._trouble = ""
         self._counts = (0, 0)
 
@@ -127,6 +128,9 @@ class TxManager:
         """One round: follow what is on its way, then send what waits."""
         await self._quorum.ensure()
         head = await self._quorum.head()
+        if not self._adopted:
+            await self._store.call(intents.adopt, self._signer.address)
+            self._adopted = True
         self._trouble = ""
         on_their_way = await self._store.call(intents.sent, self._signer.address)
         spent = await self._quorum.transaction_count(self._signer.address, head.number)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "keys"
 HELP = """\
-make the gateway's signing key on this device, show its address, have it agree to be bound
+the gateway's signing key: make it on this device, show it, have it bound, hand over, revoke
 
 The key signs records and pays for its transactions. KEY says where it is kept, as attest.key does:
 
@@ -33,8 +33,12 @@ The key signs records and pays for its transactions. KEY says where it is kept, 
   gridseal keys show /etc/gridseal/key.json                        the address, without the passphrase
   gridseal keys show /etc/gridseal/key.json --passphrase FILE      opens it: address and public key
   gridseal keys prove site.yaml --owner 0x…                        what setGatewayKey needs
+  gridseal keys rotate site.yaml                                   attest.key hands over to attest.next
+  gridseal keys revoke site.yaml --reason compromised              nothing more is signed by attest.key
 
-A contract binds a key only with the key's own consent to the owner who binds it: `prove` prints it.
+A contract binds a key only with the key's own consent to the owner who binds it: `prove` prints it. To
+replace a key, make the new one, write it into site.yaml as `attest: {key: …, next: {key: …}}`, `rotate`
+(the daemon may run), and restart. Some day `next` takes the place of `key`.
 Nothing here ever prints a secret; keep a copy of keystore and passphrase, apart from each other. The
 daemon reads passphrase and PIN from the files in site.yaml, or as the systemd credentials
 gridseal-passphrase and gridseal-pin. `new` makes the passphrase file as well when there is none. What
@@ -43,12 +47,17 @@ started there."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    verbs = parser.add_subparsers(dest="keys_verb", required=True, metavar="new|show|prove")
+    verbs = parser.add_subparsers(dest="keys_verb", required=True, metavar="new|show|prove|rotate|revoke")
     for name, help_text in (("new", "make a key"), ("show", "address and public key of a key")):
         add_key(verbs.add_parser(name, help=help_text, description=help_text))
     prove = verbs.add_parser("prove", help="a site's key agrees to be bound by the owner of its asset")
     prove.add_argument("site", type=Path, help="the site.yaml")
     prove.add_argument("--owner", required=True, metavar="ADDRESS", help="who will call setGatewayKey")
+    rotate = verbs.add_parser("rotate", help="attest.key hands over to attest.next")
+    rotate.add_argument("site", type=Path, help="the site.yaml, with both keys")
+    revoke = verbs.add_parser("revoke", help="nothing more is signed by attest.key")
+    revoke.add_argument("site", type=Path, help="the site.yaml")
+    revoke.add_argument("--reason", required=True, choices=("retired", "compromised"))
     for verb in verbs.choices.values():
         verb.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -61,7 +70,7 @@ def add_key(verb: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    facts = {"new": new, "show": show, "prove": keylife.prove}[args.keys_verb](args)
+    facts = DOES[args.keys_verb](args)
     if args.json:
         print(json.dumps(facts))
     else:
@@ -109,3 +118,12 @@ def opened(key: KeySettings, file: Path | None) -> "Signer":
 
 def _facts(key: KeySettings, signer: "Signer") -> dict[str, Any]:
     return {"key": str(key.source), "address": signer.address, "public key": "0x" + signer.public_key.hex()}
+
+
+DOES = {
+    "new": new,
+    "show": show,
+    "prove": keylife.prove,
+    "rotate": keylife.rotate,
+    "revoke": keylife.revoke,
+}

@@ -130,6 +130,17 @@ class Chain:
             yield f"signed by {address}, not {self.signer}"
 
 
+def turn(record: Record) -> str:
+    """The address that signs what comes behind this signed record; empty behind a revocation."""
+    if record.kind == "revocation":
+        return ""
+    if record.kind == "rotation":
+        said = bodies.read(record.kind, record.body).body
+        assert isinstance(said, Rotation)
+        return checksum(said.next)
+    return recover(record.digest, record.signature)
+
+
 def disagreed(said: Statement, binder: str) -> str:
     """Why a rotation by `binder` does not bind its next key; empty when that key agreed to it."""
     assert isinstance(said.body, Rotation)

@@ -270,6 +270,14 @@ def requeue(conn: sqlite3.Connection, intent: int) -> None:
     )
 
 
+def adopt(conn: sqlite3.Connection, sender: str) -> None:
+    """Another key than before pays from now on: what the old one has on its way waits for a nonce of
+    `sender`. Should the old transaction be mined all the same, the contract refuses the second."""
+    rows = conn.execute(f"SELECT id FROM intent WHERE {OPEN} AND state = 'sent' AND sender <> ?", (sender,))
+    for (intent,) in rows.fetchall():
+        requeue(conn, intent)
+
+
 def finish(
     conn: sqlite3.Connection,
     intent: int,

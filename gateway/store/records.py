@@ -131,6 +131,15 @@ def last_signed(conn: sqlite3.Connection, kind: str = "") -> Record | None:
     return _entry(row).record if row else None
 
 
+def rotations(conn: sqlite3.Connection, limit: int = 8) -> list[Record]:
+    """The newest signed records by which a key handed over, newest first."""
+    query = (
+        f"SELECT {_COLUMNS} FROM record WHERE kind = 'rotation' AND signature <> x''"
+        " ORDER BY sequence DESC LIMIT ?"
+    )
+    return [_entry(row).record for row in conn.execute(query, (limit,))]
+
+
 def last_entry(conn: sqlite3.Connection, kind: str) -> Entry | None:
     """The newest record of one kind: where the next interval begins."""
     # The plus: from the newest back, which ends soon; by kind it would sort all of them first.

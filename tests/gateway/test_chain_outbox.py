@@ -158,7 +158,7 @@ def test_records_that_somebody_else_submitted_are_confirmed_without_sending(tmp_
         await site.rounds(8)
         assert await site.attestor.confirmed() == [1, 2, 3]
         assert len(w.used_nonces()) == 1
-        assert await last_sequence(w.quorum(), site.platform, w.signer.address) == 3
+        assert await last_sequence(w.quorum(), site.platform, (w.signer.address,)) == 3
 
     simulate(tmp_path, scenario)
 
@@ -285,7 +285,7 @@ def test_a_delivery_is_validated_and_settled_after_it_is_confirmed(tmp_path):
         begin = w.clock.now().wall_ms // 1000
         command = await site.market.order(service, begin, begin + 900, -200, [-800], 10**16)
         w.clock.wall_offset_ms += 5_000
-        await w.store.call(intents.refer, command, str(service))
+        await w.store.call(intents.refer, command, f"services/{service}")
         await site.attestor.attest(delivery(command, begin * 1000, begin * 1000 + 900_000, -150))
         await site.rounds(4)
         assert (await site.market.order_state(service))["state"] == "ordered"
@@ -303,7 +303,7 @@ def test_a_contract_that_answers_nonsense(tmp_path):
         for endpoint in (site.w.a, site.w.b):
             endpoint.lies["eth_call"] = lambda *_: "0x01"
         with pytest.raises(ChainError, match="1 bytes, not 32"):
-            await last_sequence(site.w.quorum(), site.platform, site.w.signer.address)
+            await last_sequence(site.w.quorum(), site.platform, (site.w.signer.address,))
 
     simulate(tmp_path, scenario)
 
@@ -344,6 +344,6 @@ def test_a_sequence_that_no_record_has_is_not_believed(tmp_path):
         for endpoint in (site.w.a, site.w.b):
             endpoint.lies["eth_call"] = lambda *_: "0x" + "ff" * 32
         with pytest.raises(ChainError, match="no record's"):
-            await last_sequence(site.w.quorum(), site.platform, site.w.signer.address)
+            await last_sequence(site.w.quorum(), site.platform, (site.w.signer.address,))
 
     simulate(tmp_path, scenario)
