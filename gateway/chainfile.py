@@ -112,7 +112,6 @@ class RegistryContracts(Strict):
     devices: Address = Field(description="the register of devices; takes the signed intervals")
     balance: Address = Field(description="demand response and emergencies: gives orders and pays them")
     rewards: Address | None = Field(default=None, description="takes the figures that rewards come from")
-    trading: Address | None = Field(default=None, description="energy trades of the microgrid")
 
 
 class RegistryChain(ChainModel):

@@ -17,6 +17,13 @@ const SHIPPED = [
   "PerformanceAnalytics",
   "SmartMeter",
   "GridManagement",
+  "MicrogridProduction",
+  "MicrogridConsumption",
+  "MicrogridBalancing",
+  "MicrogridTrading",
+  "DeviceRegistry",
+  "GridBalance",
+  "RewardSystem",
   "PullReader",
 ];
 

@@ -87,7 +87,7 @@ def test_an_order_is_handed_on_when_its_block_is_final_and_once(tmp_path):
         await drain(inbox)
         await drain(orders.inbox())
         assert orders.taken == [COMMAND]
-        assert await w.store.call(intents.reference, COMMAND) == "4"
+        assert await w.store.call(intents.reference, COMMAND) == "services/4"
         assert inbox.status.block == inbox.status.finalised == 12
         assert inbox.status.commands == 1
 

@@ -25,8 +25,8 @@ def test_follow_ups_of_a_delivery_that_was_ordered_here(adapter):
     record = made(DELIVERY)
     assert adapter.command_id(record) == "ab" * 32
     assert adapter.follow_ups(record, "", None) == ()
-    assert adapter.follow_ups(made(INTERVAL), "3", None) == ()
-    (one, validate), (two, settle) = adapter.follow_ups(record, "3", None)
+    assert adapter.follow_ups(made(INTERVAL), "services/3", None) == ()
+    (one, validate), (two, settle) = adapter.follow_ups(record, "services/3", None)
     assert (one, two) == ("validate/" + "ab" * 32, "settle/" + "ab" * 32)
     assert arguments(validate, "GridServices", "validateServiceDelivery") == (3,)
     assert arguments(settle, "GridServices", "settlePayments") == (3,)

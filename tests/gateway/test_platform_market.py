@@ -54,7 +54,7 @@ def test_an_order_becomes_a_command(adapter, number, kind):
     names = tuple(LAWS[kind].parameters)
     found = adapter.read_event(ordered(adapter, kind=number, values=range(1, len(names) + 1)), BLOCK)
     assert isinstance(found, Order)
-    assert found.reference == "4"
+    assert found.reference == "services/4"
     command = found.command
     assert (command.id, command.source, command.kind) == ("cc" * 32, Source.CHAIN, kind)
     assert (command.not_before_ms, command.not_after_ms) == (100_000, 200_000)

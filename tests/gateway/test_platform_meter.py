@@ -22,7 +22,7 @@ def test_a_reading_follows_each_interval_and_says_the_same():
 
 
 def test_a_delivery_is_validated_and_settled_by_the_management():
-    found = ADAPTER.follow_ups(made(DELIVERY), "9", None)
+    found = ADAPTER.follow_ups(made(DELIVERY), "management/9", None)
     assert [(name.split("/")[0], call.contract) for name, call in found] == [
         ("validate", MANAGEMENT), ("settle", MANAGEMENT),
     ]  # fmt: skip

@@ -155,4 +155,4 @@ def test_figures_beyond_their_fields_stand_at_the_ends(adapter):
 def test_without_figures_or_the_contract_nothing_follows_an_interval(adapter):
     assert adapter.follow_ups(made(INTERVAL), "", None) == ()
     assert platform(SETTINGS).follow_ups(made(INTERVAL), "", FIGURES) == ()
-    assert len(adapter.follow_ups(made(DELIVERY), "3", FIGURES)) == 2
+    assert len(adapter.follow_ups(made(DELIVERY), "services/3", FIGURES)) == 2

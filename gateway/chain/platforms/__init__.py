@@ -18,7 +18,9 @@ from gateway.site import ChainSettings
 
 ADAPTERS: Mapping[str, str] = {
     "storage": "gateway.chain.platforms.storage",
+    "microgrid": "gateway.chain.platforms.microgrid",
     "meter": "gateway.chain.platforms.meter",
+    "registry": "gateway.chain.platforms.registry",
 }
 
 

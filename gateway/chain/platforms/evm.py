@@ -82,7 +82,7 @@ class System:
     """One contract system.
 
     `asset`: what it calls a site's id, in words ("storage"). `steps`: the calls that follow a delivery,
-    (name, method) in the contract of role `orders`. `reports`: what it wants to know; `figures`: the calls
+    (name, method) in the contract that ordered it. `reports`: what it wants to know; `figures`: the calls
     that follow an interval, each with a name unique for it, in order.
     """
 
@@ -90,7 +90,7 @@ class System:
     asset: str
     roles: Mapping[str, Role]
     evidence: str  # the role that takes records
-    orders: str  # the role that orders and pays
+    orders: Sequence[str]  # the roles that order and pay, the one that may stop first
     services: Mapping[int, ServiceKind]
     steps: Sequence[tuple[str, str]] = (("validate", "validateDelivery"), ("settle", "settle"))
     events: Sequence[Event] = ()
@@ -108,12 +108,11 @@ class EvmPlatform:
         self._system = system
         self._asset = replace(asset, contracts=contracts)
         self.evidence_contract = contracts[system.evidence]
-        orders = system.orders
-        stop = Event(orders, "EmergencyStop", 1, 3, market.read_stop)
-        order = Event(orders, "ServiceOrdered", 3, 4, lambda log, _: market.read_order(log, system.services))
+        orders = [Event(role, "ServiceOrdered", 3, 4, self._read_order(role)) for role in system.orders]
+        stop = Event(system.orders[0], "EmergencyStop", 1, 3, market.read_stop)
         self._events = {
             (contracts[e.role], self._topic(e)): e
-            for e in (order, stop, *system.events)
+            for e in (*orders, stop, *system.events)
             if e.role in contracts
         }
         self.watched: Sequence[str] = tuple(dict.fromkeys(address for address, _ in self._events))
@@ -122,6 +121,9 @@ class EvmPlatform:
 
     def _topic(self, e: Event) -> bytes:
         return keccak(event(self._system.roles[e.role].artifact, e.name).encode())
+
+    def _read_order(self, role: str) -> Callable[[Log, Block], Heard]:
+        return lambda log, block: market.read_order(log, role, self._system.services)
 
     # ---- out --------------------------------------------------------------------------------------------
 
@@ -153,9 +155,9 @@ class EvmPlatform:
             )
         if record.kind != "delivery" or not reference:
             return ()
-        command, key = self.command_id(record), int(reference)
+        command, (role, key) = self.command_id(record), reference.split("/")
         return tuple(
-            (f"{step}/{command}", self._call(self._system.orders, method, key, gas=GAS[step]))
+            (f"{step}/{command}", self._call(role, method, int(key), gas=GAS[step]))
             for step, method in self._system.steps
         )
 

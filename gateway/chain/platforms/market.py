@@ -30,8 +30,9 @@ def read_stop(log: Log, block: Block) -> Order:
     return Order(Command(command_id, Source.CHAIN, ServiceKind.STOP, at_ms, at_ms + STOP_MS, {}, origin), "")
 
 
-def read_order(log: Log, kinds: Mapping[int, ServiceKind]) -> Order | Unusable:
-    """A ServiceOrdered event with its four topics; `kinds`: the system's service numbers."""
+def read_order(log: Log, role: str, kinds: Mapping[int, ServiceKind]) -> Order | Unusable:
+    """A ServiceOrdered event with its four topics, of the contract in `role`; `kinds`: the system's service
+    numbers."""
     key = int.from_bytes(log.topics[2], "big")
     origin = f"contract {log.address}/service {key}"
     if len(log.data) > ORDER_BYTES_MAX:
@@ -53,4 +54,4 @@ def read_order(log: Log, kinds: Mapping[int, ServiceKind]) -> Order | Unusable:
     command = Command(
         log.topics[1].hex(), Source.CHAIN, kind, begin_s * 1000, end_s * 1000, parameters, origin, shared=True
     )
-    return Order(command, str(key))
+    return Order(command, f"{role}/{key}")

@@ -31,7 +31,7 @@ SYSTEM = System(
     asset="meter",
     roles={"meter": Role("SmartMeter"), "management": Role("GridManagement")},
     evidence="meter",
-    orders="management",
+    orders=("management",),
     # Measure of GridManagement.sol
     services={
         0: ServiceKind.FIXED_POWER,

@@ -119,7 +119,7 @@ SYSTEM = System(
         "analytics": Role("PerformanceAnalytics", optional=True),
     },
     evidence="verification",
-    orders="services",
+    orders=("services",),
     # ServiceType of GridServices.sol -> the law that carries it out; its values are the law's parameters.
     services={
         0: ServiceKind.FREQUENCY,
