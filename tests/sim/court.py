@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rig.faults import Faults
 from rig.witness import Entry
 
 from gateway.model import ServiceKind
@@ -134,29 +135,36 @@ class Court:
     def wrote(self, member: int, entry: Entry) -> None:
         """One write at one of the devices, in their order."""
         told, power_w = self.told[member], entry.demand_w or 0
+        new_w = power_w != told.power_w
         foreign = self.members[member].yielded
         new_var, told.power_w, told.var, told.reached = entry.var != told.var, power_w, entry.var, True
         self.members[member].wrote(entry)
         self.vars[member].wrote(entry)
+        if entry.outside:
+            self._complain("outside", f"{power_w} W at {entry.at_ms}, allowed is {_allowed(entry)}")
         if power_w and not foreign:
-            self._together(entry.at_ms, power_w)
+            self._together(entry.at_ms, power_w, new_w)
         if (power_w and not foreign) or (entry.var and new_var):
             self.island.wrote(entry.at_ms)
 
-    def _together(self, now_ms: int, power_w: int) -> None:
-        """1: the sum, and at the meter. Those that go the same way are what it is limited for."""
+    def _together(self, now_ms: int, power_w: int, new: bool) -> None:
+        """1: the sum, and at the meter. Those that go the same way are what it is limited for. `new`: it is
+        another power than before, and not one of the registers that make it up or its refresh."""
         sum_w = sum(t.power_w for t in self.told if t.reached and t.power_w * power_w > 0)
         charge_w, discharge_w = self.members[0].covered(now_ms)
         most_w = min(self.site.limit_w, discharge_w if power_w > 0 else charge_w)
         if len(self.parts) > 1 and abs(sum_w) > most_w:
             told = ", ".join(str(t.power_w) for t in self.told)
             self._complain("sum", f"{told} W together at {now_ms}, {most_w} W are covered")
-        self.meter.wrote(now_ms, sum_w)
+        if new:
+            self.meter.wrote(now_ms, sum_w)
 
     # -- what the site does, each second --------------------------------------------------------------
 
-    def saw(self, now_ms: int, sick: Sequence[bool]) -> None:
-        """`sick`: of each battery, and then of the meter, whether its link is disturbed."""
+    def saw(self, now_ms: int, faults: Sequence[Faults]) -> None:
+        """`faults`: of each battery's link, and then of the meter's."""
+        sick = [bool(link._set) for link in faults]
+        stuck = any(link.is_set("stuck") for link in faults)
         for number, part in enumerate(self.parts):
             self._saw_one(number, part, now_ms, sick[number])
         loads = self.parts[0].plant.state
@@ -165,10 +173,10 @@ class Court:
         own_w = sum(power_w for power_w, told in zip(powers, self.told, strict=True) if not told.power_w)
         power_w = sum(told.power_w for told in self.told if told.reached)
         foreign = any(member.yielded for member in self.members)
-        self.meter.saw(
-            Seen(now_ms, (house_w, house_w - own_w), sum(powers), any(sick)), 0 if foreign else power_w
-        )
-        told = any(t.power_w or t.var for t in self.told if t.reached)
+        seen = Seen(now_ms, (house_w, house_w - own_w), sum(powers), any(sick), stuck)
+        self.meter.saw(seen, 0 if foreign else power_w)
+        told = any(t.power_w for t in self.told if t.reached)
+        told = told or any(t.var and var.written for t, var in zip(self.told, self.vars, strict=True))
         self.island.saw(now_ms, told and not foreign, sick=any(sick))
 
     def _saw_one(self, number: int, part: Part, now_ms: int, sick: bool) -> None:
@@ -187,6 +195,10 @@ class Court:
 
     def _complain(self, kind: str, text: str) -> None:
         self.members[0]._complain(kind, text)
+
+
+def _allowed(entry: Entry) -> str:
+    return f"-{entry.charge_w} to {entry.discharge_w} W by inverter and BMS"
 
 
 def _limit(order: Order, now_ms: int, wall_ms: int) -> Limit:

@@ -26,12 +26,14 @@ Complain = Callable[[str, str], None]
 @dataclass(frozen=True, slots=True)
 class Seen:
     """The site at a moment, by its physics. `houses`: what the grid would carry without the batteries, with
-    and without those that serve the house by themselves; `battery_w`: of all, at the AC side."""
+    and without those that serve the house by themselves; `battery_w`: of all, at the AC side. `sick`: some
+    wire is disturbed; `stuck`: a device shows the same figures for ever, and is believed."""
 
     at_ms: int
     houses: tuple[int, int]
     battery_w: int
-    sick: bool  # some wire is disturbed
+    sick: bool = False
+    stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +77,15 @@ class MeterJudge:
 
     def limit(self, now_ms: int) -> Limit:
         """What surely holds now."""
-        acting = [o for o in self._orders if o.begin_ms <= now_ms < o.end_ms]
-        if not acting:
+        begun = [order for order in self._orders if order.begin_ms <= now_ms]
+        if not begun or now_ms >= (newest := begun[-1]).end_ms:
             return self.site
-        newest = acting[-1]
         return Limit(min(self.site.import_w, newest.import_w), min(self.site.export_w, newest.export_w))
 
     # -- what happens ---------------------------------------------------------------------------------
 
     def wrote(self, now_ms: int, power_w: int) -> None:
-        """One write that makes all batteries together do this (+ = discharging)."""
+        """One write that makes all batteries together do this now (+ = discharging)."""
         room_w, limit = self._room_w(now_ms, power_w), self.limit(now_ms)
         if room_w is None:
             return
@@ -112,7 +113,7 @@ class MeterJudge:
         """The most that a careful reader lets them do that way; None where nothing is known of the site."""
         looked_ms = SICK_MS if self._sick(now_ms, SICK_MS) else WELL_MS
         trail = [seen for seen in self._trail if seen.at_ms >= now_ms - looked_ms]
-        if not trail or not power_w:
+        if not trail or not power_w or any(seen.stuck for seen in self._trail):
             return None
         limit, houses = self.limit(now_ms), [house for seen in trail for house in seen.houses]
         room_w = limit.export_w + max(houses) if power_w > 0 else limit.import_w - min(houses)

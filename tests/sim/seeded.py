@@ -190,7 +190,7 @@ class World:
             await asyncio.sleep(1)
             self._look()
             self.rig.plant.advance(self.clock.mono_ms())
-            self.judge.saw(self.clock.mono_ms(), [bool(faults._set) for faults in self.rig.faults])
+            self.judge.saw(self.clock.mono_ms(), self.rig.faults)
 
     def _look(self) -> None:
         """New writes at the rig and new lines of the daemon, into judge and trace."""
