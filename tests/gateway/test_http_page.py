@@ -59,6 +59,7 @@ async def test_the_machine_itself_sees_everything(tmp_path: Path) -> None:
         "10.0.0.9: no answer", "Not believed: meter: 9 kW", "chain: rpc.example: away", "6 of 8 confirmed",
     ):  # fmt: skip
         assert said in text, said
+    assert "NaN" not in text and "undefined" not in text
     assert "Emergency stop" not in text  # only who gave the token is offered it
 
 

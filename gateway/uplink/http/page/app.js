@@ -17,12 +17,14 @@ function make(tag, text, kind) {
 }
 
 function power(watts) {
-  if (watts === null || watts === undefined) return "–";
+  if (!known(watts)) return "–";
   const size = Math.abs(watts);
   return size < 1000 ? `${size} W` : `${(size / 1000).toFixed(size < 10000 ? 2 : 1)} kW`;
 }
 
-const count = (number) => (number === null || number === undefined ? "–" : number.toLocaleString("en"));
+const known = (value) => value !== null && value !== undefined;
+
+const count = (number) => (known(number) ? number.toLocaleString("en") : "–");
 
 function lasting(seconds) {
   const steps = [[86400, "d"], [3600, "h"], [60, "min"]];
@@ -31,7 +33,7 @@ function lasting(seconds) {
 }
 
 function way(watts, positive, negative) {
-  if (watts === null || watts === undefined) return "not known";
+  if (!known(watts)) return "not known";
   return watts === 0 ? "no flow" : watts > 0 ? positive : negative;
 }
 
@@ -43,14 +45,14 @@ function flow(id, watts, words) {
 
 function flows(figures) {
   const soc = figures.battery_soc_bp;
-  const charged = soc === null ? "" : `, ${(soc / 100).toFixed(0)} %`;
-  flow("pv", figures.pv_power_w, figures.pv_power_w === null ? "not known" : "producing");
+  const charged = known(soc) ? `, ${(soc / 100).toFixed(0)} %` : "";
+  flow("pv", figures.pv_power_w, way(figures.pv_power_w, "producing", "consuming"));
   flow("battery", figures.battery_power_w, way(figures.battery_power_w, "discharging", "charging") + charged);
-  const hertz = figures.grid_frequency_mhz === null ? "" : `, ${(figures.grid_frequency_mhz / 1000).toFixed(2)} Hz`;
+  const hertz = known(figures.grid_frequency_mhz) ? `, ${(figures.grid_frequency_mhz / 1000).toFixed(2)} Hz` : "";
   flow("grid", figures.grid_power_w, way(figures.grid_power_w, "importing", "exporting") + hertz);
-  flow("load", figures.load_power_w, figures.load_power_w === null ? "not known" : "consuming");
-  $("soc").hidden = soc === null;
-  if (soc !== null) {
+  flow("load", figures.load_power_w, way(figures.load_power_w, "consuming", "feeding in"));
+  $("soc").hidden = !known(soc);
+  if (known(soc)) {
     $("soc").value = soc / 100;
     $("soc").textContent = `${(soc / 100).toFixed(0)} %`;
   }
