@@ -5,7 +5,7 @@ them. `Truth` follows the honest chain block by block: what was ever at its head
 refuses to ask an endpoint: it reads the chain itself, with nothing of the gateway but the shipped artifacts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import cycle
@@ -25,11 +25,11 @@ from tests.sim.chain_ends import ORDERED, STOPPED
 
 SITE = "meadow"
 FIRST_KEY = b"\x11" * 32  # the site's key of its commissioning, replaced before the run
-EACH = 24  # services of a kind: one order at a time under each
+# Services of each kind: one order at a time under each.
+KINDS: Mapping[str, int] = {"load-shifting": 24, "frequency": 6, "peak-shaving": 6, "backup": 6}
 FUND_WEI = 50 * deploy.ETHER
 MANY_WEI = 200 * 10**9  # what people pay for a place in a block
-KINDS = ("load-shifting", "frequency", "peak-shaving", "backup")
-USUAL_WEI = 10**9
+USUAL_WEI = 3 * 10**8
 CROWD_GAS = 14_500_000  # two of them leave room for a few others in a block
 CROWD_CODE = b"\xfe"  # takes all its gas
 
@@ -118,6 +118,7 @@ class Market:
 
     def __init__(self, evm: Evm) -> None:
         self._evm = evm
+        self.services: dict[int, str] = {}  # number -> what it is
         self._next: dict[str, Iterator[int]] = {}
 
     async def prepare(self, key: KeySigner) -> tuple[dict[str, str], int]:
@@ -131,16 +132,21 @@ class Market:
         await market.verify_installation(self.storage)
         agreed = key.sign(await market.possession(self.storage, SITE))
         await market.bind(self.storage, key.address, SITE, agreed, FUND_WEI)
-        for number, kind in enumerate(KINDS):
-            self._next[kind] = cycle(range(number * EACH + 1, (number + 1) * EACH + 1))
-            for _ in range(EACH):
-                said = (self.storage, deploy.SERVICE_TYPES.index(kind), 5 * 10**18)
-                self._send(keys[1], "services", "registerServiceFor", *said)
-            self._evm.mine()
+        for kind, count in KINDS.items():
+            self._register(keys[1], kind, count)
         while self._evm.base_fee_wei < USUAL_WEI:
             self.crowd(2)
             self._evm.mine()
         return self.contracts, self.storage
+
+    def _register(self, owner_key: str, kind: str, count: int) -> None:
+        numbers = range(len(self.services) + 1, len(self.services) + 1 + count)
+        self.services |= dict.fromkeys(numbers, kind)
+        self._next[kind] = cycle(numbers)
+        for _ in numbers:
+            said = (self.storage, deploy.SERVICE_TYPES.index(kind), 5 * 10**18)
+            self._send(owner_key, "services", "registerServiceFor", *said)
+        self._evm.mine()
 
     def first_record(self, key: KeySigner) -> bytes:
         """The call with a first signed record of a key: what an installation is verified by."""

@@ -20,7 +20,7 @@ from gateway.model import ClockTrust, ServiceKind
 from tests.sim.chain_ends import Operator
 from tests.sim.chain_judge import COMMANDS, ChainJudge
 from tests.sim.chain_left import read, story
-from tests.sim.chain_market import EACH, KINDS, Market, Truth
+from tests.sim.chain_market import Market, Truth
 from tests.sim.chain_script import OPERATORS
 from tests.sim.judge import Judge
 from tests.sim.life import Seed
@@ -100,8 +100,9 @@ class ChainSide:
         )
         self.evm.mine()
         truth = Truth(self.evm, contracts["services"].lower(), storage)
-        kinds = {number * EACH + i + 1: kind for number, kind in enumerate(KINDS) for i in range(EACH)}
-        self.judge = ChainJudge(self._judge, truth, self._script.limit_w, kinds, given(self._script))
+        self.judge = ChainJudge(
+            self._judge, truth, self._script.limit_w, self.market.services, given(self._script)
+        )
         self.truth = truth
         truth.look()
 
