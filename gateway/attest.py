@@ -179,6 +179,8 @@ class Attestor:
 
     async def rotate(self, next_key: str, asset: int, possession: bytes) -> Record:
         """End this key's part of the chain: `next_key` goes on. LinkError when it did not agree."""
+        if next_key.lower() == self._signer.address.lower():
+            raise LinkError(f"{next_key} is the site's key already")
         body = Rotation(self._now_ms(), next_key.lower(), asset, possession)
         said = Statement(self._domain, self._site.id, body)
         if problem := records.disagreed(said, self._signer.address):

@@ -158,17 +158,33 @@ def iso(at_ms: int) -> str:
 
 
 def record_rows(conn: sqlite3.Connection, span: tuple[int, int], with_readings: bool) -> Iterator[Row]:
-    sets, sequence = PointSets(), 0
-    while entries := records.entries(conn, sequence, RECORDS_PAGE):
-        for entry in entries:
-            body = json.loads(entry.record.body)
-            if body["end_ms"] <= span[0] or body["start_ms"] >= span[1]:
-                continue
-            yield _record(entry)
-            if with_readings and entry.last_seq:
-                yield from _leaves(conn, entry, (body["start_ms"], body["end_ms"]), sets)
-        sequence = entries[-1].record.sequence
+    """The records of that time, and whatever stands between them: a chain with holes proves nothing."""
+    sets = PointSets()
+    inside = [e.record.sequence for e in _entries(conn) if _touches(_span(e), span)]
+    for entry in _entries(conn, inside[0] - 1) if inside else ():
+        if entry.record.sequence > inside[-1]:
+            break
+        yield _record(entry)
+        if with_readings and entry.last_seq:
+            yield from _leaves(conn, entry, _span(entry), sets)
     yield from map(certificates.row, certificates.every(conn))
+
+
+def _entries(conn: sqlite3.Connection, after: int = 0) -> Iterator[Entry]:
+    while entries := records.entries(conn, after, RECORDS_PAGE):
+        yield from entries
+        after = entries[-1].record.sequence
+
+
+def _span(entry: Entry) -> tuple[int, int]:
+    """The time a record speaks of; of those that have but a moment, that one."""
+    body = json.loads(entry.record.body)
+    at_ms = body.get("at_ms", 0)
+    return body.get("start_ms", at_ms), body.get("end_ms", at_ms + 1)
+
+
+def _touches(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
 
 
 def _record(entry: Entry) -> Row:

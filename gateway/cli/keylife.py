@@ -90,11 +90,11 @@ async def _end(site: Site, request: Mapping[str, Any]) -> dict[str, Any]:
     from gateway.keyring import KeyDesk, holder
     from gateway.store import Store
 
-    clock = SystemClock(assume_synchronised=site.trust_host_clock)
+    key, clock = _old_signer(site), SystemClock(assume_synchronised=site.trust_host_clock)
     store = Store(site.store, clock)
     await store.open()
     try:
-        signer = await holder(store, site.attest, _old_signer(site))
+        signer = await holder(store, site.attest, key)
         desk = KeyDesk(Attestor(site, store, clock, signer, domain(site)))
         return await (desk.rotate if request["do"] == "rotate" else desk.revoke)(request)
     except LinkError as error:

@@ -115,6 +115,20 @@ def test_records_of_a_span(database: Path, capsys: pytest.CaptureFixture[str]) -
     assert [row["sequence"] for row in lines(capsys.readouterr().out)] == [2]
 
 
+async def test_what_stands_between_records_of_a_span_is_there_too(database: Path, capsys) -> None:
+    """A delivery that began early, a start that was said late: leaving one out would break the chain."""
+    async with opened(database) as (store, _):
+        moments = [{"at_ms": WALL_MS + 5000}, {"start_ms": 1, "end_ms": 2}, {"at_ms": WALL_MS + 6000}]
+        for number, body in enumerate(moments, 3):
+            link = Record(number, digest(number - 1), digest(number), "setup", json.dumps(body))
+            await store.call(records.append, link)
+    span = ["--from", "2025-11-24T16:00:05Z", "--to", "2025-11-24T16:00:06.001Z"]
+    assert cli.main(["export", str(database), "--format", "records", *span]) == 0
+    assert [row["sequence"] for row in lines(capsys.readouterr().out)] == [3, 4, 5]
+    assert cli.main(["export", str(database), "--format", "records", "--from", "2030-01-01"]) == 0
+    assert lines(capsys.readouterr().out) == []
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
