@@ -207,3 +207,19 @@ async def test_wrong_tokens_end_in_429_and_a_closed_connection(tmp_path: Path) -
         assert said[0][2]["WWW-Authenticate"] == "Bearer" and said[-1][2]["Connection"] == "close"
         assert (await site.ask("POST", "/api/v1/stop", JSON | BEARER, b"{}"))[0] == 200
         assert TOKEN not in json.dumps([body for _, body, _ in said])
+
+
+async def test_it_is_tried_again_when_the_port_is_free(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = HttpSettings(tmp_path / "token", port=taken.getsockname()[1])
+        server = HttpServer(settings, [], Gate(TOKEN, (), HandClock()))
+        for _ in range(2):
+            with pytest.raises(LinkError):
+                await server.run()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(server.run())
+        while not server.port:
+            await asyncio.sleep(0.001)
+        ask = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        assert (await raw(server.port, ask)).startswith(b"HTTP/1.1 404 ")
+        task.cancel()

@@ -139,3 +139,13 @@ def test_what_a_gap_passes_over_waits_for_nothing_more() -> None:
     states = [e.state for e in records.entries(conn)]
     assert states == [RecordState.CONFIRMED, RecordState.PASSED, RecordState.PASSED, RecordState.SIGNED]
     assert [e.record.sequence for e in records.unconfirmed(conn)] == [4]
+
+
+def test_the_newest_signed_one_of_a_kind_is_found() -> None:
+    conn = chain(3)
+    records.append(conn, record(4, digest(3), "gap"))
+    assert records.last_signed(conn) is None
+    for sequence in (1, 2, 4):
+        records.sign(conn, sequence, SIGNATURE)
+    found = [records.last_signed(conn, kind) for kind in ("", "interval", "gap", "delivery")]
+    assert [r.sequence if r else 0 for r in found] == [4, 2, 4, 0]

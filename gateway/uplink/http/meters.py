@@ -16,7 +16,6 @@ from gateway.uplink.http.spec import Answer, Ask, Refused
 
 DAY_MS = 86_400_000
 NEWEST = 256  # samples looked at for what the site is doing now
-CLOCKS = ("untrusted", "trusted", "backdated")  # by ClockTrust
 STATUS = (Quantity.GRID_POWER, Quantity.GRID_FREQUENCY, Quantity.GRID_VOLTAGE, Quantity.GRID_CONNECTED)
 DEMAND = (Quantity.LOAD_POWER, Quantity.GRID_POWER)
 SUPPLY = (Quantity.PV_POWER, Quantity.BATTERY_POWER, Quantity.GRID_POWER)
@@ -90,7 +89,7 @@ class Meters:
         return Answer(
             {
                 "at_ms": now.wall_ms,
-                "clock": CLOCKS[now.trust],
+                "clock": now.trust.name.lower(),
                 **{n: m.value if m and m.quality is not Quality.ABSENT else None for n, m in found.items()},
                 "quality": {n: (m.quality if m else Quality.ABSENT).name for n, m in found.items()},
                 "age_ms": {
@@ -134,7 +133,7 @@ def reading(sample: Sample, *, full: bool) -> Mapping[str, Any]:
     ]
     return {
         "at_ms": sample.stamp.wall_ms,
-        "clock": CLOCKS[sample.stamp.trust],
+        "clock": sample.stamp.trust.name.lower(),
         "values": {name: None if quality is Quality.ABSENT else value for name, value, quality in shown},
         "quality": {name: quality.name for name, _, quality in shown},
     }
