@@ -146,14 +146,16 @@ class ChainSide:
             await asyncio.sleep(LOOK_S)
             self.look()
 
-    def look(self) -> None:
-        now = self._clock.now()
-        off_ms = self._clock.wall_offset_ms - self._offset_ms
+    def calendar(self) -> None:
+        """After each event: the site's calendar may be another one."""
+        now, off_ms = self._clock.now(), self._clock.wall_offset_ms - self._offset_ms
         if off_ms != self._off_ms:
             self._off_ms = off_ms
             self.judge.calendar(now.mono_ms, now.wall_ms, off_ms)
+
+    def look(self) -> None:
         if (self._rig.folder / "store.db").exists():
-            self._look_into_store(now.mono_ms)
+            self._look_into_store(self._clock.mono_ms())
         for name, operator in self.operators.items():
             self.judge.invented |= operator.invented
             for raw in operator.left[self._read[name] :]:
@@ -257,6 +259,7 @@ class ChainSide:
         self._look()
         self._rig.disk_full, self._clock.trust = False, ClockTrust.TRUSTED
         self._clock.step(self._offset_ms - self._clock.wall_offset_ms)
+        self.calendar()
         self.look()
         query = "SELECT coalesce(max(sequence), 0) FROM record WHERE signature <> x''"
         self._due, self._healed_ms = self._rig.rows(query)[0][0], self._clock.mono_ms()

@@ -97,6 +97,8 @@ class World:
                 self._look()
                 self._say(str(event))
                 await getattr(self._who(event.what), f"do_{event.what}")(**event.how)
+                if self.chain is not None:
+                    self.chain.calendar()
             await self._until(self.script.hours * 3600)
             if self.chain is not None:
                 self.chain.heal()
