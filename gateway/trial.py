@@ -143,7 +143,8 @@ class Trial:
                 continue
             self._line(*(_told(found) for found in result.findings))
             self._line(
-                f"the battery answers after {result.dead_ms} ms and is there after {result.response_ms} ms"
+                f"the battery moves {result.dead_ms} ms after an order, "
+                f"is there {result.response_ms} ms after the last write"
             )
             return result
 
@@ -291,16 +292,15 @@ class Trial:
 
 def _told(found: commissioning.Finding) -> str:
     return (
-        f"{found.channel.text}: {found.gain_bp / 100:+.0f} % of what was ordered, {found.agree} of "
-        f"{found.changes} changes agree ({found.confidence_bp / 100:.1f} % sure); the house moved by "
-        f"{found.moved_w} W"
+        f"{found.channel.text}: {found.gain_bp / 100:+.0f} %, {found.agree} of {found.changes} agree, "
+        f"{found.confidence_bp / 100:.1f} % sure; moved by {found.moved_w} W without us"
     )
 
 
 def _timer_told(plan: Plan, found: Fallback) -> str:
     if not found.found:
-        return f"{plan.device} has no timer: {plan.patience_s} s after the last write it still did as told"
+        return f"{plan.device} has no timer: {plan.patience_s} s after the last write it did as told"
     return (
-        f"{plan.device} obeyed for {found.obeyed_ms / 1000:.1f} s after the last write and was under its own "
-        f"control after {found.reverted_ms / 1000:.1f} s"
+        f"{plan.device} obeyed for {found.obeyed_ms / 1000:.1f} s after the last write, "
+        f"was its own after {found.reverted_ms / 1000:.1f} s"
     )

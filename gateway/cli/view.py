@@ -114,11 +114,14 @@ def _evidence(status: Status) -> RenderableType:
 
 def _devices(status: Status) -> RenderableType:
     table = Table(box=None, pad_edge=False)
-    for heading in ("device", "state", "what it is", "trouble"):
+    for heading in ("device", "state", "what it is", "commissioned", "trouble"):
         table.add_column(heading)
     for name, device in status["devices"].items():
         state = Text("online", style="green") if device["online"] else Text("offline", style="bold red")
-        table.add_row(_plain(name), state, _plain(device["identity"]), _plain(device["error"], "yellow"))
+        day = status["commissioned"].get(name)  # None: nothing to commission
+        proven = Text("not yet", style="dim") if day == "" else Text(day or "")
+        row = _plain(device["identity"]), proven, _plain(device["error"], "yellow")
+        table.add_row(_plain(name), state, *row)
     for name, trouble in status["troubles"].items():
-        table.add_row(_plain(name), Text("waiting", style="yellow"), "", _plain(trouble, "yellow"))
+        table.add_row(_plain(name), Text("waiting", style="yellow"), "", "", _plain(trouble, "yellow"))
     return Panel(table, title="devices", title_align="left")

@@ -1,6 +1,7 @@
 """The picture of a site: any status can be drawn, on any terminal, with signs in words."""
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -43,6 +44,7 @@ STATUS = {
     "records": {"signed": 1234, "sequence": 1235},
     "chain": {"confirmed": 1200, "last_transaction": "0xfeed", "commands": 3},
     "devices": {"inverter": {"online": True, "identity": "Acme One", "error": ""}},
+    "commissioned": {},
     "troubles": {"mqtt": "refused"},
 }
 
@@ -86,6 +88,7 @@ statuses = st.fixed_dictionaries(
             st.fixed_dictionaries({"online": st.booleans(), "identity": texts, "error": texts}),
             max_size=4,
         ),
+        "commissioned": st.dictionaries(texts, st.sampled_from(["", "2026-11-27"]), max_size=4),
         "troubles": st.dictionaries(texts, texts, max_size=3),
     }
 )
@@ -172,6 +175,13 @@ def test_the_figures_of_a_site() -> None:
     ):
         assert line(picture, first) == row
     assert "FAULT" not in picture
+
+
+def test_whether_a_device_was_commissioned_is_in_its_row() -> None:
+    for day, shown in (("2026-11-27", "2026-11-27"), ("", "not yet")):
+        drawn = draw(STATUS | {"commissioned": {"inverter": day}})
+        assert re.search(rf"inverter +online +Acme One +{shown}", drawn)
+    assert "not yet" not in draw(STATUS), "nothing that could be"
 
 
 def test_what_is_not_known_is_said_so() -> None:
