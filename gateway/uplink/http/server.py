@@ -7,6 +7,7 @@ to let one client hold up others or the daemon: everything here has a bound, and
 
 import asyncio
 import json
+import os
 import socket
 import ssl
 from collections.abc import Sequence
@@ -93,7 +94,8 @@ class HttpServer:
                 connection, at.bind, at.port, ssl=self._tls, backlog=CONNECTIONS_MAX, family=_family(at.bind)
             )
         except OSError as error:
-            raise LinkError(f"http: {at.bind} port {at.port}: {error.strerror or error}") from error
+            why = os.strerror(error.errno).lower() if error.errno else error
+            raise LinkError(f"{at.bind} port {at.port}: {why}") from error
 
     def _sweep(self, runner: web.AppRunner) -> None:
         """Close what is silent: aiohttp has no limit for a client that never finishes its headers."""
