@@ -25,6 +25,7 @@ const SHIPPED = [
   "GridBalance",
   "RewardSystem",
   "PullReader",
+  "HardwareIdentity",
 ];
 
 function load(path) {

@@ -89,10 +89,13 @@ def _bytes(data: str | bytes) -> bytes:
 
 
 class Local:
-    """A chain with ten rich accounts; the first deploys and is administrator."""
+    """A chain with ten rich accounts; the first deploys and is administrator. `gas`: of a block, and of a
+    transaction."""
 
-    def __init__(self) -> None:
-        self.tester = EthereumTester(PyEVMBackend())
+    def __init__(self, gas: int = GAS_MAX) -> None:
+        self._gas = gas
+        genesis = PyEVMBackend.generate_genesis_params({"gas_limit": 2 * gas})
+        self.tester = EthereumTester(PyEVMBackend(genesis_parameters=genesis))
         self.accounts: tuple[str, ...] = self.tester.get_accounts()
         self.chain_id = int(self.tester.backend.chain.chain_id)
         self.errors = {
@@ -153,7 +156,7 @@ class Local:
 
     def _filled(self, fields: dict[str, Any], sender: str) -> dict[str, Any]:
         fees = {"max_fee_per_gas": BASE_FEE_ROOM, "max_priority_fee_per_gas": 1}
-        return {"from": sender or self.accounts[0], "gas": GAS_MAX, **fees, **fields}
+        return {"from": sender or self.accounts[0], "gas": self._gas, **fees, **fields}
 
     def _transact(self, fields: dict[str, Any], sender: str = "") -> dict[str, Any]:
         digest = self.tester.send_transaction(self._filled(fields, sender))

@@ -101,6 +101,33 @@ abstract contract RecordChains is EIP712 {
         emit IntervalAccepted(gateway, sequence, digest);
     }
 
+    /// Accepts Intervals of many sites, as a relayer brings them: each the seven words of submitInterval, in the
+    /// order of its own chain. One that is not the next of its chain, or not signed for it, changes nothing and
+    /// holds up no other; `accepted` counts the rest. A relayer can leave a record out, and nothing else.
+    function submitIntervals(bytes32[7][] calldata batch) external returns (uint256 accepted) {
+        for (uint256 i = 0; i < batch.length; ++i) {
+            if (_tryInterval(batch[i])) ++accepted;
+        }
+    }
+
+    function _tryInterval(bytes32[7] calldata w) private returns (bool) {
+        (uint256 status, uint256 figures) = (uint256(w[3]), uint256(w[4]));
+        if (!Records.wellFormed(status, figures)) return false;
+        bytes32 digest = _hashTypedDataV4(Records.hashInterval(w[0], w[1], w[2], status, figures));
+        (address gateway, ECDSA.RecoverError problem,) = ECDSA.tryRecover(digest, w[5], w[6]);
+        if (problem != ECDSA.RecoverError.NoError) return false;
+        Chain storage chain = chains[gateway];
+        uint256 head = chain.head;
+        uint256 sequence = Records.sequenceOf(status);
+        uint256 last = Records.sequenceOf(head);
+        if (head & Records.ACTIVE == 0 || sequence != last + 1) return false;
+        if (chain.ring[last % RING] >> 96 != _entry(w[1], w[0], 0) >> 96) return false;
+        chain.head = status | Records.ACTIVE;
+        chain.ring[sequence % RING] = _entry(digest, w[0], figures);
+        emit IntervalAccepted(gateway, sequence, digest);
+        return true;
+    }
+
     /// Accepts a Delivery; the first one of a command counts, a later one only takes its place in the chain.
     /// `times`: sequence 64 | start ms 64 | end ms 64 | count 32 | curtailed ms 32.
     /// `amounts`: zero 8 | available bp 16 | requested Wh 64 | delivered Wh 64 | min W 32 | max W 32 | causes 32 |

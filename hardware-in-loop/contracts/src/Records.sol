@@ -90,13 +90,17 @@ library Records {
         a.voltage = uint32(field(figures, 0, 22));
     }
 
+    function wellFormed(uint256 status, uint256 figures) internal pure returns (bool) {
+        return status & (ACTIVE | 1) == 0 && figures >> 160 == 0;
+    }
+
     /// hashStruct of an Interval from its packed words. Spare bits must be zero, so that one record has one form.
     function hashInterval(bytes32 site, bytes32 previous, bytes32 root, uint256 status, uint256 figures)
         internal
         pure
         returns (bytes32 result)
     {
-        if (status & (ACTIVE | 1) != 0 || figures >> 160 != 0) revert Malformed();
+        if (!wellFormed(status, figures)) revert Malformed();
         uint256 end = field(status, 181, 42);
         uint256[21] memory w;
         w[0] = uint256(INTERVAL_TYPEHASH);
