@@ -4,10 +4,10 @@ Data only; `run.py` does it. A mutant is the smallest change that removes one gu
 same promise, each has its own mutant and a test that looks at that one alone.
 """
 
-from dataclasses import dataclass
+from tests.mutants.commissioned import COMMISSIONED
+from tests.mutants.mutant import SETPOINT, Mutant
 
 ENVELOPE = "gateway/envelope.py"
-SETPOINT = "gateway/setpoint.py"
 LIMITS = ("test_envelope_limits.py",)
 MOTION = ("test_envelope_motion.py",)
 SITE = ("test_control_invariants.py",)
@@ -15,22 +15,8 @@ ORDERS = ("test_control_orders.py",)
 BEGINS = ("test_orders.py",)
 BATTERY = ("test_control_battery.py",)
 FOUND = ("sim/test_found.py",)
-ALONE = ("test_setpoint_alone.py",)
 
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """`old` stands exactly once in `file`. `tests` are in tests/gateway, or in the folder they name."""
-
-    invariant: int
-    guard: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-
-
-MUTANTS = (
+REST = (
     Mutant(
         1,
         "a power is clipped to each window",
@@ -176,30 +162,6 @@ MUTANTS = (
         SITE,
     ),
     Mutant(
-        4,
-        "a measured timer that is shorter counts",
-        SETPOINT,
-        "for s in (*claimed, proven.obeyed_s, proven.reverted_s) if s > 0",
-        "for s in claimed if s > 0",
-        ALONE,
-    ),
-    Mutant(
-        4,
-        "a timer that was not found is not counted on",
-        SETPOINT,
-        "ends_s = 0 if proven.endless else max(known, default=0)",
-        "ends_s = max(known, default=0)",
-        ALONE,
-    ),
-    Mutant(
-        4,
-        "left alone it is no longer than was agreed",
-        SETPOINT,
-        "if not asked or now_ms >= self._alone_until_ms or",
-        "if not asked or",
-        ALONE,
-    ),
-    Mutant(
         5,
         "the ramp away from zero",
         ENVELOPE,
@@ -286,46 +248,6 @@ MUTANTS = (
         "self._latch.trip(member.name, trouble, now)",
         "pass",
         SITE,
-    ),
-    Mutant(
-        7,
-        "a device that is another than when commissioned takes no power",
-        SETPOINT,
-        "        if text:\n            self._fault(text)",
-        "        if False:\n            self._fault(text)",
-        ALONE,
-    ),
-    Mutant(
-        7,
-        "no operator clears that",
-        SETPOINT,
-        "self._change(fault=self._distrusted, foreign=False, phase=Phase.UNKNOWN)",
-        'self._change(fault="", foreign=False, phase=Phase.UNKNOWN)',
-        ALONE,
-    ),
-    Mutant(
-        7,
-        "another serial number is another device",
-        "gateway/certified.py",
-        "if (now.vendor, now.model, now.serial) == (was.vendor, was.model, was.serial):",
-        "if (now.vendor, now.model) == (was.vendor, was.model):",
-        ("test_certified.py",),
-    ),
-    Mutant(
-        7,
-        "a meter that turned is found",
-        "gateway/metersign.py",
-        "return self.contrary >= CONTRARY_MAX",
-        "return False",
-        ("test_metersign.py",),
-    ),
-    Mutant(
-        8,
-        "after it was left alone the fallback comes first",
-        SETPOINT,
-        "            self._lease = None\n            self._change(alone=False, phase=Phase.UNKNOWN)",
-        "            self._change(alone=False)",
-        ALONE,
     ),
     Mutant(
         8,
@@ -521,3 +443,5 @@ MUTANTS = (
         SITE,
     ),
 )
+
+MUTANTS = tuple(sorted((*REST, *COMMISSIONED), key=lambda mutant: mutant.invariant))
