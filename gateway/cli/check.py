@@ -13,7 +13,7 @@ from gateway import config, units
 from gateway.cli.screen import Screen
 from gateway.driver import Plan, find_plugins
 from gateway.model import Quantity
-from gateway.site import Device, Site
+from gateway.site import Device, HttpSettings, Site
 
 HELP = """\
 check a site.yaml: every error with line and column, the read plan, the bus time
@@ -108,7 +108,17 @@ def _show(console: Console, site: Site, plans: dict[str, Plan], busy: dict[str, 
         f"discharge up to {units.show(limits.discharge_w, 'w')}, "
         f"ramp {limits.ramp_w_per_s} W/s, SoC {limits.soc_min_bp / 100:g}-{limits.soc_max_bp / 100:g} %"
     )
+    if site.http:
+        console.print(escape(_listening(site.http)))
     console.print(f"a power cut loses at most the last {site.store.commit_ms / 1000:g} s of readings")
+
+
+def _listening(http: HttpSettings) -> str:
+    """Who reaches the HTTP server, and what it gives away: what is worth a second look."""
+    scheme = "https" if http.certificate else "http"
+    host = f"[{http.bind}]" if ":" in http.bind else http.bind
+    public = "; anybody may fetch signed records" if http.pull else ""
+    return f"{scheme}://{host}:{http.port}: changes need the token in {http.token}{public}"
 
 
 def _device_table(device: Device, plan: Plan) -> Table:

@@ -110,3 +110,11 @@ def test_an_ipv6_link_is_shown_whole(tmp_path, capsys):
     path = write(tmp_path, profile="huawei_luna2000", link="tcp://[fe80::1]:502")
     assert cli.main(["check", str(path)]) == 0
     assert "tcp://[fe80::1]:502: busy" in capsys.readouterr().out
+
+
+def test_who_reaches_the_http_server_is_shown(tmp_path, capsys):
+    path = write(tmp_path, profile="huawei_luna2000")
+    path.write_text(path.read_text() + 'http: {bind: "::", tls: none, port: 80, token: t, pull: true}\n')
+    assert cli.main(["check", str(path)]) == 0
+    said = "".join(capsys.readouterr().out.split())
+    assert "http://[::]:80:changesneedthetokenin" in said and "anybodymayfetchsignedrecords" in said
