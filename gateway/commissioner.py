@@ -5,12 +5,13 @@ is in its fallback. It refuses to begin beside anything else that happens at the
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gateway import commissioning, units
+from gateway.certify import Certifier
 from gateway.clock import Clock
 from gateway.commissioning import Channel, Unsure
 from gateway.control import Control
@@ -19,78 +20,12 @@ from gateway.model import ClockTrust, Quality, Quantity, Sample, SetpointSpec
 from gateway.setpoint import OWN_TIMER, SetpointWriter
 from gateway.site import Site
 from gateway.state import SiteState, View
-from gateway.store import Store
-from gateway.store.certificates import Certificate
 from gateway.trial import Ended, Plan, Progress, Trial
 
-if TYPE_CHECKING:  # what a site without a key must not load
-    from gateway.certified import Certified
-    from gateway.certify import Certifier
-    from gateway.evidence.signer import Signer
-    from gateway.evidence.typed import Domain
-
-LEVEL = "<4>"  # of the journal: whoever reads it later must find what was done to the battery
-Say = Callable[[str], None]
 SOC_ROOM_BP = 500  # from the site's bounds
 PATIENCE_S_MAX = 4 * 3600
 ROLES = frozenset({"inverter", "battery", "meter"})
 POWERS = (Quantity.BATTERY_POWER, Quantity.GRID_POWER)
-NO_KEY = "a certificate is signed: name a key (attest: {key: …}) in site.yaml, made with gridseal keys new"
-
-
-class Certificates:
-    """What the daemon needs of commissioning: the certificates in force, and what makes new ones if it has a
-    key. A site that has neither loads nothing of it."""
-
-    def __init__(self, site: Site, stored: Sequence[Certificate]) -> None:
-        self._site, self._stored = site, stored
-        self._certified: Certified | None = None
-        self._commissioner: Commissioner | None = None
-
-    def attach(
-        self, clock: Clock, state: SiteState, control: Control, hands: Sequence[SetpointWriter], say: Say
-    ) -> None:
-        self._parts = clock, state, control
-        self._hands = {hand.hold.device: hand for hand in hands}
-        self._say: Say = lambda line: say(LEVEL + line)
-        if self._stored:
-            self._certified = self._made()
-
-    def equip(self, store: Store, signer: "Signer", domain: "Domain") -> None:
-        """With a key a certificate can be made."""
-        from gateway.certify import Certifier
-
-        self._certified = certified = self._certified or self._made()
-        certifier = Certifier(self._site, self._parts[0], store, signer, domain, certified)
-        self._commissioner = Commissioner(self._site, *self._parts, self._hands, certifier, self._say)
-
-    def _made(self) -> "Certified":
-        from gateway.certified import Certified
-
-        return Certified(self._site, self._hands, self._stored)
-
-    def identified(self, device: str, identity: Mapping[str, str]) -> None:
-        if self._certified:
-            self._certified.identified(device, identity)
-
-    def take(self, sample: Sample) -> None:
-        if self._commissioner:
-            self._commissioner.take(sample)
-
-    def days(self) -> dict[str, str]:
-        """When each commanded device was commissioned; empty: it never was."""
-        proven = ((name, hand.hold.proven) for name, hand in self._hands.items())
-        return {name: found.day if found else "" for name, found in proven}
-
-    async def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The verb `commission` of the local socket."""
-        if self._commissioner is None:
-            raise ServiceRefused(NO_KEY)
-        return await self._commissioner.answer(request)
-
-    async def run(self) -> None:
-        if self._commissioner:
-            await self._commissioner.run()
 
 
 class Commissioner:
@@ -103,8 +38,8 @@ class Commissioner:
         state: SiteState,
         control: Control,
         hands: Mapping[str, SetpointWriter],
-        certifier: "Certifier",
-        say: Say,
+        certifier: Certifier,
+        say: Callable[[str], None],
     ) -> None:
         self._site, self._clock, self._state, self._control = site, clock, state, control
         self._hands, self._certifier, self._say = hands, certifier, say

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from gateway import narrate, report
+from gateway.certificates import Certificates
 from gateway.clock import Clock, SystemClock
-from gateway.commissioner import Certificates
 from gateway.control import Control
 from gateway.desk import Desk
 from gateway.device import DeviceTask
@@ -28,7 +28,7 @@ from gateway.loads import Loads
 from gateway.notify import Notifier
 from gateway.site import Site
 from gateway.state import SiteState
-from gateway.store import Store, certificates
+from gateway.store import Store
 from gateway.store.recorder import Recorder
 from gateway.store.records import RecordState
 from gateway.store.retention import Policy, Retention
@@ -103,7 +103,7 @@ class Daemon:
                 stack.push_async_callback(self.store.close)
                 self._say_opened()
                 await self._choose_key()
-                self.certificates = Certificates(self.site, await self.store.call(certificates.newest))
+                self.certificates = await Certificates.load(self.site, self.clock, self.store, self._say)
                 await self.recorder.start()
                 stack.push_async_callback(self.recorder.flush)  # what came while the fallback was written
                 wiring = await stack.enter_async_context(Wiring(self.plugins, self.clock))
@@ -170,9 +170,7 @@ class Daemon:
         self.desk = Desk(self.site, self.clock, self.control, self._domain)
         zone = ZoneInfo(self.site.timezone)
         self.timetable = Timetable(self.site.id, self.site.schedule, zone, self.clock, self.control.submit)
-        self.certificates.attach(self.clock, self.state, self.control, self._hands, self._say)
-        if self.signer:
-            self.certificates.equip(self.store, self.signer, self._domain())
+        self.certificates.attach(self.state, self.control, self._hands, self.signer, self._domain)
         self.attestor = self._make_attestor()
         if self.site.chain and self.platform and self.signer:
             from gateway import onchain
