@@ -67,7 +67,7 @@ class Status:
     doubts: tuple[str, ...] = ()  # what is measured and not believed, in words
     shed: tuple[str, ...] = ()  # loads that are meant to be off
     reactive_var: int = 0  # told to the inverters together, + injected
-    grid: str = ""  # "lost" | "returning": services for it wait
+    grid: str = ""  # "lost" | "island" (by order) | "returning": services for it wait
     open_orders: int = 0
     cycles: int = 0
     late_cycles: int = 0
@@ -370,7 +370,7 @@ class Control:
             doubts=tuple(text for member in self._members for text in member.doubts.values()),
             shed=self._loads.off,
             reactive_var=self._support.var,
-            grid=self._outage.text,
+            grid="island" if self._outage.lost and self._islands.apart else self._outage.text,
             open_orders=len(self._orders),
         )
 

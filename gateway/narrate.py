@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 ERROR, WARNING, INFO = "<3>", "<4>", "<6>"
 GRID = {
     "lost": f"{WARNING}the grid is gone: services for it wait, the battery is its inverter's",
+    "island": f"{INFO}the house is an island, as ordered: services for the grid wait",
     "returning": f"{INFO}the grid is back: services go on when it has been stable for a while",
     "": f"{INFO}the grid is stable: services go on",
 }
@@ -27,7 +28,7 @@ class Scene:
     fault: str = ""
     stop: str = ""
     doubts: tuple[str, ...] = ()  # what is measured and not believed
-    grid: str = ""  # lost | returning
+    grid: str = ""  # lost | island | returning
     shed: tuple[str, ...] = ()  # loads that are off by order
     clock: str = ""
 

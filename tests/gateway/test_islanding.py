@@ -31,7 +31,7 @@ def test_it_is_parted_for_the_time_of_the_order_and_connected_at_its_end() -> No
     async def script(w: World) -> None:
         order = await island(w, 30)
         await w.wait(6)
-        assert w.inverter.is_apart() and w.status.grid == "lost"
+        assert w.inverter.is_apart() and w.status.grid == "island"
         await w.wait(25)
         assert not w.inverter.is_apart() and done(w)[-1] == "rejoin"
         assert w.state_of(order) is CommandState.DONE

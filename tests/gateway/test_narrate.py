@@ -56,6 +56,11 @@ def test_each_change_is_one_line_each_way():
             "<6>the grid is stable: services go on",
         ),
         (
+            Scene(devices={"bms": ""}, clock="TRUSTED", grid="island"),
+            "<6>the house is an island, as ordered: services for the grid wait",
+            "<6>the grid is stable: services go on",
+        ),
+        (
             Scene(devices={"bms": ""}, clock="TRUSTED", grid="returning"),
             "<6>the grid is back: services go on when it has been stable for a while",
             "<6>the grid is stable: services go on",

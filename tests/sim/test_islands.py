@@ -46,7 +46,7 @@ def test_the_house_is_an_island_for_the_time_of_the_order(tmp_path: Path) -> Non
             assert conn(rigged) == (0, TIMER_S) and not state.on_grid
             assert state.grid_w == 0 and state.battery_ac_w == state.load_w - state.pv_w
             assert state.order.kind == "self", "the inverter's own control has the battery"
-            assert daemon.control.status.grid == "lost"
+            assert daemon.control.status.grid == "island"
             await asyncio.sleep(95)
             assert conn(rigged) == (1, 0) and state.on_grid
             await asyncio.sleep(STABLE_MS / 1000 + 15)

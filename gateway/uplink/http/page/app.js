@@ -136,7 +136,8 @@ function alerts(status) {
   if (said.fault) {
     found.push(["bad", `${said.mode === "stopped" ? "Stopped" : "Fault"}: ${said.fault}. It holds until a person at the site releases it.`]);
   }
-  if (said.grid) found.push(["warn", said.grid === "lost" ? "The grid is lost." : "The grid is back and not stable yet."]);
+  const grid = { lost: "The grid is lost.", island: "The house is an island, as ordered.", returning: "The grid is back and not stable yet." };
+  if (said.grid) found.push(["warn", grid[said.grid]]);
   for (const [name, device] of Object.entries(status.devices)) if (!device.online) found.push(["warn", `${name} does not answer.`]);
   for (const doubt of said.doubts) found.push(["warn", `Not believed: ${doubt}`]);
   for (const [name, text] of Object.entries(status.troubles)) found.push(["warn", `${name}: ${text}`]);
