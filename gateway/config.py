@@ -194,6 +194,9 @@ def _check_site(
             names = " and ".join(commanded)
             message = f"{word} limit {units.show(limit, 'w')} is above the {units.show(own, 'w')} of {names}"
             problems.append(document.problem(("site", "limits", word), message, "lower it to the nameplate"))
+    if parsed.site.islanding == "allowed" and len(commanded) != 1:
+        message = f"an island needs exactly one commanded inverter: there are {len(commanded)}"
+        problems.append(document.problem(("site", "islanding"), message))
     _check_batteries(document, devices, tuple(commanded), problems)
     _check_polls(document, devices, tuple(commanded), problems)
     _check_loads(document, parsed, devices, problems)
@@ -216,6 +219,8 @@ def _check_schedule(document: yamlfile.Document, parsed: SiteFile, problems: lis
 def _parameters(slot: SlotModel) -> Mapping[str, int]:
     if slot.service is ServiceKind.STOP:
         raise ValueError("a stop cannot be scheduled: nothing but a person would end it")
+    if slot.service in (ServiceKind.ISLAND, ServiceKind.RECONNECT):
+        raise ValueError(f"{slot.service} cannot be scheduled: the grid connection is decided by order alone")
     return words.parameters(slot.service, slot.parameters, presets.of(slot.service, slot.preset))
 
 

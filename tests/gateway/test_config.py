@@ -133,6 +133,8 @@ def test_all_errors_of_a_file_come_at_once_with_their_places(wrong):
         (("power: -3 kW", "powr: -3 kW"), "site.yaml:23:3: fixed-power has no 'powr'; it takes: power"),
         (("service: fixed-power", "service: stop"), "site.yaml:23:3: a stop cannot be scheduled: nothing but a"
          " person would end it"),
+        (("service: fixed-power", "service: island"), "site.yaml:23:3: island cannot be scheduled: the grid"
+         " connection is decided by order alone"),
         (("for: 3 h", "for: 25 h"), "site.yaml:23:24: '25 h' is out of range: at least 1 s, at most 1 d"),
         (("id: meadow-lane-7", "timezone: Mars/Base\n  id: meadow-lane-7"), "site.yaml:2:3: there is no time zone"
          " 'Mars/Base': write it like Europe/Berlin"),
@@ -142,6 +144,15 @@ def test_all_errors_of_a_file_come_at_once_with_their_places(wrong):
 )  # fmt: skip
 def test_each_mistake_says_what_to_do(wrong, change, said):
     assert wrong(GOOD.replace(*change, 1)) == [said]
+
+
+def test_islanding_is_refused_unless_it_is_allowed_and_one_inverter_is_commanded(load, wrong):
+    assert not load(GOOD).islanding
+    allowed = GOOD.replace("  id: meadow-lane-7", "  id: meadow-lane-7\n  islanding: allowed", 1)
+    assert load(allowed).islanding
+    nobody = allowed.replace("poll: 500 ms", "poll: 500 ms, control: false")
+    said = "site.yaml:3:3: an island needs exactly one commanded inverter: there are 0"
+    assert said in wrong(nobody)
 
 
 def test_what_limits_a_battery_is_heard_often_enough(load, wrong):
