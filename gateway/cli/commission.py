@@ -81,15 +81,24 @@ def run(args: argparse.Namespace) -> int:
     print("\n".join(announced(plan)), file=sys.stderr if args.json else sys.stdout)
     if not args.yes and not _agrees():
         raise ServiceRefused("nothing was done")
-    if args.json:
+    try:
+        result = _shown(asked, plain=args.json)
+    except KeyboardInterrupt:
+        print("ended, without a certificate: the battery is its inverter's again", file=sys.stderr)
+        raise
+    return 0 if result["state"] == "passed" else 1
+
+
+def _shown(asked: Ask, *, plain: bool) -> dict[str, Any]:
+    if plain:
         result = asyncio.run(watched(asked, lambda _: None))
         print(json.dumps(result))
-    else:
-        screen = Screen()
-        with Live(console=screen, auto_refresh=False, transient=True) as live:
-            result = asyncio.run(watched(asked, lambda progress: live.update(bar(progress), refresh=True)))
-        screen.print(told(result))
-    return 0 if result["state"] == "passed" else 1
+        return result
+    screen = Screen()
+    with Live(console=screen, auto_refresh=False, transient=True) as live:
+        result = asyncio.run(watched(asked, lambda progress: live.update(bar(progress), refresh=True)))
+    screen.print(told(result))
+    return result
 
 
 def _agrees() -> bool:

@@ -210,6 +210,30 @@ def test_a_timer_that_is_slower_than_claimed_or_not_there(watchdog_s, timer, tmp
     run(scenario)
 
 
+def test_a_device_whose_commands_latch_has_no_timer_to_measure(tmp_path):
+    async def scenario(clock):
+        rigged = site(clock, tmp_path, "victron_gx")
+        text = (PROFILES / "victron_gx.yaml").read_text()
+        for old, new in (
+            ("class: watchdog", "class: latching"),
+            ("  timeout_s: 10\n", ""),
+            ("  refresh_s: 3\n", ""),
+        ):
+            assert old in text
+            text = text.replace(old, new)
+        (rigged.folder / "victron_gx.yaml").write_text(text)
+        async with rigged.running():
+            result = await commission(rigged)
+            assert result["state"] == "passed", result
+            await at_rest(rigged)
+            plan = await rigged.ask("commission", step="plan")
+            assert (plan["patience_s"], plan["why"].split(":")[0]) == (0, "its commands latch")
+        (said,) = certificates(rigged)
+        assert (said["timer"], said["obeyed_ms"], said["reverted_ms"]) == (0, 0, 0)
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("moment", ["discharges", "left alone"])
 def test_a_technician_who_goes_takes_the_test_with_him(moment, tmp_path):
     async def scenario(clock):
