@@ -153,6 +153,10 @@ class Quorum:
         """Nonces spent so far as the most careful endpoint sees it."""
         return min(self._enough(await self._each(lambda e: e.transaction_count(address, at))))
 
+    async def transaction_count_most(self, address: str) -> int:
+        """The same in the newest block, as the most generous endpoint sees it: nobody counts more."""
+        return max(self._enough(await self._each(lambda e: e.transaction_count(address, "latest"))))
+
     async def knows(self, transaction: str) -> bool:
         """Whether any endpoint has it; ChainError when too few answer to say it is gone."""
         return any(self._enough(await self._each(lambda e: e.knows(transaction))))

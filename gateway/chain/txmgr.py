@@ -37,6 +37,7 @@ from gateway.store.intents import Intent, Outgoing
 
 WINDOW = 8  # transactions waiting for a block at once; nodes keep 16 or more of one account
 SHALLOW_MAX = 64  # of those and the mined ones that are not deep yet
+REORG_MAX = 1024  # blocks; a chain that lacks more of what was confirmed is another one
 COST_MAX_WEI = 2**63 - 1  # of one transaction: as much as its row holds
 REFUSALS_MAX = 30  # with the pauses below: a day in which somebody can bind the key or fund the site
 REFUSAL_PAUSE_MS, REFUSAL_PAUSE_MOST_MS = 15_000, 3_600_000
@@ -132,8 +133,9 @@ class TxManager:
             await self._store.call(intents.adopt, self._signer.address)
             self._adopted = True
         self._trouble = ""
-        on_their_way = await self._store.call(intents.sent, self._signer.address)
         spent = await self._quorum.transaction_count(self._signer.address, head.number)
+        await self._take_back(head, spent)
+        on_their_way = await self._store.call(intents.sent, self._signer.address)
         for intent, transactions in on_their_way:
             await self._follow(intent, transactions, head, spent)
         await self._send_queued(head, spent)
@@ -161,6 +163,28 @@ class TxManager:
             case Action.WAIT:
                 pass
         self._states[intent.id] = state
+
+    async def _take_back(self, head: Head, spent: int) -> None:
+        """A reorg deeper than `confirmations` took finished calls out of the chain: they go out again, each
+        with its own nonce, before anything that comes after them."""
+        address = self._signer.address
+        on_their_way = await self._store.call(intents.sent, address)
+        first = (
+            on_their_way[0][0].nonce if on_their_way else await self._store.call(intents.next_nonce, address)
+        )
+        if spent >= first:
+            return
+        spent = await self._quorum.transaction_count_most(address)  # one that lags is no reorg
+        gone = await self._store.call(intents.unmined, address, spent, first, SHALLOW_MAX)
+        if any(abs(head.number - intent.block_number) > REORG_MAX for intent in gone):
+            raise self._counts_too_few(spent, first)
+        for intent in gone:
+            fees = first_fees(head.base_fee_wei, await self._quorum.tip(), self._policy.fee_cap_wei)
+            if fees is None or not await self._affordable(intent, intent.gas * fees.max_wei):
+                self._trouble = self._trouble or f"{intent.key}: waits; gas costs more than the fee cap"
+                return
+            once_more = await self._signed(intent, intent.nonce, intent.gas, fees)
+            await self._store.call(intents.reopen, intent.id, once_more)
 
     async def _look(
         self, intent: Intent, transactions: list[Outgoing], state: SendState, head: Head, spent: int
@@ -285,10 +309,7 @@ class TxManager:
         address = self._signer.address
         nonce = await self._store.call(intents.next_nonce, address)
         if spent < nonce and not self._states:
-            raise ChainError(
-                f"the chain counts {spent} transactions of {address}, but {nonce} were confirmed: its"
-                " endpoints lag, or this is another chain"
-            )
+            raise self._counts_too_few(spent, nonce)
         nonce = max(nonce, spent)  # above: restored from a backup, or the key was used elsewhere
         first = await self._signed(intent, nonce, gas, fees)
         wall_ms = self._clock.now().wall_ms
@@ -299,6 +320,12 @@ class TxManager:
         self._states[intent.id] = state
         self._states[intent.id] = await self._publish(stored, first, state, head)
         return True
+
+    def _counts_too_few(self, spent: int, nonce: int) -> ChainError:
+        return ChainError(
+            f"the chain counts {spent} transactions of {self._signer.address}, but {nonce} were confirmed:"
+            " its endpoints lag, or this is another chain"
+        )
 
     async def _affordable(self, intent: Intent, cost_wei: int) -> bool:
         now = self._clock.now()

@@ -315,6 +315,32 @@ def again(conn: sqlite3.Connection, intent: int) -> None:
     )
 
 
+def unmined(conn: sqlite3.Connection, sender: str, first: int, after: int, limit: int) -> list[Intent]:
+    """Finished ones with a nonce from `first` up to below `after`, by nonce: what a chain that counts only
+    `first` transactions of the sender no longer holds."""
+    query = (
+        f"SELECT {_COLUMNS} FROM intent WHERE state IN ('confirmed', 'reverted') AND (id, nonce) IN"
+        " (SELECT intent, nonce FROM nonce WHERE sender = ? AND nonce >= ? AND nonce < ?)"
+        " ORDER BY nonce LIMIT ?"
+    )
+    return [_intent(row) for row in conn.execute(query, (sender, first, after, limit))]
+
+
+def reopen(conn: sqlite3.Connection, intent: int, once_more: Outgoing) -> None:
+    """A reorg took a finished one out of the chain: it is on its way again, with its own nonce. The
+    transaction that had done it may still be mined, and is looked for too."""
+    (done,) = conn.execute("SELECT mined_hash FROM intent WHERE id = ?", (intent,)).fetchone()
+    moved = conn.execute(
+        "UPDATE intent SET state = 'sent', cost_wei = gas * ?, block_number = 0, block_hash = ''"
+        " WHERE id = ? AND state IN ('confirmed', 'reverted') AND nonce <> ?",
+        (once_more.max_wei, intent, NO_NONCE),
+    )
+    if moved.rowcount != 1:
+        raise StoreError(f"intent {intent} was not mined, so no reorg can take it back")
+    _add_outgoing(conn, intent, Outgoing(done, b"", 0, 0))
+    _add_outgoing(conn, intent, once_more)
+
+
 def refer(conn: sqlite3.Connection, command: str, reference: str) -> None:
     """Note under which reference of its platform a command was ordered. The newest are kept."""
     conn.execute("INSERT OR IGNORE INTO reference (command, text) VALUES (?, ?)", (command, reference))

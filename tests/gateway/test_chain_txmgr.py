@@ -277,20 +277,6 @@ def test_a_store_behind_the_chain_skips_the_nonces_already_used(tmp_path):
     simulate(tmp_path, scenario)
 
 
-def test_a_chain_that_counts_less_than_was_confirmed_is_not_used(tmp_path):
-    async def scenario(w):
-        manager = w.manager()
-        await manager.submit(call(0))
-        await settle(w, manager)
-        for endpoint in (w.a, w.b):
-            endpoint.lies["eth_getTransactionCount"] = lambda address, tag: "0x0"
-        await manager.submit(call(1))
-        with pytest.raises(ChainError, match="lag, or this is another chain"):
-            await manager.tick()
-
-    simulate(tmp_path, scenario)
-
-
 def test_the_days_budget_holds_and_the_next_day_goes_on(tmp_path):
     async def scenario(w):
         one = 60_000 * 3 * 10**9

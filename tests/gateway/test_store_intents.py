@@ -230,3 +230,21 @@ class Nonces(RuleBasedStateMachine):
 
 Nonces.TestCase.settings = settings(max_examples=30, stateful_step_count=20)
 TestNonces = Nonces.TestCase
+
+
+def test_one_that_a_reorg_took_back_keeps_its_nonce_and_its_old_transaction_is_looked_for(conn):
+    for nonce in range(3):
+        number = queue(conn, nonce)
+        intents.give_nonce(conn, number, ME, nonce, tx(nonce), 50_000, 7)
+        intents.finish(conn, number, "confirmed", 5, 40_000, f"0x{nonce}")
+    assert [i.nonce for i in intents.unmined(conn, ME, 1, 3, 9)] == [1, 2]
+    assert [i.nonce for i in intents.unmined(conn, ME, 1, 3, 1)] == [1]
+    assert intents.unmined(conn, "0xother", 0, 3, 9) == []
+    gone = intents.unmined(conn, ME, 2, 3, 9)[0]
+    intents.reopen(conn, gone.id, tx(9))
+    ((again, transactions),) = intents.sent(conn, ME)
+    assert (again.nonce, again.state, again.cost_wei) == (2, "sent", 50_000 * 109)
+    assert [t.hash for t in transactions] == ["0x2", "0x9"]
+    with pytest.raises(StoreError, match="no reorg can take it back"):
+        intents.reopen(conn, gone.id, tx(10))
+    assert intents.next_nonce(conn, ME) == 3
