@@ -164,8 +164,6 @@ class ChainJudge:
                 self._complain("signed_twice", f"record {sequence} left with another signature")
         if again:
             self._complain("mined_twice", f"{again} calls were mined twice with success")
-        if self.truth.replaced:
-            return  # what was final and is not: a person has to look
         for sequence in sorted(records):
             if sequence <= due and sequence not in accepted:
                 self._complain("unlanded", f"record {sequence} of {due} is not on chain")
@@ -178,7 +176,7 @@ class ChainJudge:
             if states[name] in OPEN and end_ms + END_SLACK_MS < now_ms:
                 self._complain("not_ended", f"{name[:8]} is {states[name]} after its end")
         if self.truth.replaced or self.listening_ms is None:
-            return
+            return  # of a chain that was replaced nothing is obeyed: a person has to look
         for name, since_ms in self.since_ms.items():
             found = self.truth.final.get(name)
             usable = found is None or self.as_order(found) is not None

@@ -40,7 +40,8 @@ def draw(seed: int, hours: float) -> Script:
     finality, every_s = random.choice((2, 4, 8)), random.choice((30, 60, 120))
     chain = events(seed, hours * 3600, site.limit_w, finality)
     both = sorted([*site.events, *chain], key=lambda event: event.at_s)
-    return replace(site, events=tuple(both), finality=finality, every_s=every_s)
+    confirmations = random.choice((2, finality + 1))  # some sites are less patient than a reorg is deep
+    return replace(site, events=tuple(both), finality=finality, confirmations=confirmations, every_s=every_s)
 
 
 def events(seed: int, seconds: float, limit_w: int, finality: int) -> Drawn:
@@ -104,7 +105,8 @@ def _reorged(random: Random, at_s: float, around: Around) -> Drawn:
 
 def _deep(random: Random, at_s: float, around: Around) -> Drawn:
     """What was final is not: nothing from this chain is obeyed any more."""
-    yield Event(at_s, "reorg", {"depth": around[2] + random.randint(1, 12), "keep": True})
+    depth = around[2] + random.randint(1, 12)
+    yield Event(at_s, "reorg", {"depth": depth, "keep": random.random() < 0.5})
 
 
 def _lasting(what: str, lengths_s: tuple[float, ...]) -> Callable[[Random, float, Around], Drawn]:

@@ -94,7 +94,7 @@ class ChainSide:
                 chain_id=CHAIN_ID,
                 rpc=rpc,
                 storage=storage,
-                confirmations=self._script.finality + 1,
+                confirmations=self._script.confirmations,
                 **contracts,
             )
         )

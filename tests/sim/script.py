@@ -47,6 +47,7 @@ class Script:
     limit_w: int
     events: tuple[Event, ...]
     finality: int = 0  # blocks, of the site's chain; 0: it has none
+    confirmations: int = 0  # blocks after which the site takes a record for settled there
     every_s: int = 600  # seconds of a record
 
 

@@ -186,11 +186,9 @@ def test_what_left_with_another_signature_than_is_kept_was_signed_twice() -> Non
     assert judge.judge.kinds == {"signed_twice": 1}
 
 
-def test_what_is_not_due_need_not_have_landed_nor_on_a_chain_that_was_replaced() -> None:
+def test_what_is_not_due_need_not_have_landed() -> None:
     judge = made()
     judge.landed({1: [b"d1"]}, KEPT, due=1, again=0)
-    judge.truth.replaced = True
-    judge.landed({}, KEPT, due=2, again=0)
     assert judge.judge.kinds == {}
 
 
@@ -205,6 +203,9 @@ def test_a_final_order_is_heard_once_the_site_listens() -> None:
         final(judge, ORDER)
         judge.heard(states, {}, WALL_MS, before_ms=5000)
         assert judge.judge.kinds["order_lost"] == wrong
+        judge.truth.replaced = True
+        judge.heard(states, {}, WALL_MS, before_ms=5000)
+        assert judge.judge.kinds["order_lost"] == wrong, "a chain that was replaced is not obeyed"
 
 
 def test_a_final_stop_is_heard_too() -> None:
