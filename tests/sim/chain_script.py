@@ -68,7 +68,8 @@ Around = tuple[int, int, int]  # number of the order, the site's limit in W, blo
 
 def _order(random: Random, at_s: float, around: Around) -> Drawn:
     """Mostly a fixed power, of an odd figure that is no person's; now and then what nobody can mean."""
-    number, limit_w, _ = around
+    number, limit_w, finality = around
+    final_s = 12 * finality + 30  # an order for now is over, or nearly, when it is final
     service = random.choices(("load-shifting", "frequency", "peak-shaving", "backup"), (10, 1, 1, 1))[0]
     power_w = random.randrange(limit_w // 1000, limit_w // 100) * 100 + number % 25 * 2 + 52
     absurd = random.choices(("", "power", "width", "count", "window", "past"), (16, 1, 1, 1, 1, 2))[0]
@@ -79,7 +80,7 @@ def _order(random: Random, at_s: float, around: Around) -> Drawn:
             "number": number,
             "service": service,
             "power_w": power_w * random.choice((-1, 1)),
-            "delay_s": random.choice((0, 0, 30, random.randrange(-200, 400))),
+            "delay_s": random.choice((0, 30, final_s, final_s, random.randrange(-200, 400))),
             "seconds": random.choice((random.randrange(5, 60), random.randrange(120, 900))),
             "absurd": absurd,
         },
