@@ -23,6 +23,7 @@ TESTED_WITH = {
     "gateway/sitefile.py": "test_config",
     "gateway/sitetypes.py": "test_sitefile",
     "gateway/chainfile.py": "test_sitefile",
+    "gateway/evidence/shown.py": "test_mqtt_records",
     "gateway/chain/platforms/calls.py": "test_platform_storage",
 }
 LEFTOVERS = re.compile(r"#\s*(TODO|FIXME|XXX|HACK)\b")

@@ -33,8 +33,9 @@ from typing import Any, TextIO
 
 from gateway import config
 from gateway.errors import ConfigError, StoreError
+from gateway.evidence.shown import shown
 from gateway.model import Quality, Sample
-from gateway.store import certificates, files, records, samples
+from gateway.store import certificates, endorsements, files, records, samples
 from gateway.store.records import Entry
 from gateway.store.samples import PointSets
 
@@ -168,6 +169,7 @@ def record_rows(conn: sqlite3.Connection, span: tuple[int, int], with_readings: 
         if with_readings and entry.last_seq:
             yield from _leaves(conn, entry, _span(entry), sets)
     yield from map(certificates.row, certificates.every(conn))
+    yield from map(endorsements.row, endorsements.every(conn))
 
 
 def _entries(conn: sqlite3.Connection, after: int = 0) -> Iterator[Entry]:
@@ -188,17 +190,7 @@ def _touches(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 def _record(entry: Entry) -> Row:
-    record = entry.record
-    return {
-        "type": "record",
-        "sequence": record.sequence,
-        "kind": record.kind,
-        "previous": f"0x{record.previous.hex()}",
-        "digest": f"0x{record.digest.hex()}",
-        "body": record.body,
-        "signature": f"0x{record.signature.hex()}",
-        "state": entry.state.value,
-    }
+    return {"type": "record", **shown(entry.record), "state": entry.state.value}
 
 
 def _leaves(

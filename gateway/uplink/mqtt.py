@@ -10,6 +10,7 @@ thrown away.
                                 "clock": "trusted", "values": {"battery_soc_bp": 5120, "x_w": null},
                                 "bad": {"x_w": "ABSENT"}}
     gridseal/<site>/status     "online" or "offline", retained
+    gridseal/<site>/record     the newest signed record, retained: {"sequence": 12, "kind": "interval", ...}
     gridseal/<site>/order      in: a signed order (docs/attestation.md); out on <...>/order/answer:
                                {"id": "0x…", "admitted": false, "reason": "it has expired"}
 
@@ -25,13 +26,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from aiomqtt import Client, MqttError, Will
 
 from gateway.errors import ConfigError, LinkError
+from gateway.evidence.shown import shown
 from gateway.model import Points, Quality, Sample
 from gateway.site import MqttSettings
-from gateway.store import Store, cursors
+from gateway.store import Store, cursors, records
 from gateway.store.recorder import Recorder
 from gateway.uplink import homeassistant
 
 CURSOR = "mqtt"
+RECORD_S = 5.0  # how soon a record that was signed is told
 WINDOW = 64  # messages on their way at once: 6,000 a second at 10 ms to the broker, 100 kB of memory
 ACK_S = 10.0  # an acknowledgement that takes longer is a connection that is gone
 KEEPALIVE_S = 30
@@ -108,6 +111,7 @@ class MqttUplink:
             async with made as client, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._hear(client))
                 tasks.create_task(self._publish_all(client))
+                tasks.create_task(self._publish_records(client))
         except* MqttError as group:
             failure = LinkError(f"the MQTT broker {self._address}: {_first(group)}")
         if failure is not None:  # raised here, or it would come out in a group of its own
@@ -177,6 +181,16 @@ class MqttUplink:
             self.position = window[-1][0]
             self.published += len(window)
             self._recorder.advance(CURSOR, self.position)
+
+    async def _publish_records(self, client: Client) -> None:
+        """Whoever comes finds the newest signed record; those before it are for the export."""
+        told = 0
+        while True:
+            record = await self._store.call(records.last_signed)
+            if record is not None and record.sequence != told:
+                await client.publish(f"{self._root}/record", json.dumps(shown(record)), qos=1, retain=True)
+                told = record.sequence
+            await asyncio.sleep(RECORD_S)
 
     def _layout(self, sample: Sample) -> Layout:
         found = self._layouts.get(id(sample.points))

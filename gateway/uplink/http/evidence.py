@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gateway.evidence.shown import shown
 from gateway.store import Store, records
 from gateway.store.records import Entry, RecordState
 from gateway.uplink.http.spec import Answer, Ask, Refused
@@ -34,14 +35,4 @@ class Evidence:
 
 
 def _shown(entry: Entry) -> dict[str, Any]:
-    """The same fields as an export has (docs/attestation.md, section 6)."""
-    record = entry.record
-    return {
-        "sequence": record.sequence,
-        "kind": record.kind,
-        "previous": f"0x{record.previous.hex()}",
-        "digest": f"0x{record.digest.hex()}",
-        "body": record.body,
-        "signature": f"0x{record.signature.hex()}",
-        "state": entry.state.value,
-    }
+    return {**shown(entry.record), "state": entry.state.value}
