@@ -88,8 +88,7 @@ class Commissioner:
                 return self.plan(request).as_json()
             case "begin":
                 plan = self.plan(request)
-                hand = self._hands[plan.device]
-                self._trial = Trial(plan, self._site, self._clock, self._control, hand, self._say)
+                self._trial = Trial(plan, self._site, self._clock, self._control, self._hands, self._say)
                 self._running = True
                 self._wanted.put_nowait(self._trial)
             case "watch":
@@ -112,7 +111,9 @@ class Commissioner:
         assert hold.spec is not None
         channels = self._channels(hold.device)
         limits, spec = self._site.limits, hold.spec
-        allowed = min(limits.charge_w, spec.charge_max_w), min(limits.discharge_w, spec.discharge_max_w)
+        parts = len(self._hands)  # each order is for all batteries
+        charge_w, discharge_w = limits.charge_w // parts, limits.discharge_w // parts
+        allowed = min(charge_w, spec.charge_max_w), min(discharge_w, spec.discharge_max_w)
         try:
             power_w = int(request.get("power_w", 0)) or commissioning.pulse_w(*allowed)
         except Unsure as error:
@@ -141,7 +142,7 @@ class Commissioner:
         reasons = (
             (self._running, "another test runs"),
             (self._clock.now().trust is not ClockTrust.TRUSTED, "the clock is not trusted yet"),
-            (not hold.online or not hold.spec or not hold.spec.charge_max_w, "it is not reached"),
+            (not all(map(_reached, self._hands.values())), "not every inverter is reached"),
             (bool(status.stop), f"the site is stopped ({status.stop}): gridseal setpoint --release"),
             (
                 bool(status.fault) and not own_fault,
@@ -182,6 +183,11 @@ class Commissioner:
             return 0, "it is left out, as asked"
         least_s = commissioning.patience_s(spec.timeout_s) + spec.settle_s
         return min(max(wanted_s, least_s), PATIENCE_S_MAX), ""
+
+
+def _reached(hand: SetpointWriter) -> bool:
+    hold = hand.hold
+    return hold.online and hold.spec is not None and hold.spec.charge_max_w > 0
 
 
 def _heard(view: View, device: str) -> Iterator[Channel]:

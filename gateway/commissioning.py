@@ -51,9 +51,10 @@ def heard(device: str, good: Mapping[str, int]) -> Iterator[tuple[Channel, int]]
 
 @dataclass(frozen=True, slots=True)
 class Plateau:
-    """One order held: what was told (as the device holds it) and what each channel said meanwhile, W."""
+    """One order held: what was told (as devices hold it) and what each channel said meanwhile, W."""
 
     told_w: int
+    site_w: int  # told to all batteries together: what the meter sees
     said: dict[Channel, tuple[int, ...]]
     response_ms: int = 0  # from the last write until the battery's power was there
     dead_ms: int = 0  # from the first write until it moved
@@ -117,7 +118,8 @@ def finding(channel: Channel, plateaus: Sequence[Plateau]) -> Finding:
     if min(map(len, said), default=0) < SAMPLES_MIN:
         raise Unsure(f"{channel.text} said too little: {SAMPLES_MIN} good readings an order are needed")
     levels = [median(values) for values in said]
-    told = [b.told_w - a.told_w for a, b in zip(plateaus[::2], plateaus[1::2], strict=True)]
+    asked = [p.site_w if channel.meter else p.told_w for p in plateaus]
+    told = [b - a for a, b in zip(asked[::2], asked[1::2], strict=True)]
     changed = [b - a for a, b in zip(levels[::2], levels[1::2], strict=True)]
     gain = median(c / t for c, t in zip(changed, told, strict=True))
     agree = sum(c * t * gain > 0 for c, t in zip(changed, told, strict=True))

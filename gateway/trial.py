@@ -18,7 +18,7 @@ from gateway import commissioning, units
 from gateway.clock import Clock
 from gateway.commissioning import Channel, Fallback, Plateau, Result, Unsure, Watch
 from gateway.control import Control
-from gateway.lease import Phase
+from gateway.lease import Hold, Phase
 from gateway.model import Command, Quality, Sample, ServiceKind, SetpointSpec, Source
 from gateway.setpoint import SetpointWriter
 from gateway.site import Site
@@ -29,6 +29,8 @@ SAMPLE_MS, SAMPLES_MS_MAX = 5_000, 30_000  # of a plateau, once it has settled
 REACH_MS = 20_000  # beyond ramp and settling: until a power is held
 OWN_MS = 6_000  # the device's own control is watched for so long before anything is ordered
 REST_MS = 10_000
+LEAST_PART = 4  # of the power that was meant for it a battery must get; the rest went to larger ones
+STEADY_PARTS = 20  # a power that is divided wanders by less than a twentieth
 FIRST_PART = 10  # a tenth of the swing is movement
 
 
@@ -85,10 +87,11 @@ class Trial:
         site: Site,
         clock: Clock,
         control: Control,
-        hand: SetpointWriter,
+        hands: Mapping[str, SetpointWriter],
         say: Callable[[str], None],
     ) -> None:
-        self.plan, self._site, self._clock, self._control, self._hand = plan, site, clock, control, hand
+        self.plan, self._site, self._clock, self._control = plan, site, clock, control
+        self._hands, self._hand = list(hands.values()), hands[plan.device]
         self._say = say
         self._said: dict[Channel, list[tuple[int, int]]] = defaultdict(list)
         self._watched_ms, self._number = clock.mono_ms(), 0
@@ -149,36 +152,40 @@ class Trial:
             return result
 
     async def _plateau(self, power_w: int, before_w: int, more_ms: int = 0) -> Plateau:
-        """One order, held and measured; it stays for `more_ms` afterwards."""
-        hand, began_ms = self._hand, self._clock.mono_ms()
-        ramp_ms = 2000 * self.plan.power_w // self._site.limits.ramp_w_per_s + self._site.limits.dwell_ms
-        longest_ms = ramp_ms + self.plan.spec.settle_s * 1000 + REACH_MS
-        await self._order(
-            power_w, longest_ms + self.plan.spec.settle_s * 1000 + SAMPLES_MS_MAX + 5000 + more_ms
-        )
-        told_w = hand.quantise(power_w)
-        await self._until(lambda: hand.hold.phase is Phase.HELD and hand.hold.power_w == told_w, longest_ms)
-        hold = hand.hold
-        if hold.power_w * power_w <= 0 or 2 * abs(hold.power_w) < self.plan.power_w:
+        """One order, held and measured; it stays for `more_ms` afterwards. Several batteries share each one,
+        so that none of them is on its own and undoes what another was told."""
+        spec, began_ms, total_w = self.plan.spec, self._clock.mono_ms(), power_w * len(self._hands)
+        settle_ms = spec.settle_s * 1000
+        ramp_ms = 2000 * abs(total_w) // self._site.limits.ramp_w_per_s + self._site.limits.dwell_ms
+        longest_ms = ramp_ms + settle_ms + REACH_MS
+        await self._order(total_w, longest_ms + settle_ms + SAMPLES_MS_MAX + 5000 + more_ms)
+        await self._until(lambda: self._held(total_w), longest_ms)
+        hold = self._hand.hold
+        if hold.power_w * power_w <= 0 or LEAST_PART * abs(hold.power_w) < self.plan.power_w:
             causes = ", ".join(cause.value for cause in self._control.status.causes) or "nothing says why"
             raise Unsure(f"of {power_w} W the device was given {hold.power_w} W: {causes}")
-        settled_ms = max(began_ms, hold.since_ms + self.plan.spec.settle_s * 1000)
-        await self._until(lambda: self._sampled(settled_ms), self.plan.spec.settle_s * 1000 + SAMPLES_MS_MAX)
-        if hand.hold.power_w != hold.power_w:
-            raise Unsure(
-                f"the power moved from {hold.power_w} to {hand.hold.power_w} W while it was measured"
-            )
+        settled_ms = max(began_ms, hold.since_ms + settle_ms)
+        await self._until(lambda: self._sampled(settled_ms), settle_ms + SAMPLES_MS_MAX)
+        now_w = self._hand.hold.power_w
+        if STEADY_PARTS * abs(now_w - hold.power_w) > abs(hold.power_w):
+            raise Unsure(f"the power moved from {hold.power_w} to {now_w} W while it was measured")
         said = {channel: self._since(channel, settled_ms) for channel in self.plan.channels}
-        dead_ms, response_ms = self._answered(began_ms, before_w)
-        return Plateau(hold.power_w, said, response_ms, dead_ms)
+        dead_ms, response_ms = self._answered(began_ms, before_w, hold)
+        return Plateau(hold.power_w, sum(h.hold.power_w for h in self._hands), said, response_ms, dead_ms)
+
+    def _held(self, total_w: int) -> bool:
+        """Whether what was ordered is in the devices, to what each of them rounds away."""
+        holds = [hand.hold for hand in self._hands]
+        rounded_w = sum(hold.spec.step_w for hold in holds if hold.spec)
+        there = abs(total_w - sum(hold.power_w for hold in holds)) <= rounded_w
+        return there and all(hold.phase is Phase.HELD for hold in holds)
 
     def _sampled(self, settled_ms: int) -> bool:
         enough = all(len(self._since(c, settled_ms)) >= commissioning.SAMPLES_MIN for c in self.plan.channels)
         return enough and self._clock.mono_ms() >= settled_ms + SAMPLE_MS
 
-    def _answered(self, began_ms: int, before_w: int) -> tuple[int, int]:
+    def _answered(self, began_ms: int, before_w: int, hold: Hold) -> tuple[int, int]:
         """From the order's begin until the battery moved; from the last write until it was there."""
-        hold = self._hand.hold
         swing_w = abs(hold.power_w - before_w)
         said = [(at, w) for at, w in self._said.get(self.plan.channels[0], ()) if at >= began_ms]
         first = next((at for at, w in said if FIRST_PART * abs(w - before_w) > swing_w), began_ms)
@@ -198,7 +205,7 @@ class Trial:
             raise Unsure("the power was not held when it was to be left alone")
         self._say(f"commissioning: {self.plan.device} is left alone, at most {self.plan.patience_s} s")
         written_ms = hand.hold.written_ms
-        watch = Watch(held.told_w, plan.power_w // 2, written_ms, written_ms)
+        watch = Watch(held.told_w, abs(held.told_w) // 2, written_ms, written_ms)
         seen = 0
         while hand.hold.alone and not watch.ended:
             await self._tick()

@@ -32,7 +32,7 @@ def plateaus(
             return tuple(round(level_w) + random.randint(-noise, noise) for _ in range(5))
 
         said = {BMS: around(battery * told_w), METER: around(load_w + meter * told_w)}
-        made.append(Plateau(told_w, said, 900 + number, 300))
+        made.append(Plateau(told_w, told_w, said, 900 + number, 300))
     return made
 
 
@@ -123,7 +123,7 @@ def test_noise_alone_passes_as_rarely_as_is_said() -> None:
 
 
 def test_too_few_readings_prove_nothing() -> None:
-    made = [Plateau(p.told_w, {BMS: p.said[BMS][:2]}) for p in plateaus()]
+    made = [Plateau(p.told_w, p.site_w, {BMS: p.said[BMS][:2]}) for p in plateaus()]
     with pytest.raises(Unsure, match=r"bms .* said too little"):
         commissioning.judge((BMS,), made, POWER_W)
 

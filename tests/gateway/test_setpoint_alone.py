@@ -57,6 +57,23 @@ def test_whatever_else_is_asked_ends_it_and_the_fallback_comes_first(how: str) -
     bench(script)
 
 
+@pytest.mark.parametrize(
+    ("asked_w", "alone"), [(960, True), (1040, True), (940, False), (0, False), (-1000, False)]
+)
+def test_a_power_that_wanders_by_less_than_a_twentieth_is_left_as_it_is(asked_w: int, alone: bool) -> None:
+    async def script(b: Bench) -> None:
+        await held(b)
+        began_ms = b.clock.mono_ms()
+        b.hand.leave_alone(began_ms + 60_000)
+        await b.serve(2)
+        b.hand.desire(asked_w, FOREVER)
+        await b.serve(4)
+        assert b.hand.hold.alone is alone
+        assert bool(written_after(b, began_ms)) is not alone
+
+    bench(script)
+
+
 def test_a_device_that_reverts_before_its_claim_is_no_foreign_write_while_it_is_left_alone() -> None:
     async def script(b: Bench) -> None:
         await held(b)

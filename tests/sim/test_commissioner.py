@@ -47,7 +47,7 @@ def test_what_makes_a_site_unfit_is_said_in_words(tmp_path):
         rigged = site(clock, tmp_path)
         async with rigged.running():
             await asyncio.sleep(0.02)
-            assert "it is not reached" in await refused(rigged)
+            assert "not every inverter is reached" in await refused(rigged)
             await asyncio.sleep(20)
             assert "2500 W is not between 500 W and 2000 W" in await refused(rigged, power_w=2500)
             assert "those that can be commanded: inverter" in await refused(rigged, device="meter")

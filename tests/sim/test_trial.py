@@ -18,6 +18,7 @@ from gateway.errors import LinkError, ServiceRefused, StoreError
 from gateway.evidence import certificate
 from tests.sim.loop import run
 from tests.sim.rigged import SUNSPEC, Rigged
+from tests.sim.sites import SITES as SEEDED
 
 PROFILES = Path(__file__).parents[2] / "drivers/profiles"
 HYBRID = '  inverter: {{{{profile: {}, link: "tcp://rig:502", unit: {}, poll: {{poll}}}}}}'
@@ -337,5 +338,34 @@ def test_a_site_whose_meter_was_exchanged_commands_nothing_until_it_is_commissio
             assert (await commission(rigged, patience_s=0))["state"] == "passed"
             assert (await at_rest(rigged))["fault"] == ""
         assert len(certificates(rigged)) == 2
+
+    run(scenario)
+
+
+def test_one_of_two_batteries_is_commissioned_with_the_other_beside_it(tmp_path):
+    """The order is for both; the meter sees both, each BMS its own."""
+
+    async def scenario(clock):
+        pair = SEEDED["pair"]
+        rigged = Rigged(
+            clock, tmp_path, devices=pair.devices, batteries=pair.batteries, limit="4 kW", start_minute=60,
+            every="1 h", step_ms=100,
+        )  # fmt: skip
+        async with rigged.running():
+            with pytest.raises(AssertionError, match="those that can be commanded: inverter, second"):
+                await commission(rigged)
+            for device in ("inverter", "second"):
+                result = await commission(rigged, device=device, power_w=1000, patience_s=90)
+                assert result["state"] == "passed", result
+                await at_rest(rigged)
+            days = (await rigged.ask("status"))["commissioned"]
+            assert days == {"inverter": "2026-09-22", "second": "2026-09-22"}
+        first, second = certificates(rigged)
+        assert {p["device"] for p in first["parts"]} >= {"inverter", "bms0", "meter"}
+        assert {p["device"] for p in second["parts"]} >= {"second", "bms1", "meter"}
+        for said in (first, second):
+            assert all(abs(p["battery_bp"] - 10_000) < 600 for p in said["parts"] if p["battery_bp"]), said
+            assert all(abs(p["grid_bp"] + 10_000) < 600 for p in said["parts"] if p["grid_bp"]), said
+            assert said["timer"] == 1
 
     run(scenario)
