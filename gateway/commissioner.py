@@ -16,6 +16,7 @@ from gateway.clock import Clock
 from gateway.commissioning import Channel, Unsure
 from gateway.control import Control
 from gateway.errors import LinkError, ServiceRefused
+from gateway.latch import TEXT_MAX
 from gateway.model import ClockTrust, Quality, Quantity, Sample, SetpointSpec
 from gateway.setpoint import OWN_TIMER, SetpointWriter
 from gateway.site import Site
@@ -60,9 +61,10 @@ class Commissioner:
         plan = trial.plan
         self._say(f"commissioning of {plan.device} begins, with {plan.power_w} W")
         before = self._certifier.set_aside(plan.device)
-        if self._control.status.fault:
+        if self._control.status.fault:  # of the certificate that was set aside: `_unfit` knows no other
             with suppress(ServiceRefused):
                 self._control.clear()
+            await asyncio.sleep(self._site.control_ms / 1000)
         try:
             result, fallback = await trial.measure()
             trial.step("signs the certificate", 1, 1)
@@ -138,16 +140,15 @@ class Commissioner:
         low = self._site.limits.soc_min_bp + SOC_ROOM_BP
         high = self._site.limits.soc_max_bp - SOC_ROOM_BP
         unheard = self._unheard(view)
-        own_fault = hold.fault and hold.fault == hand.distrusted
+        others = next((h.hold.fault for h in self._hands.values() if h is not hand and h.hold.fault), "")
+        own = bool(hand.distrusted) and status.fault == hand.distrusted[:TEXT_MAX]
+        fault = others or ("" if own else status.fault)
         reasons = (
             (self._running, "another test runs"),
             (self._clock.now().trust is not ClockTrust.TRUSTED, "the clock is not trusted yet"),
             (not all(map(_reached, self._hands.values())), "not every inverter is reached"),
             (bool(status.stop), f"the site is stopped ({status.stop}): gridseal setpoint --release"),
-            (
-                bool(status.fault) and not own_fault,
-                f"a fault is latched ({status.fault}): gridseal setpoint --release",
-            ),
+            (bool(fault), f"a fault is latched ({fault}): gridseal setpoint --release"),
             (bool(status.grid), "the grid is lost, or back only lately"),
             (status.open_orders > 0, "an order runs or waits: let it end, or stop and release the site"),
             (bool(status.doubts), f"what is measured is not believed: {' '.join(status.doubts)}"),

@@ -29,6 +29,7 @@ SAMPLE_MS, SAMPLES_MS_MAX = 5_000, 30_000  # of a plateau, once it has settled
 REACH_MS = 20_000  # beyond ramp and settling: until a power is held
 OWN_MS = 6_000  # the device's own control is watched for so long before anything is ordered
 REST_MS = 10_000
+SILENT_MS = 10_000  # a battery that says nothing for so long is not seen to do anything
 LEAST_PART = 4  # of the power that was meant for it a battery must get; the rest went to larger ones
 STEADY_PARTS = 20  # a power that is divided wanders by less than a twentieth
 FIRST_PART = 10  # a tenth of the swing is movement
@@ -201,25 +202,28 @@ class Trial:
         power_w = -plan.power_w if own_w >= 0 else plan.power_w
         held = await self._plateau(power_w, 0, plan.patience_s * 1000)
         begin_ms = self._clock.mono_ms()
-        if not hand.leave_alone(begin_ms + self.plan.patience_s * 1000):
+        if not hand.leave_alone(begin_ms + plan.patience_s * 1000):
             raise Unsure("the power was not held when it was to be left alone")
-        self._say(f"commissioning: {self.plan.device} is left alone, at most {self.plan.patience_s} s")
+        self._say(f"commissioning: {plan.device} is left alone, at most {plan.patience_s} s")
         written_ms = hand.hold.written_ms
         watch = Watch(held.told_w, abs(held.told_w) // 2, written_ms, written_ms)
-        seen = 0
+        seen, heard_ms = 0, begin_ms
         while hand.hold.alone and not watch.ended:
             await self._tick()
-            said = [(at, w) for at, w in self._said.get(self.plan.channels[0], ()) if at > written_ms]
+            said = [(at, w) for at, w in self._said.get(plan.channels[0], ()) if at > written_ms]
             for at_ms, w in said[seen:]:
-                watch = watch.see(at_ms, w)
+                watch, heard_ms = watch.see(at_ms, w), max(heard_ms, at_ms)
             seen = len(said)
+            if self._clock.mono_ms() - heard_ms > SILENT_MS:
+                raise Unsure(f"{plan.channels[0].text} fell silent while {plan.device} was left alone")
             waited_s = (self._clock.mono_ms() - written_ms) // 1000
-            self.step(
-                f"leaves {self.plan.device} alone", min(waited_s, self.plan.patience_s), self.plan.patience_s
-            )
-        if not watch.ended and self._clock.mono_ms() < begin_ms + self.plan.patience_s * 1000:
+            self.step(f"leaves {plan.device} alone", min(waited_s, plan.patience_s), plan.patience_s)
+        held_back = hand.hold.read_back
+        if not watch.ended and self._clock.mono_ms() < begin_ms + plan.patience_s * 1000:
             raise Unsure("the power was changed while the device was to be left alone")
-        self._line(_timer_told(self.plan, watch.fallback))
+        if not watch.ended and held_back and not held_back.active:
+            raise Unsure(f"{plan.device} obeys no more and its power is as it was told: try at another hour")
+        self._line(_timer_told(plan, watch.fallback))
         return watch.fallback
 
     # -- orders and waiting -----------------------------------------------------------------------

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from rig import victron_gx
+from rig import sunspec_bank, victron_gx
 from rig.series import Series
 
 from gateway.cli.commission import watched
@@ -367,5 +367,54 @@ def test_one_of_two_batteries_is_commissioned_with_the_other_beside_it(tmp_path)
             assert all(abs(p["battery_bp"] - 10_000) < 600 for p in said["parts"] if p["battery_bp"]), said
             assert all(abs(p["grid_bp"] + 10_000) < 600 for p in said["parts"] if p["grid_bp"]), said
             assert said["timer"] == 1
+
+    run(scenario)
+
+
+def test_a_meter_that_is_turned_after_it_was_proven_stops_the_site(tmp_path, monkeypatch):
+    """Somebody works at the cabinet. Orders that have nothing to do with the meter tell it."""
+    sign, right = [1], sunspec_bank.meter
+
+    def meter():
+        values = right()
+        return values | {"W": lambda view, said=values["W"]: sign[0] * said(view)}
+
+    monkeypatch.setattr(sunspec_bank, "meter", meter)
+
+    async def scenario(clock):
+        rigged = site(clock, tmp_path)
+        async with rigged.running():
+            assert (await commission(rigged, patience_s=0, power_w=1500))["state"] == "passed"
+            for turned in (1, -1):
+                sign[0] = turned
+                faults = set()
+                for number in range(8):
+                    await rigged.order(1500 if number % 2 else -1500, 40)
+                    await asyncio.sleep(35)
+                    faults.add((await rigged.ask("status"))["control"]["fault"])
+                words = "the meter meter now counts the other way than when commissioned on 2026-09-22"
+                assert any(fault.startswith(words) for fault in faults) is (turned < 0), faults
+            await asyncio.sleep(10)
+            rigged.plant.advance(clock.mono_ms())
+            assert rigged.plant.report()["order"] == "self"
+        assert rigged.plant.report()["writes_outside_envelope"] == 0
+
+    run(scenario)
+
+
+def test_a_bms_that_falls_silent_while_the_device_is_left_alone_is_no_missing_timer(tmp_path):
+    async def scenario(clock):
+        rigged = site(clock, tmp_path)
+
+        def show(progress):
+            if "leaves inverter alone" in progress["step"] and progress["done"] > 30:
+                rigged.bms.break_as("silent")
+
+        async with rigged.running():
+            result = await commission(rigged, show)
+            assert result["state"] == "failed", result
+            rigged.bms.clear()
+            await asyncio.sleep(30)
+            await at_rest(rigged)
 
     run(scenario)
