@@ -52,6 +52,7 @@ class ChainJudge:
     seen: dict[int, Left] = field(default_factory=dict)  # by nonce
     signed: dict[int, Left] = field(default_factory=dict)  # by sequence
     since_ms: dict[str, int] = field(default_factory=dict)  # order -> when it became final
+    behind_ms: int = 0  # how far behind the site's calendar was at worst: by it an order ends so much later
     listening_ms: int | None = None  # since when the site has a place in the chain to go on from
     _told: set[str] = field(default_factory=set)
 
@@ -69,6 +70,7 @@ class ChainJudge:
 
     def calendar(self, now_ms: int, wall_ms: int, off_ms: int) -> None:
         """The site's calendar is wrong by `off_ms` from now on: by that it hears what it has not heard."""
+        self.behind_ms = max(self.behind_ms, -off_ms)
         least_ms, most_ms = CALENDAR_OFF_MS
         if least_ms <= off_ms <= most_ms:
             for found in self.truth.final.values():
@@ -173,7 +175,7 @@ class ChainJudge:
         """Every order and stop that was final before `before_ms` is known, and what had its end is at it:
         `ended` -> that in Unix ms (not of stops, which a person ends), `now_ms` the calendar now."""
         for name, end_ms in ended.items():
-            if states[name] in OPEN and end_ms + END_SLACK_MS < now_ms:
+            if states[name] in OPEN and end_ms + END_SLACK_MS + self.behind_ms < now_ms:
                 self._complain("not_ended", f"{name[:8]} is {states[name]} after its end")
         if self.truth.replaced or self.listening_ms is None:
             return  # of a chain that was replaced nothing is obeyed: a person has to look

@@ -217,7 +217,15 @@ def test_a_final_stop_is_heard_too() -> None:
 
 
 def test_every_order_ends() -> None:
-    for state, wrong in (("running", 1), ("admitted", 1), ("done", 0), ("refused", 0)):
+    for state, behind_ms, wrong in (
+        ("running", 0, 1),
+        ("admitted", 0, 1),
+        ("done", 0, 0),
+        ("refused", 0, 0),
+        ("running", 7_000, 1),
+        ("running", 3_600_000, 0),
+    ):
         judge = made()
+        judge.calendar(1000, WALL_MS - behind_ms, -behind_ms)
         judge.heard({"a": state}, {"a": WALL_MS - 60_000}, WALL_MS, before_ms=0)
         assert judge.judge.kinds["not_ended"] == wrong
