@@ -11,10 +11,10 @@ from typing import Any
 from gateway.certified import Certified
 from gateway.clock import Clock
 from gateway.commissioning import Fallback, Result
-from gateway.evidence import certificate
+from gateway.evidence import certificate, setup
 from gateway.evidence.certificate import Commissioning, Part, Timer
 from gateway.evidence.signer import Signer
-from gateway.evidence.typed import Domain
+from gateway.evidence.typed import Domain, keccak
 from gateway.model import SetpointSpec
 from gateway.setpoint import OWN_TIMER
 from gateway.site import Site
@@ -49,7 +49,7 @@ class Certifier:
         said = Commissioning(
             at_ms=now.wall_ms,
             clock=now.trust,
-            config=self._site.digest,
+            config=keccak(setup.configuration(self._site).encode()),
             power_w=power_w,
             changes=result.changes,
             confidence_bp=result.confidence_bp,

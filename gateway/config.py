@@ -8,7 +8,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -50,11 +49,11 @@ def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
     _check_site(document, parsed, devices, commanded, problems)
     if problems:
         raise ConfigError("", tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column))))
-    return replace(_site(parsed, devices, tuple(commanded), path.parent), digest=digest(document.data))
+    return _site(parsed, devices, tuple(commanded), path.parent)
 
 
 def digest(said: object) -> bytes:
-    """Of what a YAML file says: its layout and its comments do not count."""
+    """Of what a profile says: its layout and its comments do not count."""
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).digest()
 

@@ -246,7 +246,6 @@ class Site:
     signers: frozenset[str] = frozenset()  # lower-case addresses whose signed orders count
     # Names of the devices of each battery (inverter and what measures it); empty where there is but one.
     batteries: tuple[frozenset[str], ...] = ()
-    digest: bytes = bytes(32)  # of what site.yaml says
 
     def battery_of(self, device: str) -> frozenset[str]:
         """The devices that speak for the battery this inverter commands."""

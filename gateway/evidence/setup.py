@@ -32,7 +32,7 @@ BOUND: Mapping[type, tuple[str, ...]] = {
     sites.Load: ("name", "device", "channel", "power_w", "priority", "min_on_ms", "min_off_ms"),
 }  # fmt: skip
 LEFT_OUT: Mapping[type, tuple[str, ...]] = {
-    sites.Site: ("store", "mqtt", "http", "socket", "digest"),
+    sites.Site: ("store", "mqtt", "http", "socket"),
     sites.Device: ("link", "profile", "timeout_ms", "profile_digest"),  # the last is under `profiles`
     sites.AttestSettings: ("key", "next"),
     sites.ChainSettings: ("rpc", "rest", "confirmations", "fee_cap_wei", "spend_per_day_wei", "poll_ms"),

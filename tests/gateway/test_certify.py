@@ -8,7 +8,7 @@ import pytest
 from gateway.certified import Certified
 from gateway.certify import Certifier
 from gateway.commissioning import Channel, Fallback, Finding, Result
-from gateway.evidence import certificate
+from gateway.evidence import certificate, setup
 from gateway.evidence.signer import KeySigner
 from gateway.evidence.typed import NO_CHAIN
 from gateway.model import CommandClass, SetpointSpec
@@ -60,6 +60,7 @@ def test_what_was_found_is_signed_stored_and_in_force(
         assert row == certificates.row(kept)
         assert certificate.check(kept.body, kept.digest, kept.signature, signer.address) == []
         body = json.loads(kept.body)
+        assert body["config"] == f"0x{setup.of(at, '').configuration.hex()}", "as the Setup record has it"
         assert (body["timer"], body["obeyed_ms"], body["reverted_ms"]) == timer
         assert [(p["device"], p["vendor"], p["battery_bp"], p["grid_bp"]) for p in body["parts"]] == [
             ("inverter", "", 10_000, -10_000),
