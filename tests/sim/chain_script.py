@@ -81,7 +81,7 @@ def _order(random: Random, at_s: float, around: Around) -> Drawn:
             "service": service,
             "power_w": power_w * random.choice((-1, 1)),
             "delay_s": random.choice((0, 30, final_s, final_s, random.randrange(-200, 400))),
-            "seconds": random.choice((random.randrange(5, 60), random.randrange(120, 900))),
+            "seconds": random.randrange(5, 60) if random.random() < 0.3 else random.randrange(120, 900),
             "absurd": absurd,
         },
     )
