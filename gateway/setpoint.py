@@ -19,6 +19,7 @@ from gateway.site import Device
 REFRESH_PARTS = 4  # a quarter of the timer, so that a slow exchange still ends within a third
 FOREIGN_READS = 2  # two reads must agree that a value is not ours: one may be a device's cache
 RELEASE_TRIES = 3
+ALONE_PARTS = 20  # left alone it keeps its power while what is asked is within a twentieth
 OWN_TIMER = frozenset({CommandClass.SELF_EXPIRING, CommandClass.WATCHDOG})
 
 
@@ -186,6 +187,7 @@ class SetpointWriter:
         if self._lease is None or self._hold.phase is Phase.UNKNOWN:  # 8: the fallback comes first
             return await self._release_due(now_ms)
         changed = self._lease[0] != self._hold.power_w or self._hold.phase is Phase.RELEASED
+        changed = changed and not self._hold.alone
         if changed or self._refresh_due(now_ms):
             return await self._power_due(now_ms)
         if now_ms - self._checked_ms >= self._device.poll_ms:
@@ -194,8 +196,10 @@ class SetpointWriter:
         return False
 
     def _watch_alone(self, now_ms: int) -> None:
-        """8: what it does after it was left alone is not known: the fallback comes before any power."""
-        asked = self._lease is not None and self._lease[0] == self._hold.power_w
+        """8: what it does after it was left alone is not known: the fallback comes before any power. A power
+        that is divided among several batteries wanders a little meanwhile."""
+        held_w = self._hold.power_w
+        asked = self._lease is not None and ALONE_PARTS * abs(self._lease[0] - held_w) <= abs(held_w)
         if not asked or now_ms >= self._alone_until_ms or self._hold.phase is not Phase.HELD:
             self._lease = None
             self._change(alone=False, phase=Phase.UNKNOWN)

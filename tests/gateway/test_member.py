@@ -56,8 +56,12 @@ class Desk:
         return self.member.may_do(self.bench.clock.mono)
 
 
-@pytest.mark.parametrize(("proven", "sign"), [(Proven("2026-11-27"), -1), (Proven("2026-11-27"), 1), (None, -1)])
-def test_a_meter_that_turned_since_it_was_proven_is_a_fault_in_words(proven: Proven | None, sign: int) -> None:
+@pytest.mark.parametrize(
+    ("proven", "sign"), [(Proven("2026-11-27"), -1), (Proven("2026-11-27"), 1), (None, -1)]
+)
+def test_a_meter_that_turned_since_it_was_proven_is_a_fault_in_words(
+    proven: Proven | None, sign: int
+) -> None:
     desk, faults = Desk(), set()
     desk.hand.change(phase=Phase.HELD, proven=proven, spec=replace(SPEC, settle_s=1))
     for s in range(400):
