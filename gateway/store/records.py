@@ -39,7 +39,7 @@ GENESIS = bytes(DIGEST_BYTES)  # what the first record of a key names as its pre
 class RecordState(StrEnum):
     PENDING = "pending"  # digest durable, not signed
     SIGNED = "signed"
-    CONFIRMED = "confirmed"  # N blocks deep; a reorg takes it back to SIGNED
+    CONFIRMED = "confirmed"  # N blocks deep; what a deeper reorg takes back is sent again
     PASSED = "passed"  # signed, but its contract has no room for it and holds the gap that passes it over
 
 
