@@ -1,4 +1,5 @@
-"""Writes a file that holds a secret: new, of mode 0600, durable. It refuses to overwrite anything."""
+"""Writes a file that holds a secret: new, of mode 0600, durable, and there whole or not at all. It refuses to
+overwrite anything."""
 
 import os
 from pathlib import Path
@@ -9,12 +10,26 @@ from gateway.errors import ConfigError
 def write_new(path: Path, content: bytes) -> None:
     """Write a file that did not exist, readable by its owner alone, and make it durable. Root makes it for
     the folder's owner: the daemon runs as another, and could not read its own key."""
+    draft = path.with_name(f".{path.name}.new")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        draft.unlink(missing_ok=True)  # of a stop halfway
+        _write(draft, content)
+        os.link(draft, path)  # unlike a rename it never replaces
+        draft.unlink()
     except FileExistsError:
+        draft.unlink()
         raise ConfigError(f"{path}: exists already; it is not overwritten")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}")
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _write(path: Path, content: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         if os.geteuid() == 0:
             owner = path.parent.stat()
@@ -22,8 +37,3 @@ def write_new(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,19 +76,28 @@ def find(path: Path) -> tuple[sqlite3.Connection, Found]:
     """Open the database at `path`, or set it aside and begin a new one. Errors: StoreError, sqlite3.Error,
     OSError; these mean the disk or the installation, and leave the file where it is.
     """
-    aside, reason, known = None, "", None
+    aside, reason = None, ""
     if path.exists():
         try:
             conn, migrated = _open_checked(path)
-            return conn, Found(migrated=migrated)
+            if meta.get(conn, "id"):
+                return conn, Found(migrated=migrated)
+            return conn, _begun(path, None, "")  # made by a start that was cut before its first commit
         except Damaged as damage:
-            reason, known = str(damage), _last_known(path)
-            aside = set_aside(path)
+            reason, aside = str(damage), set_aside(path)
     elif Path(f"{path}-wal").exists():
         reason, aside = "its log was there without it", set_aside(path)
     _make(path)
     conn, _ = _open_checked(path)
-    return conn, Found(True, False, aside, reason, known)
+    return conn, _begun(path, aside, reason)
+
+
+def _begun(path: Path, aside: Path | None, reason: str) -> Found:
+    """A new database. One that was put away is told of with it, also by the start after one that was cut
+    between the two."""
+    if aside is None and (aside := _newest_aside(path)):
+        reason = "a start that put it away was cut short"
+    return Found(True, False, aside, reason, _last_known(aside) if aside else None)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -216,10 +226,20 @@ def _last_known(path: Path) -> tuple[int, bytes] | None:
     return (int(row[0]), bytes(row[1])) if row else None
 
 
+def _asides(path: Path) -> Iterator[Path]:
+    """Every name that a database put away may have, the oldest first."""
+    return (path.with_name(f"{path.name}.aside-{n}") for n in range(1, ASIDE_MAX))
+
+
+def _newest_aside(path: Path) -> Path | None:
+    return max(
+        (p for p in _asides(path) if p.exists()), key=lambda p: int(p.name.rpartition("-")[2]), default=None
+    )
+
+
 def set_aside(path: Path) -> Path:
     """Rename the database and its log to the first free `<name>.aside-<n>`; returns the new path."""
-    taken = (path.with_name(f"{path.name}.aside-{n}") for n in range(1, ASIDE_MAX))
-    target = next((p for p in taken if not p.exists() and not Path(f"{p}-wal").exists()), None)
+    target = next((p for p in _asides(path) if not p.exists() and not Path(f"{p}-wal").exists()), None)
     if target is None:
         raise StoreError(
             f"{path} cannot be used, and {ASIDE_MAX} databases are set aside already: look there"

@@ -67,7 +67,9 @@ def main() -> int:
             parts = [pool.submit(tried, share, args.seed, n, count, args.mutant) for n in range(count)]
             total = added([part.result() for part in parts])
     took_s = time.monotonic() - began
-    print(f"{total.lives} lives, {total.calls} calls, {total.states / took_s:.0f} states/s;", dict(total.ways))
+    print(
+        f"{total.lives} lives, {total.calls} calls, {total.states / took_s:.0f} states/s;", dict(total.ways)
+    )
     for kind, times in total.kinds.most_common():
         print(f"{times:6} {kind}")
     if total.first:

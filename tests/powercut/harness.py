@@ -114,7 +114,9 @@ class StandingClock:
 class History:
     """One chain of lives, in a folder of its own. `number` and the seed make it what it is."""
 
-    def __init__(self, child: Zygote, folder: Path, seed: int, number: int, tally: Tally, mutant: str) -> None:
+    def __init__(
+        self, child: Zygote, folder: Path, seed: int, number: int, tally: Tally, mutant: str
+    ) -> None:
         self._child, self._folder, self._tally, self._mutant = child, folder, tally, mutant
         self._seed, self._number = seed, number
         self._random = Random(f"{seed}/{number}")
@@ -183,7 +185,11 @@ class History:
     def _power_gone(self) -> None:
         """The next life begins on one disk of those that the cut can have left; now and then a bad one."""
         image = self.disk.image(self._random.choice(WAYS), self._random)
-        if self._random.random() < 0.15 and len(image.get(workload.NAME, b"")) > 4096 and self.promised.opened:
+        if (
+            self._random.random() < 0.15
+            and len(image.get(workload.NAME, b"")) > 4096
+            and self.promised.opened
+        ):
             image[workload.NAME] = self._random.randbytes(2048) + image[workload.NAME][2048:]
             self.promised.spoiled = True
         self._live_in = self._place(image)

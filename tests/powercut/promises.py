@@ -99,7 +99,9 @@ class Promises:
         """A new store in the place of a damaged one owes nothing that the old one did."""
         if aside and self.spoiled:
             old, new = self.copy(), Promises()
-            for name in ("key", "passphrase", "signed", "published", "acted", "contract", "mined"):
+            # Not what was published: a lost database may have left a call in a pool, and the chain takes one
+            # of a number, whichever comes.
+            for name in ("key", "passphrase", "signed", "acted", "contract", "mined"):
                 setattr(new, name, getattr(old, name))
             new.asides = old.asides + 1
             for name in self.__dataclass_fields__:
@@ -119,13 +121,11 @@ def _rank(state: str) -> int:
 async def broken(folder: Path, promised: Promises, clock: Any) -> str:
     if found := _key_broken(folder, promised):
         return found
-    store = Store(
-        workload.settings(folder), clock, threaded=False, entropy=Random(promised.boot).randbytes
-    )
+    store = Store(workload.settings(folder), clock, threaded=False, entropy=Random(promised.boot).randbytes)
     try:
         report = await store.open()
-        if report.set_aside is not None or (report.created and promised.opened):
-            return await _lost(store, report.set_aside, promised, report.reason)
+        if report.set_aside is not None or (promised.opened and store.id != promised.id):
+            return await _lost(store, folder, promised, report.reason)
         return await store.call(_content_broken, store, promised)
     except StoreError as error:
         return f"the store does not open: {error}"
@@ -147,13 +147,14 @@ def _key_broken(folder: Path, promised: Promises) -> str:
     return ""
 
 
-async def _lost(store: Store, aside: Path | None, promised: Promises, reason: str) -> str:
+async def _lost(store: Store, folder: Path, promised: Promises, reason: str) -> str:
+    """Another database is there: right only in the place of a damaged one that was kept, and that it tells of."""
     if not promised.spoiled:
-        return f"the database is gone: {reason or 'a new one was made'}"
-    if aside is None or not aside.exists():
+        return f"the database is gone: {reason or 'another one is there'}"
+    if not any(folder.glob(f"{workload.NAME}.aside-*")):
         return "a damaged database was not kept"
-    waiting = await store.call(gaps.unattested)
-    return "" if [g.cause for g in waiting] == [gaps.SET_ASIDE] else "no gap tells of the database set aside"
+    told = await store.call(lambda conn: conn.execute("SELECT cause FROM gap").fetchall())
+    return "" if told == [(gaps.SET_ASIDE,)] else "no gap tells of the database set aside"
 
 
 def _content_broken(conn: Any, store: Store, promised: Promises) -> str:
@@ -168,7 +169,10 @@ def _content_broken(conn: Any, store: Store, promised: Promises) -> str:
 
 
 def _samples_broken(conn: Any, promised: Promises) -> str:
-    present = {seq: samples.unpack(body, len(POINTS))[0][0] for seq, body in conn.execute("SELECT seq, body FROM sample")}
+    present = {
+        seq: samples.unpack(body, len(POINTS))[0][0]
+        for seq, body in conn.execute("SELECT seq, body FROM sample")
+    }
     newest = max(present, default=0)
     if newest < promised.stored:
         return f"sample {promised.stored} was acknowledged, the last one here is {newest}"
@@ -176,7 +180,9 @@ def _samples_broken(conn: Any, promised: Promises) -> str:
         return f"sample {wrong[0]} is another one now"
     settled = retention.settled_through(conn, workload.POLICY)
     missing = sum(1 for s in range(max(settled, 0) + 1, newest) if s not in present)
-    (told,) = conn.execute("SELECT coalesce(sum(lost), 0) FROM gap WHERE cause = ?", (gaps.DROPPED,)).fetchone()
+    (told,) = conn.execute(
+        "SELECT coalesce(sum(lost), 0) FROM gap WHERE cause = ?", (gaps.DROPPED,)
+    ).fetchone()
     if missing * len(POINTS) > told:
         return f"{missing} unsettled samples are missing, gaps tell of {told} readings"
     for name, number in promised.cursors.items():

@@ -165,7 +165,9 @@ class Life:
         self._note({"opened": report.boot, "id": store.id, "aside": bool(report.set_aside)})
         recorder = Recorder(store, settings(self._folder).commit_ms)
         await recorder.start()
-        attestor = Attestor(site(self._folder), store, clock, NotedSigner(signer, store, self._note), NO_CHAIN)
+        attestor = Attestor(
+            site(self._folder), store, clock, NotedSigner(signer, store, self._note), NO_CHAIN
+        )
         await attestor.skip_past(report.last_known[0] if report.last_known else 0)
         await attestor.skip_past(self._world.contract)
         keeper = Retention(store, settings(self._folder), clock, POLICY, free=lambda path: 10**12)
@@ -217,7 +219,9 @@ class Life:
     async def _order(self) -> None:
         start_ms = self._clock.now().wall_ms
         number = f"{self._next():064x}"
-        order = Command(number, Source.CHAIN, ServiceKind.FIXED_POWER, start_ms, start_ms + 9000, {"power_w": 5})
+        order = Command(
+            number, Source.CHAIN, ServiceKind.FIXED_POWER, start_ms, start_ms + 9000, {"power_w": 5}
+        )
         await self.store.call(commands.insert, order, Verdict(True), start_ms)
 
     async def _run_orders(self) -> None:
@@ -282,5 +286,3 @@ def text(fields: dict[str, Any]) -> bytes:
 def verdict(conn: sqlite3.Connection) -> str:
     """SQLite's own judgement of the whole file."""
     return str(conn.execute("PRAGMA integrity_check(1)").fetchone()[0])
-
-

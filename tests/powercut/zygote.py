@@ -17,7 +17,16 @@ from typing import Any
 from tests.powercut import mutants, workload
 
 LIFE_S_MAX = 60  # takes a fifth of a second
-KINDS = {"create": 1, "write": 2, "truncate": 3, "sync": 4, "sync folder": 5, "rename": 6, "unlink": 7, "link": 8}
+KINDS = {
+    "create": 1,
+    "write": 2,
+    "truncate": 3,
+    "sync": 4,
+    "sync folder": 5,
+    "rename": 6,
+    "unlink": 7,
+    "link": 8,
+}
 
 
 def life(recorder: ctypes.CDLL, order: dict[str, Any]) -> int:
