@@ -1,15 +1,16 @@
 # Every target sets up what it needs: a virtual environment from the hash-locked list, then the work.
 # PYTHON picks the interpreter (3.11 to 3.13). SEEDS, SEED and HOURS are how many seeds of the seeded world,
-# the first of them, and how long each.
+# the first of them, and how long each. STATES is how many disks a power cut leaves, HISTORY shows one life's.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 20
 SEED ?= 1
 HOURS ?= 1
+STATES ?= 200000
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lint sim mutants bench replay schema contracts clean
+.PHONY: demo test check lint sim mutants powercut bench replay schema contracts clean
 
 demo: $(READY)
 	$(BIN)/python hardware-in-loop/demo.py $(SECONDS)
@@ -30,6 +31,10 @@ sim: $(READY)
 
 mutants: $(READY)
 	$(BIN)/python -m tests.mutants.run $(ARGS)
+
+powercut: $(READY)
+	$(BIN)/python -m tests.powercut --states $(STATES) --seed $(SEED) $(if $(HISTORY),--history $(HISTORY)) \
+	  $(if $(MUTANT),--mutant $(MUTANT))
 
 bench: $(READY)
 	$(BIN)/python hardware-in-loop/bench/run.py $(ARGS)

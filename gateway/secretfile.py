@@ -10,18 +10,25 @@ from gateway.errors import ConfigError
 def write_new(path: Path, content: bytes) -> None:
     """Write a file that did not exist, readable by its owner alone, and make it durable. Root makes it for
     the folder's owner: the daemon runs as another, and could not read its own key."""
-    draft = path.with_name(f".{path.name}.new")
+    draft, made = path.with_name(f".{path.name}.new"), False
     try:
         draft.unlink(missing_ok=True)  # of a stop halfway
         _write(draft, content)
         os.link(draft, path)  # unlike a rename it never replaces
+        made = True
         draft.unlink()
+        _sync(path.parent)
     except FileExistsError:
         draft.unlink()
         raise ConfigError(f"{path}: exists already; it is not overwritten")
     except OSError as error:
+        if made:
+            path.unlink(missing_ok=True)
         raise ConfigError(f"{path}: cannot be written: {error.strerror}")
-    folder = os.open(path.parent, os.O_RDONLY)
+
+
+def _sync(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

@@ -8,6 +8,7 @@ first: a log left beside a new database would be replayed into it.
 import contextlib
 import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -172,6 +173,7 @@ def _open_checked(path: Path) -> tuple[sqlite3.Connection, bool]:
     """Open and verify. Damaged when the file must be set aside."""
     if path.stat().st_mode & 0o077:
         path.chmod(0o600)
+    _renew_log(path)
     conn = None
     try:
         conn = _connect(path)
@@ -187,6 +189,24 @@ def _open_checked(path: Path) -> tuple[sqlite3.Connection, bool]:
             raise Damaged(f"it is damaged: {error}") from error
         raise
     return conn, migrated
+
+
+def _renew_log(path: Path) -> None:
+    """Write the log that a stop out of order left anew. After a sync that failed the kernel calls pages clean
+    which it never wrote: the last process saw them, this one sees them too, and what is built on them is gone
+    with the power. Beside and renamed, because a sector that is written may be lost.
+    """
+    log, draft = Path(f"{path}-wal"), Path(f"{path}-wal.new")
+    draft.unlink(missing_ok=True)
+    if not log.exists() or not log.stat().st_size:
+        return
+    with log.open("rb") as old, draft.open("xb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        shutil.copyfileobj(old, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(log)
+    sync_directory(path.parent)
 
 
 def _check_content(conn: sqlite3.Connection) -> None:

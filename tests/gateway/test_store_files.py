@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreError
-from gateway.store import cursors, files, gaps, records, samples, schema
+from gateway.store import cursors, files, gaps, meta, records, samples, schema
 from tests.gateway.stores import WALL_MS, bare, digest, opened, record, sample
 
 
@@ -241,3 +241,36 @@ async def test_an_older_database_is_brought_up_to_date_by_the_writer_only(
     monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
     with pytest.raises(StoreError, match="of an older Gridseal: start this one once"):
         files.connect_readonly(path)
+
+
+async def test_a_log_left_by_a_stop_out_of_order_is_written_anew_with_what_it_holds(tmp_path):
+    """What a failed sync left in the cache alone must not be built on (found by tests/powercut)."""
+    path = tmp_path / "store.db"
+    async with opened(path) as (store, _):
+        await store.call(lambda conn: conn.execute("INSERT INTO meta VALUES ('a', 'b')"))
+        log = Path(f"{path}-wal")
+        copies = {name: (tmp_path / name).read_bytes() for name in (path.name, log.name)}
+    for name, content in copies.items():
+        (tmp_path / name).write_bytes(content)
+    left = log.stat().st_ino
+    Path(f"{log}.new").write_bytes(b"of a start that was cut")
+    async with opened(path) as (store, _):
+        assert log.stat().st_ino != left
+        assert log.stat().st_mode & 0o777 == 0o600
+        assert not Path(f"{log}.new").exists()
+        assert await store.call(meta.get, "a") == "b"
+
+
+async def test_a_database_put_away_by_a_start_that_was_cut_is_told_of_by_the_next(tmp_path):
+    path = tmp_path / "store.db"
+    path.write_bytes(b"no database at all")
+    files.set_aside(path)
+    for _ in range(2):  # without a new one yet, and with one that has never begun
+        conn, found = files.find(path)
+        conn.close()
+        assert (found.created, found.set_aside) == (True, tmp_path / "store.db.aside-1")
+        assert found.reason == "a start that put it away was cut short"
+    async with opened(path) as (_, report):
+        assert report.set_aside is not None
+    async with opened(path) as (_, report):
+        assert report.set_aside is None, "once"

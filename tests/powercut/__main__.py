@@ -12,12 +12,19 @@ from tests.powercut import harness, workload
 from tests.powercut.harness import History, Tally
 
 A_HISTORY = 2000  # states at most: then other lives are more worth
+VIOLATIONS_MAX = 10  # enough to know
 
-VIOLATIONS_MAX = 1000  # enough to know
 
-
-def tried(states: int, seed: int, first: int, step: int, mutant: str = "", keep: Path | None = None) -> Tally:
-    """Histories first, first + step ... until `states` were tried."""
+def tried(
+    states: int,
+    seed: int,
+    first: int,
+    step: int,
+    mutant: str = "",
+    keep: Path | None = None,
+    most: int = VIOLATIONS_MAX,
+) -> Tally:
+    """Histories first, first + step ... until `states` were tried, or `most` violations were found."""
     workload.small()
     tally = Tally()
     with tempfile.TemporaryDirectory(dir=memory()) as name:
@@ -28,10 +35,18 @@ def tried(states: int, seed: int, first: int, step: int, mutant: str = "", keep:
                 history = History(child, folder, seed, number, tally, mutant)
                 history.keep = keep
                 history.run(min(A_HISTORY, states - tally.states))
-                if keep is not None or tally.violations > VIOLATIONS_MAX:
+                if keep is not None or tally.violations >= most:
                     break
                 number += step
     return tally
+
+
+def shared(states: int, seed: int, mutant: str = "", processes: int = 2) -> Tally:
+    """The same by several processes, which take turns with the histories."""
+    share = -(-states // processes)
+    with concurrent.futures.ProcessPoolExecutor(processes) as pool:
+        parts = [pool.submit(tried, share, seed, n, processes, mutant) for n in range(processes)]
+        return added([part.result() for part in parts])
 
 
 def memory() -> str | None:
@@ -42,7 +57,7 @@ def memory() -> str | None:
 def added(tallies: list[Tally]) -> Tally:
     total = Tally()
     for tally in tallies:
-        for name in ("states", "violations", "lives", "calls", "ways", "kinds"):
+        for name in ("states", "violations", "lives", "calls", "faults", "ways", "kinds"):
             setattr(total, name, getattr(total, name) + getattr(tally, name))
         total.first = total.first or tally.first
     return total
@@ -62,10 +77,7 @@ def main() -> int:
         total = tried(harness.LIVES * A_HISTORY, args.seed, args.history, 1, args.mutant, keep)
         print(f"disk: {keep}")
     else:
-        count, share = args.processes, -(-args.states // args.processes)
-        with concurrent.futures.ProcessPoolExecutor(count) as pool:
-            parts = [pool.submit(tried, share, args.seed, n, count, args.mutant) for n in range(count)]
-            total = added([part.result() for part in parts])
+        total = shared(args.states, args.seed, args.mutant, args.processes)
     took_s = time.monotonic() - began
     print(
         f"{total.lives} lives, {total.calls} calls, {total.states / took_s:.0f} states/s;", dict(total.ways)

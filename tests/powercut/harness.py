@@ -47,6 +47,7 @@ class Tally:
     violations: int = 0
     lives: int = 0
     calls: int = 0
+    faults: int = 0  # calls that the disk refused
     ways: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     first: str = ""
@@ -180,6 +181,7 @@ class History:
         self._tally.lives += 1
         calls = trace.read(path)
         self._tally.calls += len(calls)
+        self._tally.faults += sum(call.kind is Kind.FAILED for call in calls)
         return calls
 
     def _power_gone(self) -> None:
@@ -240,8 +242,8 @@ class History:
         if self._mutant:
             again += f" MUTANT={self._mutant}"
         tally.first = tally.first or (
-            f"history {self._number}, life {self._number_of_life}, call {index} ({call.kind.name.lower()}), {way}:"
-            f" {found}\nto see it again, with the disk left in a folder: {again}"
+            f"history {self._number}, life {self._number_of_life}, call {index} ({call.kind.name.lower()}),"
+            f" {way}: {found}\nto see it again, with the disk left in a folder: {again}"
         )
         if self.keep is not None:
             self._place(image, str(self.keep))

@@ -148,7 +148,7 @@ def _key_broken(folder: Path, promised: Promises) -> str:
 
 
 async def _lost(store: Store, folder: Path, promised: Promises, reason: str) -> str:
-    """Another database is there: right only in the place of a damaged one that was kept, and that it tells of."""
+    """Another database is there: right only in the place of a damaged one that was kept and is told of."""
     if not promised.spoiled:
         return f"the database is gone: {reason or 'another one is there'}"
     if not any(folder.glob(f"{workload.NAME}.aside-*")):

@@ -31,7 +31,7 @@ static struct { char tracked, folder; uint64_t inode; } table[DESCRIPTORS];
 
 /* The fault: calls of `kinds` (a bit each) are counted, the `at`-th fails with `error`, and if `lasting`
    every later one as well. A write that fails for room writes its first half before. */
-static struct { unsigned kinds, at, count; int error, lasting; } fault;
+static struct { unsigned kinds, at, count; int error, lasting, halved; } fault;
 
 #define REAL(type, name, ...) \
     static type (*real)(__VA_ARGS__); \
@@ -86,6 +86,7 @@ int powercut_begin(const char *trace_path, const char *folder) {
 
 void powercut_fault(unsigned kinds, unsigned at, int error, int lasting) {
     fault.kinds = kinds, fault.at = at, fault.count = 0, fault.error = error, fault.lasting = lasting;
+    fault.halved = 0;
 }
 
 unsigned powercut_calls(void) { return fault.count; }
@@ -136,11 +137,11 @@ int close(int fd) {
 
 static ssize_t write_at(int fd, const void *data, size_t length, off_t offset) {
     size_t all = length;
-    if (fault.kinds & 1u << WRITE && fault.count + 1 == fault.at && fault.error == ENOSPC) length /= 2;
+    int last = fault.kinds & 1u << WRITE && fault.count + 1 == fault.at && fault.error == ENOSPC;
+    if (last && !fault.halved && length > 1) length /= 2;
     if (length == all && fails(WRITE, table[fd].inode)) return -1;
     if (length != all) {
-        fault.count++; /* the first half fits */
-        fault.at++;
+        fault.halved = 1; /* the first half fits, and nothing after it */
     }
     ssize_t done = syscall(SYS_pwrite64, fd, data, length, offset);
     if (done > 0) entry(WRITE, table[fd].inode, offset, 0, NULL, NULL, data, done);

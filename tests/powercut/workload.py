@@ -17,7 +17,7 @@ from typing import Any
 
 from gateway.attest import Attestor
 from gateway.cli import keymaking
-from gateway.errors import StoreError
+from gateway.errors import ConfigError, StoreError
 from gateway.evidence.signer import KeySigner, open_keystore
 from gateway.evidence.typed import NO_CHAIN
 from gateway.ledger import nothing
@@ -33,9 +33,9 @@ from gateway.model import (
 )
 from gateway.orders import outcome_json
 from gateway.site import AttestSettings, Device, Site, SiteLimits, StoreSettings
-from gateway.store import Store, commands, cursors, files, gaps, intents, records, retention, unsealed
-from gateway.store.records import RecordState
+from gateway.store import Store, commands, cursors, files, intents, records, retention
 from gateway.store.recorder import Recorder
+from gateway.store.records import RecordState
 from gateway.store.retention import Policy, Retention
 from tests.sim.loop import VirtualClock, run
 
@@ -171,14 +171,11 @@ class Life:
         await attestor.skip_past(report.last_known[0] if report.last_known else 0)
         await attestor.skip_past(self._world.contract)
         keeper = Retention(store, settings(self._folder), clock, POLICY, free=lambda path: 10**12)
-        parts = [asyncio.create_task(part.run()) for part in (recorder, attestor, keeper)]
-        around = asyncio.create_task(self._around(recorder, seconds))
-        done, _ = await asyncio.wait((*parts, around), return_when=asyncio.FIRST_COMPLETED)
-        for part in parts:
-            part.cancel()
-        await asyncio.wait(parts)
-        for task in done:
-            task.result()
+        async with asyncio.TaskGroup() as group:
+            parts = [group.create_task(part.run()) for part in (recorder, attestor, keeper)]
+            await self._around(recorder, seconds)
+            for part in parts:
+                part.cancel()
         await store.close()
         self._note({"closed": True})
 
@@ -265,14 +262,14 @@ class Life:
 
 
 def live(folder: Path, world: World, random: Random, note: Note, seconds: int) -> None:
-    """One life. A failing disk ends it with a note; anything that is no StoreError comes out."""
+    """One life. A failing disk ends it with a note; anything that is no error of the disk comes out."""
     life = Life(folder, world, random, note)
 
     async def main(clock: VirtualClock) -> None:
         try:
             await life.live(clock, seconds)
-        except StoreError as error:
-            note({"failed": str(error)})
+        except* (StoreError, ConfigError) as failed:
+            note({"failed": str(failed.exceptions[0])})
             if hasattr(life, "store"):
                 await life.after_failure()
 

@@ -15,18 +15,9 @@ from random import Random
 from typing import Any
 
 from tests.powercut import mutants, workload
+from tests.powercut.trace import Kind
 
 LIFE_S_MAX = 60  # takes a fifth of a second
-KINDS = {
-    "create": 1,
-    "write": 2,
-    "truncate": 3,
-    "sync": 4,
-    "sync folder": 5,
-    "rename": 6,
-    "unlink": 7,
-    "link": 8,
-}
 
 
 def life(recorder: ctypes.CDLL, order: dict[str, Any]) -> int:
@@ -42,7 +33,7 @@ def life(recorder: ctypes.CDLL, order: dict[str, Any]) -> int:
     if recorder.powercut_begin(order["trace"].encode(), str(folder).encode()):
         return 96
     kinds, at, error, lasting = order["fault"]
-    recorder.powercut_fault(sum(1 << KINDS[k] for k in kinds), at, error, lasting)
+    recorder.powercut_fault(sum(1 << Kind[k.upper().replace(" ", "_")] for k in kinds), at, error, lasting)
     try:
         world = workload.World(**order["world"])
         workload.live(folder, world, Random(order["seed"]), note, order["seconds"])
