@@ -36,7 +36,7 @@ from gateway.store.summary import summary
 from gateway.supervisor import Supervisor
 from gateway.support import Support
 from gateway.timetable import Timetable
-from gateway.uplink.local import Handler, LocalServer
+from gateway.uplink.local import LocalServer
 from gateway.wiring import Wiring
 
 if TYPE_CHECKING:  # what a site without key, chain and broker must not load
@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # what a site without key, chain and broker must not load
     from gateway.chain.platforms import Platform
     from gateway.evidence.signer import Signer
     from gateway.evidence.typed import Domain
+    from gateway.keyring import Keys
     from gateway.uplink.mqtt import MqttUplink
     from gateway.web import Web
 
@@ -82,7 +83,7 @@ class Daemon:
         self._reached = asyncio.Event()  # whatever can be commanded, once
         self.signer: Signer | None = None
         self.platform: Platform | None = None
-        self._key_requests: dict[str, Handler] = {}
+        self._keys: Keys | None = None
         self.chain: Chain | None = None
         self.attestor: Attestor | None = None
         self.uplink: MqttUplink | None = None
@@ -207,9 +208,10 @@ class Daemon:
             return None
         from gateway import keyring
 
-        made = keyring.attestor(self.site, self.store, self.clock, self.signer, self._domain(), self.platform)
-        self._key_requests = keyring.requests(made)
-        return made
+        self._keys = keyring.Keys(
+            self.site, self.store, self.clock, self.signer, self._domain(), self.platform
+        )
+        return self._keys.attestor
 
     def _domain(self) -> "Domain":
         """Where records and remote orders count: the evidence contract, or nowhere."""
@@ -254,8 +256,8 @@ class Daemon:
         ]
         kept: dict[str, Callable[[], Any]] = {}
         running.append(group.create_task(self.certificates.run(), name="commission"))
-        if self.attestor:
-            kept["evidence"] = self._attest
+        if self._keys:
+            kept |= {"evidence": self._attest, **self._keys.parts}
         if self.chain:
             kept |= self.onchain.parts
             orders = self.chain.parts["orders"]
@@ -272,7 +274,7 @@ class Daemon:
                 "submit": self.desk.submit,
                 "release": self.desk.release,
                 "commission": self.certificates.answer,
-                **self._key_requests,
+                **(self._keys.requests if self._keys else {}),
             },
         ).run
         running += [group.create_task(keep(name, work), name=name) for name, work in kept.items()]

@@ -37,6 +37,17 @@ class AttestModel(KeyModel):
         default=None, description="the key that goes on after `gridseal keys rotate`; later it becomes `key`"
     )
 
+    identity: KeyModel | None = Field(
+        default=None, description="a P-256 key on a token (pkcs11:…), which vouches for the site's key"
+    )
+
+    @field_validator("identity")
+    @classmethod
+    def _on_a_token(cls, found: KeyModel | None) -> KeyModel | None:
+        if found is not None and not (found.key or "").startswith("pkcs11:"):
+            raise ValueError("an identity is a key on a token: {key: pkcs11:…}")
+        return found
+
     @field_validator("next")
     @classmethod
     def _named(cls, found: KeyModel | None) -> KeyModel | None:
@@ -47,8 +58,8 @@ class AttestModel(KeyModel):
 
 def settings(attest: AttestModel, folder: Path) -> AttestSettings:
     """Relative paths are relative to `folder`, where site.yaml is."""
-    following = _settings(attest.next, folder) if attest.next else None
-    return AttestSettings(attest.every // 1000, _settings(attest, folder), following)
+    following, identity = (_settings(m, folder) if m else None for m in (attest.next, attest.identity))
+    return AttestSettings(attest.every // 1000, _settings(attest, folder), following, identity)
 
 
 def _settings(model: KeyModel, folder: Path) -> KeySettings | None:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.attest import Attestor
 from gateway.clock import Clock
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, LinkError
+from gateway.evidence import endorsement, setup
 from gateway.evidence import records as chains
-from gateway.evidence import setup
-from gateway.evidence.signer import Signer, open_signer
+from gateway.evidence.signer import Signer, open_signer, read_pin
+from gateway.evidence.token import P256, Token
 from gateway.evidence.typed import Domain, RevocationReason
-from gateway.site import AttestSettings, Site
-from gateway.store import Store, records
+from gateway.model import ClockTrust
+from gateway.site import AttestSettings, Site, TokenKey
+from gateway.store import Store, endorsements, records
 from gateway.uplink.local import Handler
 
 if TYPE_CHECKING:
@@ -55,10 +57,59 @@ def attestor(
     return Attestor(site, store, clock, signer, domain, fits, made)
 
 
-def requests(attestor: Attestor) -> dict[str, Handler]:
-    """What `gridseal keys` asks of a running daemon."""
-    desk = KeyDesk(attestor)
-    return {"rotate": desk.rotate, "revoke": desk.revoke}
+class Identity:
+    """Has the token's P-256 key vouch for the key that signs, once for each."""
+
+    def __init__(self, site: Site, store: Store, clock: Clock, domain: Domain, key: str) -> None:
+        self._site, self._store, self._clock, self._domain, self._key = site, store, clock, domain, key
+
+    async def run(self) -> None:
+        """Until it is done. LinkError when the token is away (run it again later)."""
+        settings = self._site.attest.identity
+        assert settings is not None and isinstance(settings.source, TokenKey)
+        if self._clock.now().trust is not ClockTrust.TRUSTED:
+            raise LinkError("the identity waits until the clock is synchronised")
+        if await self._store.call(endorsements.of, self._key) is not None:
+            return
+        try:
+            pin = read_pin(settings.source, settings.pin)
+            made = await asyncio.to_thread(self._vouched, settings.source, pin)
+        except ConfigError as error:  # what stands in site.yaml for it holds up nothing else
+            raise LinkError(str(error))
+        await self._store.call(endorsements.put, self._key, made)
+
+    def _vouched(self, place: TokenKey, pin: bytes) -> endorsements.Kept:
+        token = Token(place, pin, P256)
+        try:
+            now_ms = self._clock.now().wall_ms
+            said = endorsement.of(self._site.id, self._key, now_ms, token.public_key)
+            digest = endorsement.digest(self._domain, said)
+            signature = endorsement.low(token.sign(endorsement.hashed(digest)))
+        finally:
+            token.close()
+        body = endorsement.write(self._domain, said)
+        if wrong := endorsement.check(body, digest, signature):
+            raise LinkError(f"{place}: {wrong[0]}")
+        return endorsements.Kept(body, digest, signature)
+
+
+class Keys:
+    """What the daemon has of its key: the writer of the chain, what people may ask, what is kept running."""
+
+    def __init__(
+        self,
+        site: Site,
+        store: Store,
+        clock: Clock,
+        signer: Signer,
+        domain: Domain,
+        platform: "Platform | None",
+    ) -> None:
+        self.attestor = attestor(site, store, clock, signer, domain, platform)
+        desk = KeyDesk(self.attestor)
+        self.requests: Mapping[str, Handler] = {"rotate": desk.rotate, "revoke": desk.revoke}
+        identity = Identity(site, store, clock, domain, signer.address)
+        self.parts = {"identity": identity.run} if site.attest.identity else {}
 
 
 class KeyDesk:

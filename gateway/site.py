@@ -140,6 +140,7 @@ class AttestSettings:
     every_s: int = 900
     key: KeySettings | None = None
     next: KeySettings | None = None  # to which `key` hands over, or has handed over
+    identity: KeySettings | None = None  # a token's P-256 key that vouches for the site's key
 
 
 @dataclass(frozen=True, slots=True)

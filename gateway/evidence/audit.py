@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Any
 
 from gateway.evidence import body as bodies
-from gateway.evidence import certificate, merkle
+from gateway.evidence import certificate, endorsement, merkle
 from gateway.evidence.address import checksum
 from gateway.evidence.body import Statement
 from gateway.evidence.records import Chain, Fault
@@ -67,7 +67,7 @@ class Audit:
         return self._chain.keys
 
     def row(self, row: dict[str, Any]) -> None:
-        """One line. ValueError when it is no record, no reading of the record before, no certificate."""
+        """One line. ValueError when it is of no known type, or no reading of the record before it."""
         match row.get("type"):
             case "record":
                 self._close()
@@ -76,8 +76,12 @@ class Audit:
                 self._reading(row)
             case "certificate":
                 self._certificate(row)
+            case "endorsement":
+                self._endorsement(row)
             case other:
-                raise ValueError(f"a line of type {other!r} is no record, no reading and no certificate")
+                raise ValueError(
+                    f"a line of type {other!r} is none of record, reading, certificate, endorsement"
+                )
 
     def finish(self) -> None:
         self._close()
@@ -99,6 +103,20 @@ class Audit:
             self.faults.append(Fault(0, f"certificate of {row.get('device')}: {'; '.join(wrong)}"))
         elif len(self.certificates) < NOTES_MAX:
             self.certificates.append(certificate.told(certificate.read(body)[2]))
+
+    def _endorsement(self, row: dict[str, Any]) -> None:
+        """It counts when it is for a key of the chain; they stand behind all records."""
+        body = row.get("body")
+        if not isinstance(body, str):
+            raise ValueError("an endorsement needs its body")
+        if wrong := endorsement.check(body, _hex(row, "digest", (32,)), _hex(row, "signature", (64,))):
+            self.faults.append(Fault(0, f"endorsement: {'; '.join(wrong)}"))
+            return
+        _, said = endorsement.read(body)
+        if (key := checksum(said.key)) not in self.signed_by:
+            self.faults.append(Fault(0, f"endorsement: it is for {key}, which signed nothing here"))
+        elif len(self.notes) < NOTES_MAX:
+            self.notes.append(f"{key} is endorsed by the P-256 key 0x04{said.x.hex()}{said.y.hex()}")
 
     # ---- one record -------------------------------------------------------------------------------------
 

@@ -76,6 +76,9 @@ class Token:
         """64 bytes. LinkError when the token is away; the next call looks for it anew."""
         return self._worker.call(lambda: self._sign(digest))
 
+    def close(self) -> None:
+        self._worker.call(self._close)
+
     # ---- in the worker's thread -------------------------------------------------------------------------
 
     def _sign(self, digest: bytes) -> bytes:

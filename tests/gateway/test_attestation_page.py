@@ -11,7 +11,7 @@ from contracts import vectors
 from gateway import ledger, signed_order
 from gateway.chain.platforms import packed
 from gateway.errors import ServiceRefused
-from gateway.evidence import body, merkle, possession, records, typed
+from gateway.evidence import body, endorsement, merkle, possession, records, typed
 from gateway.evidence.audit import record_of
 from gateway.model import Cause, IntervalFlag, ServiceKind
 from gateway.services import LAWS
@@ -45,7 +45,7 @@ def test_the_printed_vectors_verify_on_their_own() -> None:
 
 
 def test_the_types_are_printed_as_they_are_hashed_here_and_in_solidity() -> None:
-    for text in [getattr(typed, f"{kind.upper()}_TYPE") for kind in typed.KINDS] + [possession.TYPE]:
+    for text in [getattr(typed, f"{kind.upper()}_TYPE") for kind in typed.KINDS] + [possession.TYPE, endorsement.TYPE]:
         assert f"\n{text}\n" in PAGE
         assert f'"{text}"' in SOURCES
     assert f"\n{signed_order.ORDER_TYPE}\n" in PAGE

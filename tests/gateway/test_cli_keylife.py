@@ -13,7 +13,7 @@ from gateway.config import load
 from gateway.evidence import possession, records
 from gateway.evidence.signer import KeySigner, make_keystore
 from gateway.evidence.typed import Domain
-from gateway.keyring import attestor, requests
+from gateway.keyring import Keys
 from gateway.store import Store
 from gateway.uplink.local import LocalServer
 from tests.gateway.cli_bench import write
@@ -92,12 +92,12 @@ async def test_a_running_daemon_hands_over_itself(site, capsys) -> None:
     clock = SystemClock(assume_synchronised=True)
     store = Store(settings.store, clock)
     await store.open()
-    made = attestor(settings, store, clock, OLD, keylife.domain(settings), None)
+    made = Keys(settings, store, clock, OLD, keylife.domain(settings), None)
 
     async def status(_) -> dict:
         return {"records": {"key": OLD.address}}
 
-    server = LocalServer(settings.socket, {"status": status, **requests(made)})
+    server = LocalServer(settings.socket, {"status": status, **made.requests})
     async with asyncio.TaskGroup() as group:
         task = group.create_task(server.run())
         while not settings.socket.exists():

@@ -8,14 +8,18 @@ import pytest
 
 from gateway import keyring
 from gateway.attest import Attestor
+from gateway.cli.export import record_rows
 from gateway.errors import ConfigError, LinkError
-from gateway.evidence import body, possession, setup
+from gateway.evidence import body, endorsement, possession, setup
 from gateway.evidence import records as chains
+from gateway.evidence import token as tokens
+from gateway.evidence.audit import Audit
 from gateway.evidence.signer import KeySigner, make_keystore
 from gateway.evidence.typed import NO_CHAIN, Setup
 from gateway.model import ClockTrust
 from gateway.site import AttestSettings, KeySettings, Keystore
-from gateway.store import gaps, records
+from gateway.store import endorsements, gaps, records
+from tests.gateway import softhsm
 from tests.gateway.test_attest import SIGNER, Bench, in_virtual_time
 
 NEXT, STRANGER = KeySigner(bytes(31) + b"\x08"), KeySigner(bytes(31) + b"\x09")
@@ -89,7 +93,7 @@ def test_after_a_stop_at_any_moment_the_right_key_goes_on(tmp_path, crash: str) 
 
 def test_behind_its_rotation_the_old_key_signs_nothing_even_while_it_runs(tmp_path) -> None:
     async def scenario(bench: Bench) -> None:
-        answer = await keyring.requests(bench.attestor)["rotate"](request())
+        answer = await keyring.KeyDesk(bench.attestor).rotate(request())
         assert answer["record"] == 1
         with pytest.raises(LinkError, match=f"handed over to {NEXT.address}: restart"):
             await attest_something(bench, bench.attestor)
@@ -179,5 +183,51 @@ def test_the_keys_that_handed_over_are_known_newest_first(tmp_path) -> None:
         await keyring.KeyDesk(with_key(bench, NEXT)).rotate(request(STRANGER, NEXT))
         found = await bench.store.call(records.rotations)
         assert [chains.turn(record) for record in found] == [STRANGER.address, NEXT.address]
+
+    in_virtual_time(tmp_path, scenario)
+
+
+@pytest.fixture
+def hsm(tmp_path):
+    (tmp_path / "hsm").mkdir()
+    with softhsm.token(tmp_path / "hsm") as made:
+        yield made
+
+
+def test_a_hardware_identity_vouches_for_the_key_once_and_its_word_is_exported(tmp_path, hsm) -> None:
+    tokens.make(hsm.place("identity"), softhsm.PIN.encode(), tokens.P256)
+
+    async def scenario(bench: Bench) -> None:
+        with_identity = KeySettings(hsm.place("identity"), pin=hsm.pin)
+        site = replace(bench.site, attest=replace(bench.site.attest, identity=with_identity))
+        keys = keyring.Keys(site, bench.store, bench.clock, SIGNER, NO_CHAIN, None)
+        await attest_something(bench, keys.attestor)
+        for _ in range(2):
+            await keys.parts["identity"]()
+        (kept,) = await bench.store.call(endorsements.every)
+        assert endorsement.check(kept.body, kept.digest, kept.signature) == []
+        public = tokens.Token(hsm.place("identity"), softhsm.PIN.encode(), tokens.P256).public_key
+        assert endorsement.read(kept.body)[1] == endorsement.of("s1", SIGNER.address, 600_000, public)
+        audit = Audit()
+        for row in await bench.store.call(lambda conn: list(record_rows(conn, (0, 2**60), False))):
+            audit.row(row)
+        audit.finish()
+        assert audit.faults == []
+        assert f"{SIGNER.address} is endorsed by the P-256 key 0x{public.hex()}" in audit.notes
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_an_identity_that_is_away_or_wrong_is_tried_again_and_holds_up_nothing(tmp_path, hsm) -> None:
+    async def scenario(bench: Bench) -> None:
+        place = KeySettings(hsm.place("identity"), pin=hsm.pin)
+        site = replace(bench.site, attest=replace(bench.site.attest, identity=place))
+        identity = keyring.Keys(site, bench.store, bench.clock, SIGNER, NO_CHAIN, None).parts["identity"]
+        with pytest.raises(LinkError, match="no such key"):
+            await identity()
+        bench.clock.trust = ClockTrust.UNTRUSTED
+        with pytest.raises(LinkError, match="clock is synchronised"):
+            await identity()
+        assert keyring.Keys(bench.site, bench.store, bench.clock, SIGNER, NO_CHAIN, None).parts == {}
 
     in_virtual_time(tmp_path, scenario)
