@@ -112,6 +112,7 @@ class Attestor:
     async def run(self) -> None:
         """Seal what falls due until cancelled."""
         await self._sign_left()
+        await self.skip_past(await self._store.call(links.before))
         last = await self._store.call(links.last)
         if (
             last and not self._skip_to and not self._fits(last)

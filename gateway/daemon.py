@@ -306,8 +306,6 @@ class Daemon:
         """The contract may be ahead of the store (a new disk, a restored backup), and the key must not sign a
         number twice: nothing is sealed before the contract was asked once. Readings wait in the store."""
         assert self.attestor is not None
-        if self._opened.last_known:
-            await self.attestor.skip_past(self._opened.last_known[0])
         if self.chain:
             await self.attestor.skip_past(await self.chain.last_sequence())
         await self.attestor.run()

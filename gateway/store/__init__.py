@@ -17,7 +17,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.site import StoreSettings
-from gateway.store import files, gaps, meta
+from gateway.store import files, gaps, meta, records
 from gateway.store.files import OpenReport
 from gateway.store.samples import PointSets
 
@@ -151,9 +151,8 @@ class Store:
         self.boot = meta.begin_boot(conn, now)
         if found.set_aside is not None:
             gaps.add(conn, gaps.EVERYTHING, 0, now.wall_ms, 0, gaps.SET_ASIDE)
-        return OpenReport(
-            self.boot, found.created, found.migrated, found.set_aside, found.reason, found.last_known
-        )
+            records.note_before(conn, found.last_known)
+        return OpenReport(self.boot, found.created, found.migrated, found.set_aside, found.reason)
 
     def _close(self) -> None:
         try:

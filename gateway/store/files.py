@@ -31,27 +31,25 @@ _HEADER = b"SQLite format 3\0"
 
 @dataclass(frozen=True, slots=True)
 class OpenReport:
-    """How the database was found. `set_aside` names the file put away and `reason` why; `last_known` is
-    the last (sequence, digest) that could still be read from it, so that no sequence is signed twice.
-    """
+    """How the database was found. `set_aside` names the file put away and `reason` why."""
 
     boot: int
     created: bool
     migrated: bool = False
     set_aside: Path | None = None
     reason: str = ""
-    last_known: tuple[int, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What `find` had to do to arrive at a usable connection."""
+    """What `find` had to do to arrive at a usable connection. `last_known`: the last sequence that could
+    still be read from the database put away, 0 for none."""
 
     created: bool = False
     migrated: bool = False
     set_aside: Path | None = None
     reason: str = ""
-    last_known: tuple[int, bytes] | None = None
+    last_known: int = 0
 
 
 def lock(path: Path) -> int:
@@ -98,7 +96,7 @@ def _begun(path: Path, aside: Path | None, reason: str) -> Found:
     between the two."""
     if aside is None and (aside := _newest_aside(path)):
         reason = "a start that put it away was cut short"
-    return Found(True, False, aside, reason, _last_known(aside) if aside else None)
+    return Found(True, False, aside, reason, _last_known(aside) if aside else 0)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -230,20 +228,19 @@ def is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
-def _last_known(path: Path) -> tuple[int, bytes] | None:
-    """The newest link that a database about to be set aside still gives."""
+def _last_known(path: Path) -> int:
+    """The sequence of the newest record that a database put away still gives; 0 when it gives none."""
     try:
         conn = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     except sqlite3.Error:
-        return None
+        return 0
     try:
-        query = "SELECT sequence, digest FROM record ORDER BY sequence DESC LIMIT 1"
-        row = conn.execute(query).fetchone()
+        (sequence,) = conn.execute("SELECT coalesce(max(sequence), 0) FROM record").fetchone()
     except sqlite3.Error:
-        return None  # unreadable is what it is being set aside for
+        return 0  # unreadable is what it was put away for
     finally:
         conn.close()
-    return (int(row[0]), bytes(row[1])) if row else None
+    return int(sequence)
 
 
 def _asides(path: Path) -> Iterator[Path]:

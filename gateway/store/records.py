@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from gateway.errors import StoreError
 from gateway.model import Record
+from gateway.store import cursors
 from gateway.store.table import Table
 
 TABLES = (
@@ -33,6 +34,7 @@ TABLES = (
 )
 DIGEST_BYTES = 32
 SIGNATURE_BYTES = 65
+BEFORE = "signed before"  # a cursor
 GENESIS = bytes(DIGEST_BYTES)  # what the first record of a key names as its previous
 
 
@@ -187,6 +189,16 @@ def pass_over(conn: sqlite3.Connection, first: int, gap: int) -> None:
         f"UPDATE record SET state = ? WHERE {_OPEN} AND state = ? AND sequence >= ? AND sequence < ?",
         (RecordState.PASSED, RecordState.SIGNED, first, gap),
     )
+
+
+def note_before(conn: sqlite3.Connection, sequence: int) -> None:
+    """Records that are not here were signed with this key: up to `sequence` at least, 0: nobody knows."""
+    cursors.put(conn, BEFORE, max(1, sequence))
+
+
+def before(conn: sqlite3.Connection) -> int:
+    """The last sequence that `note_before` was given; 0 when it never was."""
+    return cursors.get(conn, BEFORE)
 
 
 def verify_chain(conn: sqlite3.Connection) -> str:

@@ -99,8 +99,16 @@ async def test_the_last_link_is_read_from_what_is_set_aside(tmp_path: Path) -> N
     path = tmp_path / "g.db"
     await fill(path)
     by_hand(path, "DROP TABLE gap")
-    async with opened(path) as (_, report):
-        assert report.last_known == (2, digest(2))
+    for _ in range(2):  # and it is kept: a restart before anything was sealed must know it too
+        async with opened(path) as (store, _):
+            assert await store.call(records.before) == 2
+
+
+async def test_of_one_that_gives_nothing_a_record_at_least_is_supposed(tmp_path: Path) -> None:
+    path = tmp_path / "g.db"
+    path.write_bytes(b"no database")
+    async with opened(path) as (store, _):
+        assert await store.call(records.before) == 1
 
 
 async def test_a_second_one_gets_the_next_number_and_another_id(tmp_path: Path) -> None:

@@ -187,11 +187,9 @@ class History:
     def _power_gone(self) -> None:
         """The next life begins on one disk of those that the cut can have left; now and then a bad one."""
         image = self.disk.image(self._random.choice(WAYS), self._random)
-        if (
-            self._random.random() < 0.15
-            and len(image.get(workload.NAME, b"")) > 4096
-            and self.promised.opened
-        ):
+        there = self.promised.opened and len(image.get(workload.NAME, b"")) > 4096
+        if there and self._random.random() < 0.3:
+            image.pop(f"{workload.NAME}-wal", None)  # it would mend the pages
             image[workload.NAME] = self._random.randbytes(2048) + image[workload.NAME][2048:]
             self.promised.spoiled = True
         self._live_in = self._place(image)

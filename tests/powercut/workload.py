@@ -168,7 +168,6 @@ class Life:
         attestor = Attestor(
             site(self._folder), store, clock, NotedSigner(signer, store, self._note), NO_CHAIN
         )
-        await attestor.skip_past(report.last_known[0] if report.last_known else 0)
         await attestor.skip_past(self._world.contract)
         keeper = Retention(store, settings(self._folder), clock, POLICY, free=lambda path: 10**12)
         async with asyncio.TaskGroup() as group:
