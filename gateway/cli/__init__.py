@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -26,10 +27,12 @@ VERBS = (
     "export",
     "verify",
     "keys",
+    "register",
     "token",
     "schema",
 )
 
+NAME_COLUMNS = 2 + max(map(len, VERBS))
 ABOUT = """\
 Gridseal runs a battery site: reads its devices, carries out setpoints inside a safety envelope,
 keeps every reading and signs what contracts pay by. One file, site.yaml, describes the site."""
@@ -108,7 +111,10 @@ def _verb(name: str) -> ModuleType:
 def _parser(wanted: str) -> argparse.ArgumentParser:
     """Only the wanted verb's module is imported, so that `gridseal status` stays quick on a Pi."""
     parser = argparse.ArgumentParser(
-        prog="gridseal", description=ABOUT, epilog=NEXT, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="gridseal",
+        description=ABOUT,
+        epilog=NEXT,
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=4 + NAME_COLUMNS),
     )
     parser.add_argument("--version", action=Version, help="show the version and leave")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")

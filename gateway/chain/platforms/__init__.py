@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from gateway.analytics.figures import Performance
-from gateway.chain.platforms.calls import Call, Facts, Heard, Report
+from gateway.chain.platforms.calls import Call, Facts, Heard, Nameplate, Report
 from gateway.chain.shapes import Block, Log
 from gateway.errors import ConfigError
 from gateway.model import Record
@@ -52,6 +52,10 @@ class Platform(Protocol):
 
     def reports(self, facts: Facts) -> Sequence[Report]:
         """What the contracts should know of the site now."""
+        ...
+
+    def registration(self, plate: Nameplate) -> Call:
+        """What the owner sends, once, so that the contracts know the site; what comes back is its id."""
         ...
 
     def command_id(self, record: Record) -> str:

@@ -83,6 +83,19 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class Nameplate:
+    """What an owner registers a site by. `owner` is an address; `capacity_wh` 0: nobody said."""
+
+    owner: str
+    site: str
+    capacity_wh: int
+    power_w: int
+    efficiency_bp: int
+    location: str
+    battery: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Something the contract should know: told when `value` differs from what it was told of `subject`
     last, and not more often than `every_s`."""

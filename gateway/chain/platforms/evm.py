@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from gateway.analytics.figures import Performance
 from gateway.chain.platforms import market, packed
 from gateway.chain.platforms.artifacts import calldata, event
-from gateway.chain.platforms.calls import Call, Facts, Heard, NotEncodable, Report
+from gateway.chain.platforms.calls import Call, Facts, Heard, Nameplate, NotEncodable, Report
 from gateway.chain.shapes import Block, Log
 from gateway.errors import ConfigError
 from gateway.evidence import body as bodies
@@ -92,6 +92,9 @@ class System:
     evidence: str  # the role that takes records
     orders: Sequence[str]  # the roles that order and pay, the one that may stop first
     services: Mapping[int, ServiceKind]
+    register: tuple[
+        str, Callable[[Nameplate], Sequence[object]]
+    ]  # method of the evidence contract, arguments
     steps: Sequence[tuple[str, str]] = (("validate", "validateDelivery"), ("settle", "settle"))
     events: Sequence[Event] = ()
     reports: Callable[[Asset, Facts], Sequence[Report]] = _no_reports
@@ -163,6 +166,10 @@ class EvmPlatform:
 
     def reports(self, facts: Facts) -> Sequence[Report]:
         return self._system.reports(self._asset, facts)
+
+    def registration(self, plate: Nameplate) -> Call:
+        method, arguments = self._system.register
+        return self._call(self._system.evidence, method, *arguments(plate), gas=0)
 
     def last_sequence_call(self, address: str) -> Call:
         return self._call(self._system.evidence, "lastSequence", address, gas=0)

@@ -40,6 +40,7 @@ SYSTEM = System(
         3: ServiceKind.FREQUENCY,
         4: ServiceKind.GRID_LIMIT,
     },
+    register=("registerMeter", lambda plate: (plate.site,)),
     figures=_figures,
 )
 

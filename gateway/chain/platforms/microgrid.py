@@ -51,6 +51,7 @@ SYSTEM = System(
         6: ServiceKind.ISLAND,
         7: ServiceKind.RECONNECT,
     },
+    register=("registerMember", lambda plate: ()),
     figures=_figures,
 )
 

@@ -69,6 +69,7 @@ SYSTEM = System(
     # Measure of GridBalance.sol
     services={0: ServiceKind.DEMAND_RESPONSE, 1: ServiceKind.FIXED_POWER, 2: ServiceKind.GRID_LIMIT},
     reports=_reports,
+    register=("registerMicrogrid", lambda plate: ()),
     figures=_figures,
 )
 

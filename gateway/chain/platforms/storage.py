@@ -10,9 +10,10 @@ from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
 from gateway.analytics.figures import Performance
-from gateway.chain.platforms.calls import Call, Facts, Heard, Order, Report, Signal, Unusable
+from gateway.chain.platforms.calls import Call, Facts, Heard, Nameplate, Order, Report, Signal, Unusable
 from gateway.chain.platforms.evm import Asset, Event, EvmPlatform, Role, System
 from gateway.chain.shapes import Block, Log
+from gateway.errors import ConfigError
 from gateway.model import Command, Interval, ServiceKind, Source
 from gateway.services.prices import SLOTS_MAX
 from gateway.site import ChainSettings
@@ -108,6 +109,21 @@ def _figures(asset: Asset, interval: Interval, figures: Performance | None) -> S
     return (("performance", call),)
 
 
+def _register(plate: Nameplate) -> Sequence[object]:
+    if not plate.capacity_wh:
+        raise ConfigError("a storage is registered by its capacity: give --capacity")
+    return (
+        plate.owner,
+        (
+            plate.capacity_wh * WAD_PER_WH,
+            plate.power_w * WAD_PER_WH,
+            plate.efficiency_bp // 100,
+            plate.location,
+            plate.battery,
+        ),
+    )
+
+
 SYSTEM = System(
     name="storage",
     asset="storage",
@@ -128,6 +144,7 @@ SYSTEM = System(
         3: ServiceKind.VOLTAGE,
         4: ServiceKind.RESERVE,
     },
+    register=("registerStorage", _register),
     steps=(("validate", "validateServiceDelivery"), ("settle", "settlePayments")),
     events=(
         Event("aggregation", "CapacityAllocated", 2, 3, _allocated),
