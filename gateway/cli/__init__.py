@@ -8,7 +8,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -32,7 +31,6 @@ VERBS = (
     "schema",
 )
 
-NAME_COLUMNS = 2 + max(map(len, VERBS))
 ABOUT = """\
 Gridseal runs a battery site: reads its devices, carries out setpoints inside a safety envelope,
 keeps every reading and signs what contracts pay by. One file, site.yaml, describes the site."""
@@ -111,10 +109,7 @@ def _verb(name: str) -> ModuleType:
 def _parser(wanted: str) -> argparse.ArgumentParser:
     """Only the wanted verb's module is imported, so that `gridseal status` stays quick on a Pi."""
     parser = argparse.ArgumentParser(
-        prog="gridseal",
-        description=ABOUT,
-        epilog=NEXT,
-        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=4 + NAME_COLUMNS),
+        prog="gridseal", description=ABOUT, epilog=NEXT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action=Version, help="show the version and leave")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")

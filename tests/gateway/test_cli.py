@@ -26,7 +26,8 @@ def test_the_top_level_help_names_every_verb(capsys):
         cli.main(["--help"])
     said = capsys.readouterr().out
     assert ended.value.code == 0
-    assert all(f"    {verb} " in said for verb in cli.VERBS)
+    listed = {line.split()[0] for line in said.splitlines() if line.startswith("    ") and line.strip()}
+    assert set(cli.VERBS) <= listed
 
 
 @pytest.mark.parametrize("words", [[], ["fly"], ["check"], ["setpoint", "x", "--power", "3", "--for", "1 s"]])
