@@ -1,4 +1,4 @@
-"""The test vectors of docs/attestation.md, records and an order: made and written between the page's marks.
+"""The test vectors of docs/attestation.md, of every kind: made and written between the page's marks.
 
     python hardware-in-loop/contracts/vectors.py
 
@@ -10,15 +10,29 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from Crypto.Hash import SHA256
+from Crypto.PublicKey import ECC
+from Crypto.Signature import DSS
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "hardware-in-loop")]
 
 from gateway import signed_order  # noqa: E402
 from gateway.chain.platforms.evm import Asset, EvmPlatform  # noqa: E402
 from gateway.chain.platforms.storage import SYSTEM  # noqa: E402
-from gateway.evidence import merkle, records  # noqa: E402
+from gateway.evidence import endorsement, merkle, possession, records  # noqa: E402
 from gateway.evidence.signer import KeySigner  # noqa: E402
-from gateway.evidence.typed import GENESIS, Domain, Gap, GapCause, site_hash  # noqa: E402
+from gateway.evidence.typed import (  # noqa: E402
+    GENESIS,
+    Domain,
+    Gap,
+    GapCause,
+    Revocation,
+    RevocationReason,
+    Rotation,
+    Setup,
+    site_hash,
+)
 from gateway.model import (  # noqa: E402
     Cause,
     ClockTrust,
@@ -35,6 +49,10 @@ BEGIN, END = "<!-- vectors begin -->", "<!-- vectors end -->"
 SECRET = bytes(range(1, 33))  # public, worthless, for this page only
 DOMAIN = Domain(10, "0x1111111111111111111111111111111111111111")
 SITE = "meadow-lane-7"
+NEXT = bytes(range(97, 129))  # to whom the key hands over
+IDENTITY = 7  # a P-256 key
+OWNER = "0x2222222222222222222222222222222222222222"
+ASSET = 7
 ORDERER = bytes(range(33, 65))  # as worthless: another key orders than the one that attests
 ORDER = Command(
     "a7" * 32, Source.REMOTE, ServiceKind.PEAK_SHAVING, 1_790_000_000_000, 1_790_003_600_000,
@@ -69,7 +87,7 @@ def tree_vector() -> tuple[list[bytes], dict[str, Any]]:
 
 def vectors() -> dict[str, Any]:
     nodes, tree = tree_vector()
-    key = KeySigner(SECRET)
+    key, following = KeySigner(SECRET), KeySigner(NEXT)
     adapter = EvmPlatform(SYSTEM, Asset({"verification": DOMAIN.contract, "services": DOMAIN.contract}, 1))
     count = len(READINGS)
     bodies = [
@@ -82,11 +100,15 @@ def vectors() -> dict[str, Any]:
             9561, 41_000, ((Cause.RAMP, 1500), (Cause.BMS, 39_500)), CommandState.DONE, nodes[0], count,
         ),
         Gap(1_790_000_900_000, 1_790_003_600_000, 0, GapCause.RESTORED),
+        Setup(1_790_003_600_000, b"\x44" * 32, b"\x55" * 32, "gridseal 0.1.0"),
+        Rotation(1_790_003_700_000, following.address.lower(), ASSET, agreed(following, key.address)),
+        Revocation(1_790_003_800_000, RevocationReason.RETIRED),
     ]  # fmt: skip
     shown, previous = [], GENESIS
-    for sequence, body in zip((1, 2, 9), bodies, strict=True):
+    for sequence, body in zip((1, 2, 9, 10, 11, 12), bodies, strict=True):
         made = records.seal(DOMAIN, SITE, sequence, previous, body)
-        made = records.signed(made, key.sign(made.digest))
+        signer = following if shown and shown[-1]["kind"] == "rotation" else key
+        made = records.signed(made, signer.sign(made.digest))
         previous = made.digest
         shown.append(
             {
@@ -108,7 +130,40 @@ def vectors() -> dict[str, Any]:
         "siteHash": hexed(site_hash(SITE)),
         "tree": tree,
         "records": shown,
+        "next": {"secret": hexed(NEXT), "address": following.address},
+        "possession": possession_vector(key),
+        "endorsement": endorsement_vector(key),
         "order": order_vector(),
+    }
+
+
+def agreed(key: KeySigner, binder: str) -> bytes:
+    return key.sign(possession.digest(DOMAIN, binder, ASSET, SITE))
+
+
+def possession_vector(key: KeySigner) -> dict[str, Any]:
+    """What the first key gives to the owner, for setGatewayKey."""
+    return {
+        "binder": OWNER,
+        "asset": ASSET,
+        "digest": hexed(possession.digest(DOMAIN, OWNER, ASSET, SITE)),
+        "signature": hexed(agreed(key, OWNER)),
+    }
+
+
+def endorsement_vector(key: KeySigner) -> dict[str, str]:
+    """A line of an export, and the secret that signed it (RFC 6979)."""
+    secret = ECC.construct(curve="P-256", d=IDENTITY)
+    point = b"".join(int(n).to_bytes(32, "big") for n in (secret.pointQ.x, secret.pointQ.y))
+    said = endorsement.of(SITE, key.address, 1_790_000_000_000, b"\x04" + point)
+    digest = endorsement.digest(DOMAIN, said)
+    signature = DSS.new(secret, "deterministic-rfc6979").sign(SHA256.new(digest))
+    return {
+        "secret": hexed(IDENTITY.to_bytes(32, "big")),
+        "type": "endorsement",
+        "body": endorsement.write(DOMAIN, said),
+        "digest": hexed(digest),
+        "signature": hexed(endorsement.low(signature)),
     }
 
 
@@ -125,6 +180,12 @@ def order_vector() -> dict[str, str]:
 
 def block() -> str:
     return f"{BEGIN}\n```json\n{json.dumps(vectors(), indent=1, ensure_ascii=False)}\n```\n{END}"
+
+
+def printed() -> dict[str, Any]:
+    """What the page shows."""
+    inner = PAGE.read_text().split(BEGIN)[1].split(END)[0]
+    return dict(json.loads(inner.strip().removeprefix("```json").removesuffix("```")))
 
 
 def main() -> None:
