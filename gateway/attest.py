@@ -161,6 +161,12 @@ class Attestor:
         if sequence > (last.sequence if last else 0):
             self._skip_to = max(self._skip_to, sequence + SKIP + 1)
 
+    async def follow_another(self) -> None:
+        """Another key spoke for the site before. If the store holds nothing of it, its device is gone with
+        what it had not handed in: the chain begins by saying so."""
+        if await self._store.call(links.last) is None:
+            self._skip_to = max(self._skip_to, 1)
+
     async def _skip(self) -> None:
         last = await self._store.call(links.last)
         cause = GapCause.RESTORED if last else GapCause.STORE_LOST

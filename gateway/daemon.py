@@ -308,6 +308,8 @@ class Daemon:
         assert self.attestor is not None
         if self.chain:
             await self.attestor.skip_past(await self.chain.last_sequence())
+            if await self.chain.replaces():
+                await self.attestor.follow_another()
         await self.attestor.run()
 
     async def _when_reached(self, work: Callable[[], Awaitable[None]]) -> None:

@@ -113,6 +113,11 @@ class Chain:
         In the newest block: a number that a reorg takes back was signed all the same."""
         return await last_sequence(self._quorum, self._platform, await speakers(self._store, self._address))
 
+    async def replaces(self) -> bool:
+        """Whether another key spoke for the site before this one. ChainError when not known."""
+        call = self._platform.predecessor_call(self._address)
+        return any(await self._quorum.view(call.contract, call.data, 1))
+
     def status(self) -> dict[str, Any]:
         """For people: what waits, what is in the way, how far the orders were read."""
         sending, listening = self._manager.status, self._inbox.status

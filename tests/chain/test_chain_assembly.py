@@ -76,6 +76,7 @@ async def test_a_service_from_order_to_settlement(node, tmp_path):
             await until(three, node=node.node)
             assert await node.last_sequence(signer.address) == 3
             assert await chain.last_sequence() == 3
+            assert not await chain.replaces()
 
             await node.verify_installation(storage)
             service = await node.register_service(storage, "load-shifting")

@@ -239,6 +239,22 @@ def test_nothing_is_skipped_on_an_untrusted_clock(tmp_path):
     in_virtual_time(tmp_path, scenario)
 
 
+def test_a_device_in_the_place_of_another_says_first_that_there_was_one(tmp_path):
+    async def scenario(bench):
+        await bench.attestor.follow_another()
+        await bench.fill(600_000, 660_000)
+        bench.clock.step(100_000)
+        await bench.attestor.seal_due()
+        await bench.attestor.follow_another()  # at the next start: it has said so
+        await bench.attestor.seal_due()
+        links = [entry.record for entry in await bench.entries()]
+        assert [(link.sequence, link.kind) for link in links] == [(1, "gap"), (2, "interval")]
+        assert body.read("gap", links[0].body).body.cause is GapCause.STORE_LOST
+        assert chains.check(links, SIGNER.address) == []
+
+    in_virtual_time(tmp_path, scenario)
+
+
 def test_a_stop_between_a_record_without_room_and_its_gap(tmp_path):
     """The gap follows at the next start: without it the contract would take nothing more."""
 

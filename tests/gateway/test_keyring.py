@@ -9,12 +9,12 @@ import pytest
 from gateway import keyring
 from gateway.attest import Attestor
 from gateway.cli.export import record_rows
-from gateway.errors import ConfigError, LinkError
+from gateway.errors import ConfigError, LinkError, StoreError
 from gateway.evidence import body, endorsement, possession, setup
 from gateway.evidence import records as chains
 from gateway.evidence import token as tokens
 from gateway.evidence.audit import Audit
-from gateway.evidence.signer import KeySigner, make_keystore
+from gateway.evidence.signer import KeySigner, make_keystore, open_signer
 from gateway.evidence.typed import NO_CHAIN, Setup
 from gateway.model import ClockTrust
 from gateway.site import AttestSettings, KeySettings, Keystore
@@ -229,5 +229,46 @@ def test_an_identity_that_is_away_or_wrong_is_tried_again_and_holds_up_nothing(t
         with pytest.raises(LinkError, match="clock is synchronised"):
             await identity()
         assert keyring.Keys(bench.site, bench.store, bench.clock, SIGNER, NO_CHAIN, None).parts == {}
+
+    in_virtual_time(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("crash", ["before the signature", "before it is stored"])
+def test_a_token_never_gives_two_signatures_of_one_record_away(tmp_path, hsm, crash: str) -> None:
+    """It signs the same digest another way each time: the one that was stored is the only one there is."""
+    tokens.make(hsm.place("k"), softhsm.PIN.encode(), tokens.SECP256K1)
+    key = KeySettings(hsm.place("k"), pin=hsm.pin)
+    signer = open_signer(key)
+    made: list[bytes] = []
+
+    class Counted:
+        address, public_key = signer.address, signer.public_key
+
+        def sign(self, digest: bytes) -> bytes:
+            if crash == "before the signature" and not made:
+                made.append(b"")
+                raise Crash
+            made.append(signer.sign(digest))
+            if crash == "before it is stored" and len(made) == 1:
+                raise Crash
+            return made[-1]
+
+    async def scenario(bench: Bench) -> None:
+        attestor = Attestor(bench.site, bench.store, bench.clock, Counted(), NO_CHAIN)
+        with pytest.raises(Crash):
+            await attest_something(bench, attestor)
+        (pending,) = await bench.entries()
+        assert pending.record.signature == b"", "nothing to hand out yet"
+        for _ in range(3):  # starts
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(attestor.run())
+                await asyncio.sleep(1)
+                task.cancel()
+        (signed,) = await bench.entries()
+        assert signed.record == replace(pending.record, signature=made[-1])
+        assert len(made) == 2 and made[0] != made[1]
+        assert chains.check([signed.record], signer.address) == []
+        with pytest.raises(StoreError, match="already signed"):
+            await bench.store.call(records.sign, 1, signer.sign(signed.record.digest))
 
     in_virtual_time(tmp_path, scenario)

@@ -52,6 +52,7 @@ def test_the_key_that_the_contract_has_for_the_site(adapter):
     call = adapter.key_call()
     assert (call.contract, arguments(call, "StorageVerification", "gatewayOf")) == (VERIFICATION, (7,))
     ours, other = "0x" + "Ab" * 20, bytes(12) + b"\xcd" * 20
+    assert adapter.predecessor_call(ours).data.endswith(bytes.fromhex(ours[2:]))
     assert adapter.key_problem(bytes(32), ours) == "", "nobody's yet: what is sealed waits"
     assert adapter.key_problem(bytes(12) + b"\xab" * 20, ours) == ""
     said = adapter.key_problem(other, ours)

@@ -74,6 +74,10 @@ class Platform(Protocol):
         """The view that returns the key whose records the contract takes for this site, as one word."""
         ...
 
+    def predecessor_call(self, address: str) -> Call:
+        """The view that returns the key that spoke for the site before this one, as one word; zero: none."""
+        ...
+
     def key_problem(self, word: bytes, address: str) -> str:
         """What is wrong when `key_call` answered `word` and the site's key is `address`; empty if nothing.
 

@@ -177,6 +177,9 @@ class EvmPlatform:
     def key_call(self) -> Call:
         return self._call(self._system.evidence, "gatewayOf", self._asset.id, gas=0)
 
+    def predecessor_call(self, address: str) -> Call:
+        return self._call(self._system.evidence, "predecessorOf", address, gas=0)
+
     def key_problem(self, word: bytes, address: str) -> str:
         bound = "0x" + word[-20:].hex()
         if not any(word) or bound == address.lower():
