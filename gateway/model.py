@@ -177,8 +177,8 @@ class CommandClass(StrEnum):
 class SetpointSpec:
     """How a device takes a battery power setpoint. Powers are magnitudes in W.
 
-    `step_w` is one least significant bit; `timeout_s` is the device's own reversion time (0: none);
-    `refresh_s` at most a third of it. `fields` names the quantities the device reports as its limits.
+    `step_w` is one least significant bit; `timeout_s` is the device's own reversion time (0: none), `ends_s`
+    what it may be at the longest (0: the same); `refresh_s` at most a third of it. `fields` names the quantities the device reports as its limits.
     """
 
     command_class: CommandClass
@@ -189,6 +189,7 @@ class SetpointSpec:
     refresh_s: int = 0
     settle_s: int = 5
     writes_per_day: int = 0  # 0: no budget needed
+    ends_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

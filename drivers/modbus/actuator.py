@@ -144,6 +144,7 @@ def spec(device: Device, model: Setpoint, limits: Mapping[str, int] | None = Non
         min(model.refresh_s, max(1, timeout_s // 3)) if timeout_s else model.refresh_s,
         model.settle_s,
         model.writes_per_day,
+        model.ends_s,
     )
 
 

@@ -160,6 +160,9 @@ class SetpointModel(Strict):
     charge_max: Nameplate
     discharge_max: Nameplate
     timeout_s: Annotated[int, Field(ge=0, le=86_400)] = 0
+    ends_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        default=0, description="the longest that any source says it takes, where they disagree"
+    )
     refresh_s: Annotated[int, Field(ge=0, le=28_800)] = 0
     settle_s: Annotated[int, Field(ge=0, le=300)] = 5
     writes_per_day: Annotated[int, Field(ge=0, le=100_000)] = 0
@@ -180,6 +183,8 @@ class SetpointModel(Strict):
             problems.append(wrong(("arm",), "a self-expiring device needs its timer set and read", None))
         if not dies_alone and self.timeout_s:
             problems.append(wrong(("timeout_s",), f"a {self.command_class} device has none", self.timeout_s))
+        if self.ends_s and self.ends_s < self.timeout_s:
+            problems.append(wrong(("ends_s",), "must be as long as timeout_s at least", self.ends_s))
         if self.command_class is CommandClass.LATCHING_EEPROM and not self.writes_per_day:
             problems.append(wrong(("writes_per_day",), "each write wears this device: set a budget", 0))
         for direction in ("charge", "discharge"):
@@ -198,6 +203,7 @@ class SetpointModel(Strict):
             _nameplate("charge_max", self.charge_max),
             _nameplate("discharge_max", self.discharge_max),
             self.timeout_s,
+            self.ends_s,
             self.refresh_s,
             self.settle_s,
             self.writes_per_day,

@@ -78,6 +78,7 @@ class Setpoint:
     charge_max: int | Field
     discharge_max: int | Field
     timeout_s: int
+    ends_s: int
     refresh_s: int
     settle_s: int
     writes_per_day: int

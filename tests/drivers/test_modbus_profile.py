@@ -153,6 +153,7 @@ def test_a_setpoint_becomes_plain_with_its_values_laid_out() -> None:
         Field("charge_max", 50, "u16", down=True),
         1000,
         timeout_s=60,
+        ends_s=0,
         refresh_s=20,
         settle_s=5,
         writes_per_day=0,

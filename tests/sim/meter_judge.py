@@ -20,6 +20,7 @@ OFF_W, OFF_PART = (
     33,
 )  # a step of the device, and what conversion loses of what is measured at its DC side
 TRAIL_MS = 20_000
+COMING_MS = 6_500  # a limit may be taken up so long before it surely holds (court.ORDER_MS, and a cycle)
 Complain = Callable[[str, str], None]
 
 
@@ -78,9 +79,12 @@ class MeterJudge:
     def limit(self, now_ms: int) -> Limit:
         """What surely holds now."""
         begun = [order for order in self._orders if order.begin_ms <= now_ms]
-        if not begun or now_ms >= (newest := begun[-1]).end_ms:
+        coming = [order for order in self._orders if now_ms < order.begin_ms <= now_ms + COMING_MS]
+        if not begun or now_ms >= begun[-1].end_ms or any(now_ms >= order.end_ms for order in coming):
             return self.site
-        return Limit(min(self.site.import_w, newest.import_w), min(self.site.export_w, newest.export_w))
+        held = [begun[-1], *coming]  # one that is just being taken up may have replaced the one before
+        import_w, export_w = max(o.import_w for o in held), max(o.export_w for o in held)
+        return Limit(min(self.site.import_w, import_w), min(self.site.export_w, export_w))
 
     # -- what happens ---------------------------------------------------------------------------------
 
