@@ -178,7 +178,7 @@ class SetpointSpec:
     """How a device takes a battery power setpoint. Powers are magnitudes in W.
 
     `step_w` is one least significant bit; `timeout_s` is the device's own reversion time (0: none), `ends_s`
-    what it may be at the longest (0: the same); `refresh_s` at most a third of it. `fields` names the quantities the device reports as its limits.
+    what it may be at the longest (0: the same); `refresh_s` at most a third of it.
     """
 
     command_class: CommandClass

@@ -220,7 +220,8 @@ def _step(kind: Any, step: str | int) -> list[Any]:
         for name, info in model.model_fields.items():
             if step in (name, info.alias):
                 found.append(info.annotation)
-    return found or _tagged(kind, step) or [arg for arg in get_args(kind) if arg not in (str, int, type(None))]
+    others = [arg for arg in get_args(kind) if arg not in (str, int, type(None))]
+    return found or _tagged(kind, step) or others
 
 
 def _tagged(kind: Any, step: str | int) -> list[Any]:
