@@ -29,12 +29,20 @@ BUSY_LIMIT = 0.8  # of a poll period; above it, writes and slow answers no longe
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("site", type=Path, help="the site.yaml")
+    parser.add_argument(
+        "--binding", action="store_true", help="print what the digest `configuration` of a record is over"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     plugins = find_plugins()
     site = config.load(args.site, plugins)
+    if args.binding:
+        from gateway.evidence import setup  # needs the extra chain
+
+        print(setup.configuration(site))
+        return 0
     plans = {d.name: plugins[d.kind].plan(d, d.profile) for d in site.devices}
     busy = bus_load(site, plans)
     crowded = {link: share for link, share in busy.items() if share > BUSY_LIMIT}

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.cli import export
+from gateway.cli import against, export
 from gateway.errors import ConfigError, StoreError
 from gateway.store import files
 
@@ -26,10 +26,12 @@ check signed records: sequence, digests, signatures, Merkle roots; prove one rea
 WHAT is a file made by `gridseal export --format records`, or a site.yaml, or a database. Each
 digest is made again from the record's body, each signature must be by one key until that key names the
 next, each record must name the digest before it, and where the readings are there their Merkle root is
-rebuilt. No chain is asked: that a contract accepted a record is for the contract to say.
+rebuilt. No chain is asked, unless with --against: then the contract of a site.yaml says how far it has
+the records, and which key is bound.
 
   gridseal export site.yaml --format records --with-readings -o evidence.jsonl
   gridseal verify evidence.jsonl --key 0x52908400098527886E0F7030069857D2E4169EE7
+  gridseal verify evidence.jsonl --against site.yaml
   gridseal verify evidence.jsonl --prove bms/battery_soc_bp@2026-11-01T12:00:01.250
 
 exit codes: 0 all of it holds, 1 something is wrong (or the reading to prove is not there)"""
@@ -45,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--key", default="", metavar="ADDRESS", help="the address that must have signed the first record here"
     )
     parser.add_argument("--prove", type=wanted, metavar="POINT@TIME", help="print the proof of this reading")
+    parser.add_argument(
+        "--against", type=Path, metavar="SITE", help="ask the contract of this site.yaml how far it has them"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 
@@ -69,9 +74,20 @@ def run(args: argparse.Namespace) -> int:
         except ValueError as error:
             raise ConfigError(f"{place}: {error}")
     audit.finish()
+    if args.against:
+        _ask_contract(audit, args.against)
     missing = args.prove is not None and audit.proof is None
     print(json.dumps(as_json(audit)) if args.json else "\n".join(_lines(audit, args.prove)))
     return 1 if audit.faults or not audit.kinds or missing else 0
+
+
+def _ask_contract(audit: "Audit", site: Path) -> None:
+    from gateway.evidence.records import Fault
+
+    found = against.held(site, audit.signed_by)
+    contract = audit.places[-1][1] if audit.places else ""
+    audit.faults += [Fault(audit.last, text) for text in against.faults(found, contract, audit.last)]
+    audit.notes += against.notes(found, audit.turn)
 
 
 def _rows(what: Path) -> Iterator[tuple[str, Row]]:

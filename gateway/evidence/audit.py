@@ -66,6 +66,11 @@ class Audit:
         """The keys, in their order; more than one only by rotation, or as a fault."""
         return self._chain.keys
 
+    @property
+    def turn(self) -> str:
+        """The key that signs what comes behind these records; empty when no more do."""
+        return self._chain.turn
+
     def row(self, row: dict[str, Any]) -> None:
         """One line. ValueError when it is of no known type, or no reading of the record before it."""
         match row.get("type"):

@@ -73,6 +73,11 @@ class Chain:
         self.keys: list[str] = []
         self._ended = False
 
+    @property
+    def turn(self) -> str:
+        """Whose signature comes next; empty behind a revocation."""
+        return "" if self._ended else self.signer
+
     def add(self, record: Record) -> Iterator[Fault]:
         yield from (Fault(record.sequence, text) for text in self._wrong(record))
         self.sequence, self.previous = record.sequence, record.digest

@@ -8,6 +8,7 @@ import pytest
 from gateway import cli, config
 from gateway.cli import check
 from gateway.driver import Plan, PlanLine
+from gateway.evidence import setup
 from gateway.model import CommandClass, Point, Quantity, SetpointSpec
 from tests.gateway.cli_bench import write
 from tests.plugin import MockPlugin
@@ -118,3 +119,9 @@ def test_who_reaches_the_http_server_is_shown(tmp_path, capsys):
     assert cli.main(["check", str(path)]) == 0
     said = "".join(capsys.readouterr().out.split())
     assert "http://[::]:80:changesneedthetokenin" in said and "anybodymayfetchsignedrecords" in said
+
+
+def test_what_a_records_configuration_is_over_can_be_printed(tmp_path, capsys):
+    path = write(tmp_path)
+    assert cli.main(["check", "--binding", str(path)]) == 0
+    assert capsys.readouterr().out == setup.configuration(config.load(path)) + "\n"
