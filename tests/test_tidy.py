@@ -21,6 +21,7 @@ TEST_LINES_MAX = 500  # tables of cases are long without being hard
 TESTED_WITH = {
     "gateway/sense.py": "test_control",
     "gateway/sitefile.py": "test_config",
+    "gateway/cli/amount.py": "test_cli_prices",
     "gateway/sitetypes.py": "test_sitefile",
     "gateway/chainfile.py": "test_sitefile",
     "gateway/evidence/shown.py": "test_mqtt_records",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import config, units
-from gateway.cli import person
+from gateway.cli import amount, person
 from gateway.errors import ConfigError, GridsealError
 from gateway.services.prices import SLOTS_MAX, Price, Shift, plan
 from gateway.services.schedule import Slot
@@ -32,30 +32,14 @@ moved only where that pays for the losses. The slots are orders of the schedule:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("site", type=Path, help="the site.yaml of the running daemon")
     parser.add_argument("file", type=Path, help="the price list")
-    energy: dict[str, Any] = {"type": _energy, "metavar": "ENERGY"}
+    energy: dict[str, Any] = {"type": amount.energy, "metavar": "ENERGY"}
     parser.add_argument("--energy", required=True, help='what may be moved in and out, as "8 kWh"', **energy)
     parser.add_argument("--stored", default=0, help="what of it is there at the beginning", **energy)
-    parser.add_argument(
-        "--efficiency", type=_percent, default=9000, metavar="PERCENT", help='of a round trip, as "90 %%"'
-    )
+    percent: dict[str, Any] = {"type": amount.percent, "metavar": "PERCENT"}
+    parser.add_argument("--efficiency", default=9000, help='of a round trip, as "90 %%"', **percent)
     parser.add_argument("--wear", type=int, default=0, help="what a unit of energy out costs the battery")
     parser.add_argument("--dry-run", action="store_true", help="show the plan, order nothing")
     parser.add_argument("--json", action="store_true", help="print the plan as one JSON array")
-
-
-def _energy(text: str) -> int:
-    return _parsed(text, units.ENERGY_WH)
-
-
-def _percent(text: str) -> int:
-    return _parsed(text, units.PERCENT_BP)
-
-
-def _parsed(text: str, scale: units.Scale) -> int:
-    try:
-        return units.parse(text, scale, least=0)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,7 +10,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from gateway import config, units
+from gateway import config
+from gateway.cli import amount
 from gateway.errors import ConfigError, StoreError
 from gateway.site import Site
 
@@ -28,25 +29,10 @@ back goes into site.yaml (storage:, meter:, member: or microgrid:; until then an
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("site", type=Path, help="the site.yaml")
     parser.add_argument("--owner", required=True, metavar="ADDRESS", help="who will own it in the contract")
-    parser.add_argument("--capacity", type=_energy, default=0, help='of the battery, as "10 kWh"')
-    parser.add_argument("--efficiency", type=_percent, default=9000, help='of a round trip, as "90 %%"')
+    parser.add_argument("--capacity", type=amount.energy, default=0, help='of the battery, as "10 kWh"')
+    parser.add_argument("--efficiency", type=amount.percent, default=9000, help='of a round trip, as "90 %%"')
     parser.add_argument("--location", default="", help="in words")
     parser.add_argument("--battery", default="LITHIUM_ION", help="its kind, as the contract wants it")
-
-
-def _energy(text: str) -> int:
-    return _parsed(text, units.ENERGY_WH)
-
-
-def _percent(text: str) -> int:
-    return _parsed(text, units.PERCENT_BP)
-
-
-def _parsed(text: str, scale: units.Scale) -> int:
-    try:
-        return units.parse(text, scale, least=1)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def run(args: argparse.Namespace) -> int:

@@ -77,7 +77,7 @@ def test_abnormal_use_is_an_event_and_the_total_is_nobodys(member: Site) -> None
 def test_only_certified_members_are_ordered_or_sell(member: Site) -> None:
     balancing = member.deploy("MicrogridBalancing", member.admin, member.evidence.address)
     terms = (member.chain.now_s, member.chain.now_s + 900, 0, [])
-    with pytest.raises(Reverted, match="NotCertified"):
+    with pytest.raises(Reverted, match="NotVerified"):
         balancing.send("order", 1, 6, terms)
     with pytest.raises(Reverted, match="AccessControlUnauthorizedAccount"):
         balancing.send("order", 1, 6, terms, sender=member.stranger)

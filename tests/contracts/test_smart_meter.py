@@ -84,7 +84,7 @@ def test_a_meter_is_approved_on_evidence_and_ordered_only_then(meter: Meter) -> 
     management, _ = meter.chain.deploy("GridManagement", meter.admin, meter.contract.address)
     terms = (meter.chain.now_s, meter.chain.now_s + 900, 0, [1500])
     for method in ("balance", "requestDemandResponse", "regulateVoltage", "controlFrequency", "limitFeedIn"):
-        with pytest.raises(Reverted, match="NotApproved"):
+        with pytest.raises(Reverted, match="NotVerified"):
             management.send(method, 1, terms)
         with pytest.raises(Reverted, match="AccessControlUnauthorizedAccount"):
             management.send(method, 1, terms, sender=meter.stranger)

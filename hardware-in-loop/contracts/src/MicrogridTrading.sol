@@ -2,11 +2,11 @@
 pragma solidity ^0.8.28;
 
 import {GatewayKeys} from "./GatewayKeys.sol";
-import {Orders} from "./Orders.sol";
+import {OrderBook} from "./OrderBook.sol";
 
 /// Energy from member to member: an offer that somebody takes obliges its seller to deliver in the period, and
 /// is paid by what was delivered, as in Orders.sol. Spot and recurring. Reference version.
-contract MicrogridTrading is Orders {
+contract MicrogridTrading is OrderBook {
     uint8 public constant DELIVER = 0; // the only service here: battery power, W
     uint256 public constant PERIODS_MAX = 31;
 
@@ -23,7 +23,6 @@ contract MicrogridTrading is Orders {
 
     mapping(uint256 offerId => Offer) private offers;
     uint256 public offerCount;
-    uint256 public tradeCount;
 
     event Offered(uint256 indexed offerId, uint256 indexed memberId, Offer offer);
     event TradeExecuted(uint256 indexed tradeId, uint256 indexed offerId, address indexed buyer);
@@ -32,7 +31,7 @@ contract MicrogridTrading is Orders {
     error NotOpen(uint256 offerId);
     error WrongPayment(uint256 wanted);
 
-    constructor(address admin, GatewayKeys members) Orders(admin, members) {}
+    constructor(address admin, GatewayKeys members) OrderBook(admin, members) {}
 
     /// By the seller: the member's owner.
     function offer(uint256 memberId, uint64 notBefore, uint32 duration, uint64 energyWh, uint256 price, uint8 periods)
@@ -67,21 +66,8 @@ contract MicrogridTrading is Orders {
         terms.values[0] = int256(uint256(it.energyWh) * 3600 / it.duration);
         it.notBefore += 1 days;
         if (--it.periods == 0) it.open = false;
-        tradeId = ++tradeCount;
+        tradeId = _count(it.memberId, DELIVER, terms);
         emit TradeExecuted(tradeId, offerId, msg.sender);
-        _order(tradeId, it.memberId, DELIVER, terms);
-    }
-
-    function validateDelivery(uint256 tradeId) external returns (uint16 shareBp) {
-        return _validate(tradeId);
-    }
-
-    function settle(uint256 tradeId) external {
-        _settle(tradeId);
-    }
-
-    function cancel(uint256 tradeId) external {
-        _cancel(tradeId);
     }
 
     function getOffer(uint256 offerId) external view returns (Offer memory) {
