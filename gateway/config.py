@@ -24,6 +24,7 @@ from gateway.sitefile import DAYS, DeviceModel, LoadModel, MqttModel, SiteFile, 
 
 POLL_MAX_MS = 4000  # a reading counts for 5 s, and an exchange takes its time
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+TAKEN = frozenset({"status", "record", "order"})  # topics of a site at the MQTT broker, beside its devices
 
 
 def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
@@ -104,6 +105,8 @@ def _device(
     here = ("devices", name)
     if not NAME.fullmatch(name):
         problems.append(document.problem(here, f"{name!r}: a device name is a-z, 0-9, - and _, at most 32"))
+    if name in TAKEN:
+        problems.append(document.problem(here, f"{name!r} is no name for a device: the site itself has it"))
     try:
         plugin, profile, table, said = profile_of(entry.profile)
     except ConfigError as error:

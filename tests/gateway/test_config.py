@@ -115,6 +115,7 @@ def test_all_errors_of_a_file_come_at_once_with_their_places(wrong):
          "site.yaml:6:14: there is no profile 'mokc', neither installed nor as mokc.yaml beside site.yaml;"
          " did you mean 'mock'?"),
         (("mock://a", "tcp://a"), "site.yaml:6:29: mock needs a link of mock, other, not 'tcp://a'"),
+        (("  second", "  record"), "site.yaml:7:3: 'record' is no name for a device: the site itself has it"),
         (("  second", "  Second"), "site.yaml:7:3: 'Second': a device name is a-z, 0-9, - and _, at most 32"),
         (("mock://b", "mock://a?gap=5"), "site.yaml:7:27: 'mock://a?gap=5' and 'mock://a' of 'inverter' are one"
          " wire: write both the same"),

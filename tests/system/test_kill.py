@@ -21,6 +21,7 @@ import pytest
 from aiomqtt import Client
 from rig import deploy
 
+from gateway import config
 from gateway.errors import LinkError
 from gateway.uplink.local import ask
 from tests import processes
@@ -49,7 +50,7 @@ class Heard:
             await client.subscribe("gridseal/meadow/+", qos=1)
             self.listening.set()
             async for message in client.messages:
-                if not message.topic.matches("gridseal/meadow/status"):
+                if message.topic.value.rsplit("/", 1)[1] not in config.TAKEN:
                     said = json.loads(message.payload)
                     self.messages.setdefault(int(said["id"].rsplit("-", 1)[1]), []).append(said)
 
