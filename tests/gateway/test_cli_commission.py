@@ -18,8 +18,8 @@ PLAN = {
     "channels": ["bms (battery power)", "meter (grid power)"],
 }  # fmt: skip
 RUNNING = {
-    "state": "running", "step": "inverter charges with 500 W", "done": 4, "of": 16, "lines": ["found \x1b[2J"],
-    "reason": "", "certificate": {},
+    "state": "running", "step": "inverter charges with 500 W", "done": 4, "of": 16,
+    "lines": ["found \x1b[2J"], "reason": "", "certificate": {},
 }  # fmt: skip
 BODY = json.dumps({"parts": [{"device": "inverter"}]})
 PASSED = RUNNING | {"state": "passed", "certificate": {"digest": "0x" + "ab" * 32, "body": BODY}}

@@ -1,7 +1,6 @@
 """The keys of site.yaml: bounds, defaults, what is refused, and that the editors' schema says the same."""
 
 import copy
-import re
 
 import pytest
 from hypothesis import given
