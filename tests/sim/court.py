@@ -19,7 +19,7 @@ from tests.sim.rigged import Part
 from tests.sim.sites import Site
 from tests.sim.var_judge import VarJudge
 
-DEAF_W, DEAF_MS = 1500, 40_000  # beyond every tolerance, settling time and patience of `follow`
+APART_W, APART_MS = 1500, 40_000  # beyond every tolerance, settling time and patience of `follow`
 HALF_BP = 5_000
 ORDER_MS = 5_000  # from an order's begin until it surely narrows
 
@@ -31,8 +31,7 @@ class Told:
     power_w: int = 0
     var: int = 0
     reached: bool = False  # written in this life: what it held before is not known to a new one
-    deaf: bool = False  # it does something else than it is told
-    deaf_ms: int | None = None  # since when it is told much, and is deaf
+    apart_ms: int | None = None  # since when its battery does something else
 
 
 @dataclass
@@ -126,10 +125,6 @@ class Court:
         self.members[member].foreign()
         self.cut()
 
-    def deaf(self, member: int, deaf: bool) -> None:
-        self.told[member].deaf = deaf
-        self.cut()
-
     # -- what reached the devices ---------------------------------------------------------------------
 
     def wrote(self, member: int, entry: Entry) -> None:
@@ -186,12 +181,17 @@ class Court:
         self.members[number].saw(now_ms, told.power_w, sick=sick, soc_bp=soc_bp)
         self.vars[number].saw(now_ms, order.var, sick=sick, soc_bp=HALF_BP)  # no matter of the charge
         self.vars[number].flowed(now_ms, plant.state.battery_ac_w)
-        if not (told.deaf and told.reached and abs(told.power_w) > DEAF_W) or sick:
-            told.deaf_ms = None
+        foreign = self.members[number].yielded
+        self._heeds(told, now_ms, plant.state.battery_ac_w, judged=told.reached and not sick and not foreign)
+
+    def _heeds(self, told: Told, now_ms: int, battery_w: int, *, judged: bool) -> None:
+        """7: a battery that does something else for long enough has failed, and is told nothing any more."""
+        if not judged or not told.power_w or abs(battery_w - told.power_w) <= APART_W:
+            told.apart_ms = None
             return
-        told.deaf_ms = told.deaf_ms or now_ms
-        if now_ms - told.deaf_ms > DEAF_MS:
-            self._complain("failed", f"{told.power_w} W at {now_ms}, deaf since {told.deaf_ms}")
+        told.apart_ms = told.apart_ms or now_ms
+        if now_ms - told.apart_ms > APART_MS:
+            self._complain("failed", f"{told.power_w} W at {now_ms}, but {battery_w} W since {told.apart_ms}")
 
     def _complain(self, kind: str, text: str) -> None:
         self.members[0]._complain(kind, text)

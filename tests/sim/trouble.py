@@ -122,7 +122,7 @@ class Trouble:
         del ms
         self._count("does_not_follow")
         obeys = self._obeys[member]
-        self._court.deaf(member, True)
+        self._court.cut()
 
         def other(now_ms: int) -> Told:
             told = obeys(now_ms)
@@ -139,7 +139,6 @@ class Trouble:
     async def do_deaf_over(self, name: str, member: int = 0) -> None:
         del name
         self._rig.parts[member].plant.control = self._obeys[member]
-        self._court.deaf(member, False)
 
     async def do_foreign(self, member: int = 0) -> None:
         """Another master's power in the register. It is not journaled: it is not ours."""
