@@ -11,18 +11,10 @@ from importlib.metadata import entry_points
 from importlib.resources.abc import Traversable
 from typing import Any, Protocol, runtime_checkable
 
+from gateway.beside_model import IslandBack, IslandSpec, ReactiveBack, ReactiveSpec
 from gateway.clock import Clock
 from gateway.errors import ConfigError
-from gateway.model import (
-    IslandBack,
-    IslandSpec,
-    Points,
-    ReactiveBack,
-    ReactiveSpec,
-    ReadBack,
-    Sample,
-    SetpointSpec,
-)
+from gateway.model import Points, ReadBack, Sample, SetpointSpec
 from gateway.site import Curve, Device
 
 GROUP = "gridseal.drivers"

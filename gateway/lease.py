@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from gateway.model import ReactiveSpec, ReadBack, SetpointSpec
+from gateway.beside_model import ReactiveSpec
+from gateway.model import ReadBack, SetpointSpec
 
 
 class Phase(StrEnum):

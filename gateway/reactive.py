@@ -5,11 +5,12 @@ reactive_limit.py's.
 """
 
 from gateway.beside import REFRESH_PARTS, BesideWriter
+from gateway.beside_model import ReactiveSpec
 from gateway.clock import Clock
 from gateway.driver import ReactiveActuator
 from gateway.errors import LinkError
 from gateway.lease import ReactiveHold
-from gateway.model import CommandClass, ReactiveSpec, ReadBack, SetpointSpec
+from gateway.model import CommandClass, ReadBack, SetpointSpec
 from gateway.site import Device
 
 

@@ -7,7 +7,8 @@ but toward zero, and nothing is clamped without a cause. All var: + = injected, 
 from collections.abc import Sequence
 from math import isqrt
 
-from gateway.model import Cause, ReactiveSpec
+from gateway.beside_model import ReactiveSpec
+from gateway.model import Cause
 
 
 def bounded(var: int, spec: ReactiveSpec, active_w: int | None) -> tuple[int, tuple[Cause, ...]]:

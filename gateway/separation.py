@@ -6,11 +6,12 @@ until the device's timer must have ended it.
 """
 
 from gateway.beside import REFRESH_PARTS, BesideWriter
+from gateway.beside_model import IslandSpec
 from gateway.clock import Clock
 from gateway.driver import IslandActuator
 from gateway.errors import DeviceRefused, LinkError
 from gateway.lease import IslandHold
-from gateway.model import CommandClass, IslandSpec, ReadBack, SetpointSpec
+from gateway.model import CommandClass, ReadBack, SetpointSpec
 from gateway.site import Device
 
 APART = 1

@@ -14,18 +14,9 @@ from drivers.sunspec.reactive import LAST, Var704
 from drivers.sunspec.scan import Moved
 from drivers.sunspec.setpoint import Raw, Way, Writes, choose
 from drivers.sunspec.settings import Settings
+from gateway.beside_model import IslandBack, IslandSpec, ReactiveBack, ReactiveSpec
 from gateway.errors import LinkError
-from gateway.model import (
-    CommandClass,
-    IslandBack,
-    IslandSpec,
-    Points,
-    ReactiveBack,
-    ReactiveSpec,
-    ReadBack,
-    Sample,
-    SetpointSpec,
-)
+from gateway.model import CommandClass, Points, ReadBack, Sample, SetpointSpec
 from gateway.site import Device
 
 COMMAND_MODELS = (704, 124)

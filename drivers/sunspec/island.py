@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from drivers.sunspec.binding import Present
 from drivers.sunspec.setpoint import TIMER16_MAX, Raw, Writes, parse_model
-from gateway.model import IslandBack
+from gateway.beside_model import IslandBack
 
 DISCONNECT, CONNECT = 0, 1
 LAST = "Conn"  # nothing behind it is read

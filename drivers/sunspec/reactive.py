@@ -24,7 +24,7 @@ from drivers.sunspec.setpoint import (
     scales,
     words,
 )
-from gateway.model import ReactiveBack
+from gateway.beside_model import ReactiveBack
 
 ACTIVE_FIRST = 0  # VarSetPri
 VAR_MAX_PCT, VARS = 1, 4  # VarSetMod

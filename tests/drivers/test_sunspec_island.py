@@ -11,9 +11,9 @@ from drivers.sunspec.driver import SunSpec
 from drivers.sunspec.island import Conn123
 from drivers.sunspec.models import layout
 from drivers.sunspec.scan import Found
+from gateway.beside_model import IslandBack, IslandSpec
 from gateway.driver import IslandActuator
 from gateway.errors import LinkError
-from gateway.model import IslandBack, IslandSpec
 from tests.drivers.sunspec_image import (
     COMMON,
     INVERTER_103,

@@ -16,9 +16,9 @@ from drivers.sunspec.driver import SunSpec
 from drivers.sunspec.models import layout
 from drivers.sunspec.reactive import Var704
 from drivers.sunspec.scan import Found
+from gateway.beside_model import ReactiveBack, ReactiveSpec
 from gateway.driver import ReactiveActuator
 from gateway.errors import LinkError
-from gateway.model import ReactiveBack, ReactiveSpec
 from tests.drivers.sunspec_image import (
     COMMON,
     INVERTER_103,

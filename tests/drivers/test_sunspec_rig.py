@@ -9,10 +9,11 @@ from rig.site import Options, Rig, loop_ms
 
 from drivers.modbus import PLUGIN as MODBUS
 from drivers.sunspec import PLUGIN
+from gateway.beside_model import ReactiveBack, ReactiveSpec
 from gateway.clock import SystemClock
 from gateway.config import find_profile
 from gateway.driver import Actuator, Driver, ReactiveActuator
-from gateway.model import Quality, ReactiveBack, ReactiveSpec, ReadBack, Sample
+from gateway.model import Quality, ReadBack, Sample
 from gateway.site import Device
 
 CLOCK = SystemClock(assume_synchronised=True)

@@ -1,4 +1,4 @@
-"""Alerts: raised after so many bad days, ended by the other threshold, untouched by days that tell nothing."""
+"""Alerts: raised after so many bad days, ended by the other threshold, untouched by days that say nothing."""
 
 from itertools import groupby
 

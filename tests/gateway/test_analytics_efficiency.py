@@ -1,4 +1,4 @@
-"""Round trips: of sound stretches, corrected by the charge that is still inside, refused where that decides."""
+"""Round trips: of sound stretches, corrected by the charge still inside, refused where that decides."""
 
 import pytest
 

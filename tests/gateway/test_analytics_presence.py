@@ -33,7 +33,7 @@ def test_a_fault_begins_once_and_ends_availability_while_it_stands():
     found = folded([*(s for s in BOTH if s.device == "inverter" or s.stamp.wall_ms < 30_000), *said])
     assert (found.faults, found.available_ms) == (1, 30_000)
     assert found.battery_alarms_flags == found.battery_standing_flags == fault | warning
-    again = folded([s for s in said], 90_000, start_ms=60_000, previous=found)
+    again = folded(said, 90_000, start_ms=60_000, previous=found)
     assert again.faults == 0, "it stood before"
 
 

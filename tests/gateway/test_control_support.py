@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.model import Cause, CommandState, Quality, Quantity, ReactiveSpec, ServiceKind
+from gateway.beside_model import ReactiveSpec
+from gateway.model import Cause, CommandState, Quality, Quantity, ServiceKind
 from gateway.outage import STABLE_MS
 from tests.sim.mocks import VAR, VAR_SPEC, MockReactive, link_lost
 from tests.sim.world import World, play

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
+from gateway.beside_model import ReactiveSpec
 from gateway.errors import LinkError
 from gateway.lease import Phase
-from gateway.model import ReactiveSpec
 from gateway.reactive import ReactiveWriter
 from gateway.site import Device
 from tests.sim import loop

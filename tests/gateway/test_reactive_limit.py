@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model import Cause, ReactiveSpec
+from gateway.beside_model import ReactiveSpec
+from gateway.model import Cause
 from gateway.reactive_limit import bounded, divided, room
 
 SPEC = ReactiveSpec(6_000, 10_000, 60, step_var=10)

@@ -10,21 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gateway.beside_model import IslandBack, IslandSpec, ReactiveBack, ReactiveSpec
 from gateway.errors import DeviceRefused, LinkError, StoreError
-from gateway.model import (
-    CommandClass,
-    IslandBack,
-    IslandSpec,
-    Point,
-    Points,
-    Quality,
-    Quantity,
-    ReactiveBack,
-    ReactiveSpec,
-    ReadBack,
-    Sample,
-    SetpointSpec,
-)
+from gateway.model import CommandClass, Point, Points, Quality, Quantity, ReadBack, Sample, SetpointSpec
 from gateway.site import AttestSettings, Device, Site, SiteLimits, StoreSettings
 from tests.gateway.stores import memory
 from tests.sim.loop import VirtualClock
