@@ -34,6 +34,8 @@ def step(before: Outage, said: Iterable[int | None], now_ms: int) -> Outage:
     known = [value for value in said if value is not None]
     if 0 in known:
         return Outage(lost=True)
+    if before and not known:  # nobody sees that it is back, nor that it stays
+        return before if before.lost else Outage(until_ms=now_ms + STABLE_MS)
     if before.lost:
-        return Outage(until_ms=now_ms + STABLE_MS) if known else before
+        return Outage(until_ms=now_ms + STABLE_MS)
     return before if now_ms < before.until_ms else Outage()

@@ -20,7 +20,7 @@ class IslandJudge:
     outages: int = 0
     _lost_ms: int | None = None
     _back_ms: int | None = None
-    _known: bool = False  # by the life of now
+    _known: bool = False  # the last outage, by the life of now
     _began_ms: int = 0
     _alive: bool = False
     _well_ms: int = 0  # since when the device can be asked
@@ -34,7 +34,7 @@ class IslandJudge:
     def lost(self, now_ms: int) -> None:
         if self._lost_ms is None:
             self.outages += 1
-            self._lost_ms, self._back_ms = now_ms, None
+            self._lost_ms, self._back_ms, self._known = now_ms, None, False
 
     def back(self, now_ms: int) -> None:
         if self._lost_ms is not None:

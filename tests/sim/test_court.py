@@ -142,6 +142,10 @@ def test_who_cannot_know_of_an_outage_is_not_blamed() -> None:
     judged.wrote(60_000 + SICK_MS)
     judged.back(61_000 + SICK_MS)
     judged.wrote(70_000 + SICK_MS)
+    judged.lost(100_000 + SICK_MS)
+    judged.saw(101_000 + SICK_MS, told=False, sick=True)  # what it knew is another outage
+    judged.back(102_000 + SICK_MS)
+    judged.wrote(103_000 + SICK_MS)
     judged, found_later = island()
     judged.saw(70_000, told=False, sick=False)
     judged.back(80_000)
