@@ -22,7 +22,7 @@ from gateway.control import Control
 from gateway.desk import Desk
 from gateway.device import DeviceTask
 from gateway.driver import Plugin, find_plugins
-from gateway.errors import ChainError, ConfigError, GridsealError, StoreError
+from gateway.errors import ConfigError, GridsealError, StoreError
 from gateway.islanding import Islands
 from gateway.loads import Loads
 from gateway.notify import Notifier
@@ -43,6 +43,7 @@ if TYPE_CHECKING:  # what a site without key, chain and broker must not load
     from gateway.attest import Attestor
     from gateway.chain.assembly import Chain
     from gateway.chain.platforms import Platform
+    from gateway.days import Days
     from gateway.evidence.signer import Signer
     from gateway.evidence.typed import Domain
     from gateway.keyring import Keys
@@ -53,7 +54,6 @@ NARRATE_S = 1.0
 NOT_TAKEN = f"{narrate.ERROR}the battery did not take its fallback; its own timer is behind it"
 FALLBACK_S = 10.0  # of the 30 s that systemd gives; the device's own timer is behind it
 REACH_S = 60.0  # after a start the inverter may take so long; orders on chain wait, later they are refused
-CHAIN_CHECK_S = 8.0  # at start: a dead RPC must not hold up the battery
 
 
 class Daemon:
@@ -86,6 +86,7 @@ class Daemon:
         self._keys: Keys | None = None
         self.chain: Chain | None = None
         self.attestor: Attestor | None = None
+        self.days: Days | None = None  # only what is sealed has figures
         self.uplink: MqttUplink | None = None
         self.web: Web | None = None
         self._began_ms = self.clock.mono_ms()
@@ -112,7 +113,7 @@ class Daemon:
                 if self.chain:
                     stack.push_async_callback(self.chain.close)
                     await self.onchain.pricing.restore()
-                    await self._check_chain()
+                    await self.onchain.check()
                 await self._run_parts()
         except* GridsealError as failed:
             raise _first(failed) from None
@@ -173,12 +174,12 @@ class Daemon:
         self.timetable = Timetable(self.site.id, self.site.schedule, zone, self.clock, self.control.submit)
         self.certificates.attach(self.state, self.control, self._hands, self.signer, self._domain)
         self.attestor = self._make_attestor()
-        if self.site.chain and self.platform and self.signer:
+        if self.site.chain and self.platform and self.signer and self.days:
             from gateway import onchain
 
             self.onchain = onchain.make(
                 self.site, self.platform, self.store, self.clock, self.signer, self.state, self.devices,
-                self.control, self.timetable,
+                self.control, self.timetable, self.days,
             )  # fmt: skip
             self.chain = self.onchain.chain
         reached = None
@@ -206,8 +207,9 @@ class Daemon:
     def _make_attestor(self) -> "Attestor | None":
         if self.signer is None:
             return None
-        from gateway import keyring
+        from gateway import days, keyring
 
+        self.days = days.Days(self.store)
         self._keys = keyring.Keys(
             self.site, self.store, self.clock, self.signer, self._domain(), self.platform
         )
@@ -220,15 +222,6 @@ class Daemon:
         if self.site.chain and self.platform:
             return Domain(self.site.chain.chain_id, self.platform.evidence_contract)
         return NO_CHAIN
-
-    async def _check_chain(self) -> None:
-        """ConfigError when the chain is not the one of site.yaml; when it does not answer, it will later."""
-        assert self.chain is not None
-        try:
-            async with asyncio.timeout(CHAIN_CHECK_S):
-                await self.chain.check()
-        except (ChainError, TimeoutError):
-            return
 
     async def _run_parts(self) -> None:
         async with asyncio.TaskGroup() as hands:
@@ -371,6 +364,7 @@ class Daemon:
 
     async def _status(self, _: Mapping[str, Any]) -> dict[str, Any]:
         now, found = self.clock.now(), await self.store.call(summary)
+        refused = self.timetable.refused
         return {
             "site": self.site.id,
             "uptime_s": (now.mono_ms - self._began_ms) // 1000,
@@ -382,12 +376,10 @@ class Daemon:
             "chain": report.chain(self.chain.status(), found) if self.chain else None,
             "devices": {name: report.device(task.health) for name, task in self.devices.items()},
             "commissioned": self.certificates.days(),
-            "troubles": {**report.troubles(self.supervisor.troubles), **self._schedule_trouble()},
+            "performance": await self.days.status() if self.days else None,
+            "troubles": report.troubles(self.supervisor.troubles)
+            | ({"schedule": refused} if refused else {}),
         }
-
-    def _schedule_trouble(self) -> dict[str, str]:
-        refused = self.timetable.refused
-        return {"schedule": refused} if refused else {}
 
 
 def _first(group: BaseExceptionGroup[GridsealError]) -> GridsealError:

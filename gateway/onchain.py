@@ -1,5 +1,6 @@
 """The chain side as the daemon makes it: what it tells of the site, and where orders and prices go."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,9 @@ from gateway.chain.platforms.calls import Signal
 from gateway.chain.txmgr import Signer
 from gateway.clock import Clock
 from gateway.control import Control
+from gateway.days import Days
 from gateway.device import DeviceTask
+from gateway.errors import ChainError
 from gateway.facts import Gatherer
 from gateway.model import Quantity
 from gateway.pricing import Pricing
@@ -19,6 +22,8 @@ from gateway.store import Store
 from gateway.timetable import Timetable
 from gateway.uplink.meterpost import MeterPost
 
+CHECK_S = 1.5  # at start: an endpoint that is slow or dead must not keep the battery from its fallback
+
 
 @dataclass(frozen=True, slots=True)
 class OnChain:
@@ -27,6 +32,14 @@ class OnChain:
     chain: Chain
     pricing: Pricing
     post: MeterPost | None
+
+    async def check(self) -> None:
+        """ConfigError when the chain is not the one of site.yaml; when it does not answer, it will later."""
+        try:
+            async with asyncio.timeout(CHECK_S):
+                await self.chain.check()
+        except (ChainError, TimeoutError):
+            return
 
     @property
     def parts(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
@@ -48,6 +61,7 @@ def make(
     devices: Mapping[str, DeviceTask],
     control: Control,
     timetable: Timetable,
+    days: Days,
 ) -> OnChain:
     assert site.chain is not None
     pricing = Pricing(site, store, lambda: state.view().good(Quantity.BATTERY_SOC), timetable.plan)
@@ -56,7 +70,7 @@ def make(
         problem = await pricing.take(signal.start_ms, signal.step_ms, signal.prices)
         return f"{signal.origin}: {problem}" if problem else ""
 
-    facts = Gatherer(site, clock, state, store, devices)
+    facts = Gatherer(site, clock, state, days, devices)
     ears = Ears(control.submit, signalled)
     rest = site.chain.rest
     return OnChain(

@@ -7,10 +7,9 @@ is no protection: what must be stopped at once, control and the devices stop.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import median_low
 
 from gateway.analytics.figures import Alert, AlertCode, Performance, Severity
-from gateway.analytics.trend import trend
+from gateway.analytics.trend import middle, trend
 
 Days = Sequence[Performance]
 Measure = Callable[[Days], int | None]
@@ -59,7 +58,7 @@ def fade(days: Days) -> int | None:
     found = trend(points)
     if found is None:
         return None
-    return -found.most * 10_000 // median_low([wh for _, wh in points])
+    return -found.most * 10_000 // middle([wh for _, wh in points])
 
 
 def efficiency_drop(days: Days) -> int | None:
@@ -67,7 +66,7 @@ def efficiency_drop(days: Days) -> int | None:
     known = [d.efficiency_bp for d in days[-67:] if d.efficiency_bp is not None]
     if len(known) < 21:
         return None
-    return median_low(known[:-7]) - median_low(known[-7:])
+    return middle(known[:-7]) - middle(known[-7:])
 
 
 def _battery(mask: int) -> Measure:

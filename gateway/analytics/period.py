@@ -66,7 +66,7 @@ def each(tallies: Sequence[Tally]) -> list[Performance]:
     return found
 
 
-def whole(tallies: Sequence[Tally]) -> Performance | None:
-    """The figures of all of them as one period."""
+def whole(tallies: Sequence[Tally], known_wh: int | None = None) -> Performance | None:
+    """The figures of all of them as one period; `known_wh` as of `figures`."""
     total = tally.merge(tallies)
-    return None if total is None else figures(total)
+    return None if total is None else figures(total, known_wh)

@@ -5,7 +5,7 @@ which portions. It refuses to judge: whether a sum is enough for a figure is dec
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import reduce
 
 from gateway.model import Interval, IntervalFlag
@@ -94,15 +94,16 @@ def _add(a: int, b: int) -> int:
     return a + b
 
 
+_FIELDS = tuple((f.name, _RULES.get(f.name, _add)) for f in fields(Tally))
+
+
 def merged(earlier: Tally, later: Tally) -> Tally:
     """Both as one period; a hole between them is part of it, and counts as time without the battery."""
-    first, second = asdict(earlier), asdict(later)
-    found: dict[str, int | None] = {}
-    for field in fields(Tally):
-        a, b = first[field.name], second[field.name]
-        rule = _RULES.get(field.name, _add)
-        found[field.name] = a if b is None else b if a is None else rule(a, b)
-    return Tally(**found)  # type: ignore[arg-type]
+    found: list[int | None] = []
+    for name, rule in _FIELDS:
+        a, b = getattr(earlier, name), getattr(later, name)
+        found.append(a if b is None else b if a is None else rule(a, b))
+    return Tally(*found)  # type: ignore[arg-type]
 
 
 def merge(tallies: Iterable[Tally]) -> Tally | None:

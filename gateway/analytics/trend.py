@@ -7,7 +7,6 @@ between which bounds the slope lies (95 %, Sen 1968), and refuses a slope of few
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
-from statistics import median_low
 
 YEAR_MS = 365 * 86_400_000 + 86_400_000 // 4
 POINTS_MIN = 8
@@ -39,7 +38,7 @@ def trend(points: Sequence[Pair]) -> Trend | None:
     )
     reach = _reach(len(few))
     low = max(0, (len(slopes) - reach) // 2)
-    return Trend(median_low(slopes), slopes[low], slopes[len(slopes) - 1 - low])
+    return Trend(middle(slopes), slopes[low], slopes[len(slopes) - 1 - low])
 
 
 def _reach(count: int) -> int:
@@ -51,4 +50,9 @@ def thinned(points: Sequence[Pair]) -> list[Pair]:
     """At most POINTS_MAX: of each portion of neighbours the median value, at the middle of their times."""
     size = -(-len(points) // POINTS_MAX)
     portions = (points[i : i + size] for i in range(0, len(points), size))
-    return [(part[len(part) // 2][0], median_low([value for _, value in part])) for part in portions]
+    return [(part[len(part) // 2][0], middle([value for _, value in part])) for part in portions]
+
+
+def middle(values: Sequence[int]) -> int:
+    """The median; of an even number the lower of both."""
+    return sorted(values)[(len(values) - 1) // 2]

@@ -23,6 +23,7 @@ VERBS = (
     "setpoint",
     "order",
     "prices",
+    "figures",
     "export",
     "verify",
     "keys",

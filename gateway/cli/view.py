@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway import narrate, units
+from gateway.analytics.figures import Severity
 
 BAR = 24
 FULL_SCALE_W = 10_000
@@ -24,9 +25,9 @@ Status = Mapping[str, Any]
 
 
 def render(status: Status) -> RenderableType:
-    """The whole picture: power flows, service, evidence, devices."""
+    """The whole picture: power flows, service, evidence, figures of the day, devices."""
     top = Columns([_flows(status), _service(status)], equal=False, expand=False, padding=(0, 1))
-    return Group(top, _evidence(status), _devices(status))
+    return Group(top, _evidence(status), *_performance(status), _devices(status))
 
 
 def words(name: str, power_w: int | None) -> str:
@@ -110,6 +111,25 @@ def _evidence(status: Status) -> RenderableType:
         table.add_row("last transaction", _plain(chain["last_transaction"] or "-"))
         table.add_row("commands from chain", f"{chain['commands']:,}")
     return Panel(table, title=f"evidence  [dim]clock {status['clock'].lower()}[/]", title_align="left")
+
+
+def _performance(status: Status) -> list[RenderableType]:
+    """Today's figures and what a technician should see to; nothing before the first interval is sealed."""
+    found = status["performance"]
+    day, alerts = (found["day"], found["alerts"]) if found else (None, ())
+    if day is None:
+        return []
+    table = Table(box=None, pad_edge=False, show_header=False)
+    energies = (units.show(day[name], "wh") for name in ("charged_wh", "discharged_wh"))
+    table.add_row("charged, discharged", ", ".join(energies))
+    shares = {"round trip": "efficiency_bp", "state of health": "soh_bp", "available": "availability_bp"}
+    for name, field in shares.items():
+        if day[field] is not None:
+            table.add_row(name, units.show(day[field], "bp"))
+    for alert in alerts:
+        style = "bold red" if alert["severity"] == Severity.CRITICAL else "yellow"
+        table.add_row(_plain(alert["severity"], style), _plain(alert["text"], style))
+    return [Panel(table, title="today (UTC)", title_align="left")]
 
 
 def _devices(status: Status) -> RenderableType:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from rich.console import Console
 from gateway.cli.view import render, words
 from gateway.model import Cause, ClockTrust
 from gateway.report import FIGURES
+from tests.gateway.performances import performance
 
 STATUS = {
     "site": "meadow",
@@ -45,9 +47,14 @@ STATUS = {
     "chain": {"confirmed": 1200, "last_transaction": "0xfeed", "commands": 3},
     "devices": {"inverter": {"online": True, "identity": "Acme One", "error": ""}},
     "commissioned": {},
+    "performance": {
+        "day": asdict(performance(charged_wh=12_300)),
+        "alerts": [{"code": "fan", "severity": "notice", "since_ms": 0, "text": "a fan fails"}],
+    },
     "troubles": {"mqtt": "refused"},
 }
 
+SHOWN = ("charged_wh", "discharged_wh", "efficiency_bp", "soh_bp", "availability_bp")
 watts = st.integers(-(2**63), 2**63 - 1)
 powers = st.one_of(st.none(), watts)
 texts = st.text(max_size=60)
@@ -89,6 +96,13 @@ statuses = st.fixed_dictionaries(
             max_size=4,
         ),
         "commissioned": st.dictionaries(texts, st.sampled_from(["", "2026-11-27"]), max_size=4),
+        "performance": st.none()
+        | st.fixed_dictionaries(
+            {
+                "day": st.none() | st.fixed_dictionaries(dict.fromkeys(SHOWN, watts)),
+                "alerts": st.lists(st.fixed_dictionaries({"severity": texts, "text": texts}), max_size=2),
+            }
+        ),
         "troubles": st.dictionaries(texts, texts, max_size=3),
     }
 )
@@ -206,3 +220,12 @@ def test_what_others_call_themselves_is_neither_markup_nor_a_terminal_command() 
     picture = draw(status)
     assert picture.count("[/x] [red]y [2J") == 3
     assert "\x1b" not in picture
+
+
+def test_the_day_and_what_to_see_to_are_shown_once_something_is_sealed():
+    picture = draw(STATUS)
+    assert "12.30 kWh, 7200 Wh" in picture
+    assert "90.00 %" in picture
+    assert "a fan fails" in picture
+    for nothing in (None, {"day": None, "alerts": []}):
+        assert "today" not in draw({**STATUS, "performance": nothing})

@@ -1,12 +1,12 @@
-"""What the site knows of itself: only what is GOOD or sealed, made anew only when there is something new."""
+"""What the site knows of itself: only what is GOOD or sealed."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from gateway import facts as module
 from gateway.analytics.figures import AlertCode
 from gateway.analytics.tally import Tally
+from gateway.days import Days
 from gateway.device import Health
 from gateway.facts import SILENT_MS, Gatherer
 from gateway.model import ClockTrust, Quantity
@@ -23,7 +23,7 @@ class Place:
         self.clock, self.good = HandClock(), {Quantity.BATTERY_SOC: 5500, Quantity.BATTERY_AVAILABLE: 4400}
         self.tasks = {d.name: SimpleNamespace(health=Health(d.name, online=True)) for d in SITE.devices}
         state = SimpleNamespace(view=lambda: SimpleNamespace(good=self.good.get))
-        self.gather = Gatherer(SITE, self.clock, state, store, self.tasks)
+        self.gather = Gatherer(SITE, self.clock, state, Days(store), self.tasks)
 
 
 @pytest.fixture
@@ -72,17 +72,6 @@ async def test_alerts_come_from_the_days(store):
         tally = Tally(start_ms, start_ms + 900_000, battery_alarms_flags=1 << 21)
         await store.call(performance.put, tally)
     assert AlertCode.FAN in {alert.code for alert in (await place.gather()).alerts}
-
-
-async def test_figures_are_made_anew_only_with_a_new_interval(store, monkeypatch):
-    place, made = Place(store), []
-    monkeypatch.setattr(module.alerts, "alerts", lambda days: made.append(len(days)) or ())
-    await place.gather()
-    await place.gather()
-    await store.call(performance.put, Tally(WALL_MS - DAY_MS, WALL_MS - DAY_MS + 900_000))
-    await place.gather()
-    await place.gather()
-    assert made == [0, 1]
 
 
 async def test_a_device_that_reconnects_is_not_yet_silent(store):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from gateway import onchain
 from gateway.chain.platforms import platform
 from gateway.chain.platforms.calls import Signal
+from gateway.days import Days
 from gateway.site import PriceSettings, RestSettings
 from tests.chain.world import KeySigner
 from tests.gateway.platform_samples import SETTINGS
@@ -21,7 +22,7 @@ def put_together(store, plans, prices=None, rest=None):
     state = SimpleNamespace(view=lambda: SimpleNamespace(good=lambda quantity: None))
     return onchain.make(
         site, platform(settings), store, HandClock(), KeySigner("0x" + "5a" * 32), state, {},
-        SimpleNamespace(submit=None), SimpleNamespace(plan=plans.append),
+        SimpleNamespace(submit=None), SimpleNamespace(plan=plans.append), Days(store),
     )  # fmt: skip
 
 
