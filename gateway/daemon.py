@@ -22,7 +22,7 @@ from gateway.control import Control
 from gateway.desk import Desk
 from gateway.device import DeviceTask
 from gateway.driver import Plugin, find_plugins
-from gateway.errors import ChainError, ConfigError, GridsealError, StoreError
+from gateway.errors import ConfigError, GridsealError, StoreError
 from gateway.islanding import Islands
 from gateway.loads import Loads
 from gateway.notify import Notifier
@@ -54,7 +54,6 @@ NARRATE_S = 1.0
 NOT_TAKEN = f"{narrate.ERROR}the battery did not take its fallback; its own timer is behind it"
 FALLBACK_S = 10.0  # of the 30 s that systemd gives; the device's own timer is behind it
 REACH_S = 60.0  # after a start the inverter may take so long; orders on chain wait, later they are refused
-CHAIN_CHECK_S = 8.0  # at start: a dead RPC must not hold up the battery
 
 
 class Daemon:
@@ -114,7 +113,7 @@ class Daemon:
                 if self.chain:
                     stack.push_async_callback(self.chain.close)
                     await self.onchain.pricing.restore()
-                    await self._check_chain()
+                    await self.onchain.check()
                 await self._run_parts()
         except* GridsealError as failed:
             raise _first(failed) from None
@@ -223,15 +222,6 @@ class Daemon:
         if self.site.chain and self.platform:
             return Domain(self.site.chain.chain_id, self.platform.evidence_contract)
         return NO_CHAIN
-
-    async def _check_chain(self) -> None:
-        """ConfigError when the chain is not the one of site.yaml; when it does not answer, it will later."""
-        assert self.chain is not None
-        try:
-            async with asyncio.timeout(CHAIN_CHECK_S):
-                await self.chain.check()
-        except (ChainError, TimeoutError):
-            return
 
     async def _run_parts(self) -> None:
         async with asyncio.TaskGroup() as hands:

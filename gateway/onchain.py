@@ -1,5 +1,6 @@
 """The chain side as the daemon makes it: what it tells of the site, and where orders and prices go."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from gateway.clock import Clock
 from gateway.control import Control
 from gateway.days import Days
 from gateway.device import DeviceTask
+from gateway.errors import ChainError
 from gateway.facts import Gatherer
 from gateway.model import Quantity
 from gateway.pricing import Pricing
@@ -20,6 +22,8 @@ from gateway.store import Store
 from gateway.timetable import Timetable
 from gateway.uplink.meterpost import MeterPost
 
+CHECK_S = 1.5  # at start: an endpoint that is slow or dead must not keep the battery from its fallback
+
 
 @dataclass(frozen=True, slots=True)
 class OnChain:
@@ -28,6 +32,14 @@ class OnChain:
     chain: Chain
     pricing: Pricing
     post: MeterPost | None
+
+    async def check(self) -> None:
+        """ConfigError when the chain is not the one of site.yaml; when it does not answer, it will later."""
+        try:
+            async with asyncio.timeout(CHECK_S):
+                await self.chain.check()
+        except (ChainError, TimeoutError):
+            return
 
     @property
     def parts(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
