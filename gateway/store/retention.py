@@ -5,6 +5,9 @@ every follower has taken it. By age only settled samples go. By size settled one
 when there are none left, unsettled ones go, and what was lost is written down as a gap to be attested.
 Freed pages are used again, so the file stays within its bound; it does not shrink.
 
+Age is counted by a calendar that was lived through: one that leaps ahead deletes nothing before it has stood
+for a day, for it may be wrong, and what is deleted does not come back.
+
 The bound also yields when something else fills the disk: better to drop the oldest readings, with a gap,
 than to stop at the first commit that does not fit.
 """
@@ -18,9 +21,9 @@ from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.errors import StoreError
-from gateway.model import ClockTrust
+from gateway.model import ClockTrust, Stamp
 from gateway.site import StoreSettings
-from gateway.store import Store, gaps, records
+from gateway.store import Store, cursors, gaps, records
 from gateway.store.records import RecordState
 
 PASS_S = 10.0  # a site writes some tens of kB in this time: the bound is kept closely enough
@@ -28,6 +31,11 @@ SLICE_ROWS = 500  # one transaction; short enough that a command's insert does n
 SLICES_MAX = 200  # one pass: 100,000 rows; the rest in the next
 DISK_RESERVE_BYTES = 32 * 2**20  # left free for the write-ahead log and for other programs
 KEEP_ROWS = 1000  # newest samples that stay however small the bound: the followers' working set
+
+CURSOR = "lived"  # the date that age is counted from
+SAVE_MS = 3_600_000  # how often it is stored: a row each hour
+LEAP_MS = 2 * SAVE_MS  # further ahead than this, the calendar has leapt
+BELIEVED_MS = 86_400_000  # for so long, before it is believed
 
 _NEVER = 2**62
 
@@ -73,6 +81,10 @@ class Retention:
         self._clock = clock
         self._policy = policy
         self._free = free
+        self._lived_ms: int | None = None
+        self._saved_ms = 0
+        self._seen_ms = 0  # monotonic: the last pass
+        self._leapt_ms: int | None = None  # monotonic: since when the calendar has been ahead
 
     async def run(self) -> None:
         while True:
@@ -83,7 +95,8 @@ class Retention:
         """One pass, in slices that let other work through. Returns what was deleted."""
         deleted = unsettled = 0
         now = self._clock.now()
-        oldest_ms = now.wall_ms - self._settings.keep_s * 1000 if now.trust is ClockTrust.TRUSTED else 0
+        trusted = now.trust is ClockTrust.TRUSTED
+        oldest_ms = await self._date_ms(now) - self._settings.keep_s * 1000 if trusted else 0
         for _ in range(SLICES_MAX):
             room = self._free(self._store.path) - DISK_RESERVE_BYTES
             bound = self._settings.size_bytes
@@ -92,6 +105,26 @@ class Retention:
             if not sweep.deleted:
                 break
         return Sweep(deleted, unsettled)
+
+    async def _date_ms(self, now: Stamp) -> int:
+        """The date that age is counted from: the clock's, unless it is ahead of what was lived through."""
+        if self._lived_ms is None:
+            self._saved_ms = await self._store.call(cursors.get, CURSOR)
+            self._lived_ms = self._saved_ms or now.wall_ms
+            self._seen_ms = now.mono_ms
+        lived_ms = self._lived_ms + now.mono_ms - self._seen_ms
+        self._seen_ms = now.mono_ms
+        if now.wall_ms - lived_ms <= LEAP_MS:
+            self._leapt_ms, lived_ms = None, now.wall_ms
+        elif self._leapt_ms is None:
+            self._leapt_ms = now.mono_ms
+        elif now.mono_ms - self._leapt_ms >= BELIEVED_MS:
+            self._leapt_ms, lived_ms = None, now.wall_ms
+        self._lived_ms = lived_ms
+        if abs(lived_ms - self._saved_ms) >= SAVE_MS:
+            await self._store.call(cursors.put, CURSOR, lived_ms)
+            self._saved_ms = lived_ms
+        return lived_ms
 
 
 def sweep_slice(

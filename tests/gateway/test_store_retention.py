@@ -153,3 +153,47 @@ async def test_the_file_stays_within_its_bound(store: Store, clock: HandClock) -
 async def test_one_slice_is_bounded(store: Store) -> None:
     sweep = await store.call(retention.sweep_slice, Policy(), 1, PLENTY, 0, 50)
     assert sweep == Sweep(50, 0)
+
+
+DAY_MS = 86_400_000
+YEAR_MS = 365 * DAY_MS
+
+
+async def test_a_calendar_that_leaps_years_ahead_deletes_nothing_for_a_day(
+    store: Store, clock: HandClock
+) -> None:
+    await attest(store, COUNT, RecordState.CONFIRMED)
+    keeper = kept(store, clock, Policy(RecordState.CONFIRMED), keep_s=30 * 86_400)
+    await keeper.once()
+    clock.offset += 10 * YEAR_MS
+    for _ in range(23):
+        assert await keeper.once() == Sweep(0, 0)
+        clock.mono += 3_600_000
+    clock.offset -= 10 * YEAR_MS  # it was wrong, and is right again
+    assert await keeper.once() == Sweep(0, 0)
+    clock.mono += 2 * DAY_MS
+    assert await keeper.once() == Sweep(0, 0)
+
+
+async def test_one_that_stays_ahead_is_believed_after_a_day(store: Store, clock: HandClock) -> None:
+    """A site that was without power for a season: what is old is old."""
+    await attest(store, COUNT, RecordState.CONFIRMED)
+    policy = Policy(RecordState.CONFIRMED)
+    await kept(store, clock, policy, keep_s=30 * 86_400).once()
+    clock.mono += retention.SAVE_MS
+    await kept(store, clock, policy, keep_s=30 * 86_400).once()
+    clock.offset += 100 * DAY_MS
+    after = kept(store, clock, policy, keep_s=30 * 86_400)  # the next start
+    assert (await after.once()).deleted == 0
+    clock.mono += DAY_MS
+    assert (await after.once()).deleted > 0
+
+
+async def test_a_calendar_that_goes_back_deletes_nothing(store: Store, clock: HandClock) -> None:
+    await attest(store, COUNT, RecordState.CONFIRMED)
+    keeper = kept(store, clock, Policy(RecordState.CONFIRMED), keep_s=30 * 86_400)
+    await keeper.once()
+    clock.offset -= 5 * YEAR_MS
+    assert await keeper.once() == Sweep(0, 0)
+    clock.offset += 5 * YEAR_MS
+    assert await keeper.once() == Sweep(0, 0)
