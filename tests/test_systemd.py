@@ -4,7 +4,7 @@ import configparser
 import subprocess
 from pathlib import Path
 
-from gateway.daemon import CHAIN_CHECK_S
+from gateway.onchain import CHECK_S
 from gateway.store import OPEN_S_MAX
 from tests.tools import need
 
@@ -39,5 +39,5 @@ def test_systemd_is_told_when_it_is_ready_and_starts_it_again():
     assert (service["Type"], service["Restart"]) == ("notify", "always")
     assert unit["Unit"]["StartLimitIntervalSec"] == "0", "it is started for ever"
     assert int(service["WatchdogSec"]) >= 10  # ten control cycles of the slowest kind
-    assert int(service["TimeoutStartSec"]) > OPEN_S_MAX + CHAIN_CHECK_S  # or a full check never ends
+    assert int(service["TimeoutStartSec"]) > OPEN_S_MAX + CHECK_S  # or a full check never ends
     assert int(service["TimeoutStopSec"]) > 20  # the fallback and the store each have ten seconds
