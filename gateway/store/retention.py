@@ -84,7 +84,9 @@ class Retention:
         self._lived_ms: int | None = None
         self._saved_ms = 0
         self._seen_ms = 0  # monotonic: the last pass
-        self._leapt_ms: int | None = None  # monotonic: since when the calendar has been ahead
+        self._leap: tuple[int, int] | None = (
+            None  # since when (monotonic), and how far, the calendar is ahead
+        )
 
     async def run(self) -> None:
         while True:
@@ -96,6 +98,8 @@ class Retention:
         deleted = unsettled = 0
         now = self._clock.now()
         trusted = now.trust is ClockTrust.TRUSTED
+        if not trusted:
+            self._leap = None
         oldest_ms = await self._date_ms(now) - self._settings.keep_s * 1000 if trusted else 0
         for _ in range(SLICES_MAX):
             room = self._free(self._store.path) - DISK_RESERVE_BYTES
@@ -110,16 +114,19 @@ class Retention:
         """The date that age is counted from: the clock's, unless it is ahead of what was lived through."""
         if self._lived_ms is None:
             self._saved_ms = await self._store.call(cursors.get, CURSOR)
-            self._lived_ms = self._saved_ms or now.wall_ms
+            newest_ms = await self._store.call(_newest_ms) or now.wall_ms
+            near = abs(now.wall_ms - newest_ms) <= LEAP_MS
+            self._lived_ms = self._saved_ms or (now.wall_ms if near else newest_ms)
             self._seen_ms = now.mono_ms
-        lived_ms = self._lived_ms + now.mono_ms - self._seen_ms
-        self._seen_ms = now.mono_ms
-        if now.wall_ms - lived_ms <= LEAP_MS:
-            self._leapt_ms, lived_ms = None, now.wall_ms
-        elif self._leapt_ms is None:
-            self._leapt_ms = now.mono_ms
-        elif now.mono_ms - self._leapt_ms >= BELIEVED_MS:
-            self._leapt_ms, lived_ms = None, now.wall_ms
+        passed_ms, self._seen_ms = now.mono_ms - self._seen_ms, now.mono_ms
+        lived_ms = self._lived_ms + passed_ms
+        ahead_ms = now.wall_ms - lived_ms
+        if ahead_ms <= LEAP_MS:  # it is made up for as slowly as time goes, or many steps would be a leap
+            self._leap, lived_ms = None, min(now.wall_ms, lived_ms + passed_ms)
+        elif self._leap is None or abs(ahead_ms - self._leap[1]) > LEAP_MS:
+            self._leap = (now.mono_ms, ahead_ms)
+        elif now.mono_ms - self._leap[0] >= BELIEVED_MS:
+            self._leap, lived_ms = None, now.wall_ms
         self._lived_ms = lived_ms
         if abs(lived_ms - self._saved_ms) >= SAVE_MS:
             await self._store.call(cursors.put, CURSOR, lived_ms)
@@ -138,12 +145,19 @@ def sweep_slice(
     newest = _newest_deletable(conn)
     if used_bytes(conn) > min(bound, file_bytes(conn) + room):
         oldest = conn.execute("SELECT coalesce(min(seq), 0) FROM sample").fetchone()[0]
-        return _delete(conn, min(newest, oldest + rows - 1), settled)
+        through = min(newest, oldest + rows - 1)
+        return _delete(conn, min(through, settled) if oldest <= settled else through, settled)
     # By date, so that the index is used; a date that is not trusted says nothing of age.
     query = "SELECT seq FROM sample WHERE wall_ms < ? AND seq <= ? AND trust <> 0 ORDER BY wall_ms LIMIT ?"
     aged = conn.execute(query, (oldest_ms, min(newest, settled), rows)).fetchall()
     conn.executemany("DELETE FROM sample WHERE seq = ?", aged)
     return Sweep(len(aged), 0)
+
+
+def _newest_ms(conn: sqlite3.Connection) -> int:
+    """The date of the newest sample that has one; 0 when there is none."""
+    row = conn.execute("SELECT wall_ms FROM sample WHERE trust <> 0 ORDER BY seq DESC LIMIT 1").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _newest_deletable(conn: sqlite3.Connection) -> int:

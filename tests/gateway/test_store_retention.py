@@ -197,3 +197,47 @@ async def test_a_calendar_that_goes_back_deletes_nothing(store: Store, clock: Ha
     assert await keeper.once() == Sweep(0, 0)
     clock.offset += 5 * YEAR_MS
     assert await keeper.once() == Sweep(0, 0)
+
+
+async def test_a_leap_is_waited_for_anew_when_it_becomes_another_or_trust_is_lost(
+    store: Store, clock: HandClock
+) -> None:
+    await attest(store, COUNT, RecordState.CONFIRMED)
+    keeper = kept(store, clock, Policy(RecordState.CONFIRMED), keep_s=30 * 86_400)
+    await keeper.once()
+    clock.offset += DAY_MS // 4
+    await keeper.once()
+    clock.mono += DAY_MS - 10_000
+    clock.offset += 10 * YEAR_MS
+    await keeper.once()
+    clock.mono += 10_000
+    assert await keeper.once() == Sweep(0, 0), "a larger leap, ten seconds old"
+    clock.trust = ClockTrust.UNTRUSTED
+    clock.mono += DAY_MS
+    await keeper.once()
+    clock.trust = ClockTrust.TRUSTED
+    assert await keeper.once() == Sweep(0, 0), "nobody vouched for that day"
+
+
+async def test_many_small_steps_are_no_way_around_it(store: Store, clock: HandClock) -> None:
+    await attest(store, COUNT, RecordState.CONFIRMED)
+    keeper = kept(store, clock, Policy(RecordState.CONFIRMED), keep_s=30 * 86_400)
+    for _ in range(1000):
+        assert await keeper.once() == Sweep(0, 0)
+        clock.mono += 10_000
+        clock.offset += retention.LEAP_MS - 60_000
+
+
+async def test_a_store_that_never_counted_begins_at_its_newest_reading(
+    store: Store, clock: HandClock
+) -> None:
+    await attest(store, COUNT, RecordState.CONFIRMED)
+    clock.offset += 10 * YEAR_MS
+    assert await kept(store, clock, Policy(RecordState.CONFIRMED), keep_s=30 * 86_400).once() == Sweep(0, 0)
+
+
+async def test_a_slice_does_not_reach_beyond_the_settled_ones(store: Store, clock: HandClock) -> None:
+    await attest(store, 10, RecordState.CONFIRMED)
+    used = await store.call(retention.used_bytes)
+    sweep = await store.call(retention.sweep_slice, Policy(RecordState.CONFIRMED), used - 1, PLENTY, 0)
+    assert sweep == Sweep(10, 0)
