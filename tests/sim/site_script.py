@@ -51,9 +51,12 @@ def _grid(random: Random, at_s: float, number: int, site: Site) -> Drawn:
 
 
 def _heat(random: Random, at_s: float, number: int, site: Site) -> Drawn:
-    """Warm: half the current; hot or frozen: none, or no charge."""
+    """Warm or cold: half the current, as only a BMS says it; hot or frozen: none, or no charge."""
     del number
-    how = {"member": random.randrange(len(site.batteries)), "celsius": random.choice((-2, 5, 47, 56))}
+    member = random.randrange(len(site.batteries))
+    how = {"member": member, "celsius": random.choice((-2, 5, 47, 56))}
+    if not site.batteries[member].bms:
+        how["celsius"] = random.choice((-2, 56))
     yield Event(at_s, "heat", how)
     yield Event(round(at_s + random.uniform(20, 300), 3), "heat_over", {"member": how["member"]})
 
