@@ -53,6 +53,7 @@ DATING_MS = 120_000  # from a trusted clock to the dates of earlier samples; onl
 # Left out by `skip_past`: what was signed and had not yet reached the contract, or cannot be read any more.
 # A hundred days of quarter hours; a uint32 has room for 400,000 such losses.
 SKIP = 10_000
+CALENDAR_S = 1_577_836_800  # 2020: a uint32 of seconds lasts until 2156
 SLICE_MS = 30_000  # of samples read at once: bounds memory for sites with thousands of points
 GAPS_AT_ONCE = 50
 POWER_PART = 4  # no counter is believed that rises faster than this many times the site's largest limit
@@ -169,8 +170,13 @@ class Attestor:
 
     async def _skip(self) -> None:
         last = await self._store.call(links.last)
-        cause = GapCause.RESTORED if last else GapCause.STORE_LOST
-        await self._append(Gap(0, self._clock.now().wall_ms, 0, cause), sequence=self._skip_to)
+        cause, wall_ms = GapCause.RESTORED if last else GapCause.STORE_LOST, self._clock.now().wall_ms
+        before = await self._store.call(links.before)
+        if before and not last:
+            # Nobody knows how far the lost one had come, nor the one lost before it: seconds pass faster than
+            # records are signed, so a number by the calendar is ahead of all of them.
+            self._skip_to = max(self._skip_to, wall_ms // 1000 - CALENDAR_S)
+        await self._append(Gap(0, wall_ms, 0, cause), sequence=self._skip_to)
         self._skip_to = 0
 
     async def _say_setup(self, now: Setup) -> None:

@@ -225,6 +225,26 @@ def test_a_store_behind_the_contract_skips_past_it_with_a_gap(tmp_path):
     in_virtual_time(tmp_path, scenario)
 
 
+def test_after_a_store_that_was_put_away_the_number_is_of_the_calendar(tmp_path):
+    """Two lost one after the other, of which nothing can be read, must not begin at the same number."""
+
+    async def scenario(bench):
+        bench.clock.wall_offset_ms += 1_790_000_000_000
+        firsts = []
+        for _ in range(2):
+            await bench.store.call(records.note_before, 0)
+            async with running(bench):
+                await asyncio.sleep(2)
+            (entry,) = await bench.entries()
+            assert entry.record.kind == "gap"
+            firsts.append(entry.record.sequence)
+            await bench.store.call(lambda conn: conn.execute("DELETE FROM record").rowcount)  # lost again
+            bench.attestor = Attestor(bench.site, bench.store, bench.clock, SIGNER, NO_CHAIN)
+        assert firsts[0] > 1 + SKIP and firsts[1] > firsts[0]
+
+    in_virtual_time(tmp_path, scenario)
+
+
 def test_nothing_is_skipped_on_an_untrusted_clock(tmp_path):
     async def scenario(bench):
         bench.clock.trust = ClockTrust.UNTRUSTED
