@@ -273,7 +273,10 @@ class SetpointWriter:
             proven = self._hold.proven or Proven("")
             claimed = (read_s or self._spec.timeout_s, self._device.timer_s)
             known = [s for s in (*claimed, proven.obeyed_s, proven.reverted_s) if s > 0]
-            ends_s = 0 if proven.endless else max(self._spec.ends_s, *known, 0)
+            doubt_s = (
+                0 if proven.reverted_s else self._spec.ends_s
+            )  # sources that disagree, until it is measured
+            ends_s = 0 if proven.endless else max(doubt_s, *known, 0)
             self._change(timer_s=min(known, default=0), ends_s=ends_s)
             self._refreshed_ms = self._clock.mono_ms()
         self._armed, self._arming_ms = True, None

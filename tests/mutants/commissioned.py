@@ -17,8 +17,8 @@ COMMISSIONED = (
         4,
         "a timer that was not found is not counted on",
         SETPOINT,
-        "ends_s = 0 if proven.endless else max(self._spec.ends_s, *known, 0)",
-        "ends_s = max(self._spec.ends_s, *known, 0)",
+        "ends_s = 0 if proven.endless else max(doubt_s, *known, 0)",
+        "ends_s = max(doubt_s, *known, 0)",
         ALONE,
     ),
     Mutant(
