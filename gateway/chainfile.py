@@ -7,38 +7,46 @@ alone decides which model reads the part, so a mistake is told in the words of t
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator
 
 from gateway import site
-from gateway.sitetypes import Address, Period, Strict, Wei, http_url
+from gateway.sitetypes import Address, MicroStx, Period, StacksContract, Strict, Wei, http_url
 
 Id = Annotated[int, Field(ge=1)]
 
 
+def _distinct(urls: list[str]) -> list[str]:
+    for url in urls:
+        http_url(url)
+    if len(set(urls)) < len(urls):
+        raise ValueError("the same endpoint is named twice: two operators are needed, so that one cannot lie")
+    return urls
+
+
+Endpoints = Annotated[
+    list[str],
+    Field(min_length=2, max_length=8, description="two or more operators; they must agree"),
+    AfterValidator(_distinct),
+]
+
+
 class ChainModel(Strict):
-    """What is the same for every system on an EVM chain."""
+    """What is the same for every system."""
 
     ASSET: ClassVar[str]  # the key of the site's id in this system
 
+    platform: str
+    poll: Period = 4000
+
+
+class EvmChain(ChainModel):
+    """What is the same for every system on an EVM chain."""
+
     id: Annotated[int, Field(ge=1)]
-    rpc: Annotated[list[str], Field(min_length=2, max_length=8)] = Field(
-        description="two or more operators; they must agree"
-    )
+    rpc: Endpoints
     confirmations: Annotated[int, Field(ge=0, le=1000)] = 12
     fee_cap: Wei = Field(default=100 * 10**9, alias="fee cap", description="most paid per gas")
     spend: Wei = Field(default=10**16, description="most spent on gas in a day")
-    poll: Period = 4000
-
-    @field_validator("rpc")
-    @classmethod
-    def _distinct(cls, urls: list[str]) -> list[str]:
-        for url in urls:
-            http_url(url)
-        if len(set(urls)) < len(urls):
-            raise ValueError(
-                "the same endpoint is named twice: two operators are needed, so that one cannot lie"
-            )
-        return urls
 
 
 class StorageContracts(Strict):
@@ -51,7 +59,7 @@ class StorageContracts(Strict):
     analytics: Address | None = Field(default=None, description="takes the performance of each interval")
 
 
-class StorageChain(ChainModel):
+class StorageChain(EvmChain):
     ASSET = "storage"
 
     platform: Literal["storage"]
@@ -80,7 +88,7 @@ class RestModel(Strict):
         return http_url(url)
 
 
-class MeterChain(ChainModel):
+class MeterChain(EvmChain):
     ASSET = "meter"
 
     platform: Literal["meter"]
@@ -98,7 +106,7 @@ class MicrogridContracts(Strict):
     trading: Address | None = Field(default=None, description="trades that oblige to deliver")
 
 
-class MicrogridChain(ChainModel):
+class MicrogridChain(EvmChain):
     ASSET = "member"
 
     platform: Literal["microgrid"]
@@ -114,12 +122,40 @@ class RegistryContracts(Strict):
     rewards: Address | None = Field(default=None, description="takes the figures that rewards come from")
 
 
-class RegistryChain(ChainModel):
+class RegistryChain(EvmChain):
     ASSET = "microgrid"
 
     platform: Literal["registry"]
     contracts: RegistryContracts
     microgrid: Id = Field(description="this site's id in the register")
+
+
+class StacksContracts(Strict):
+    """The contracts of platform `stacks`, by role."""
+
+    facility: StacksContract = Field(description="knows and approves facilities")
+    records: StacksContract = Field(description="takes the signed records")
+    capacity: StacksContract = Field(description="is kept told what can be taken out")
+    actions: StacksContract = Field(description="counts charge and discharge, says what the grid would like")
+    services: StacksContract = Field(description="requests services and pays them")
+
+
+class StacksChain(ChainModel):
+    ASSET = "facility"
+    IDS: ClassVar[dict[str, int]] = {"mainnet": 1, "testnet": 0x80000000}
+
+    platform: Literal["stacks"]
+    network: Literal["mainnet", "testnet"]
+    rpc: Endpoints = Field(alias="api")
+    contracts: StacksContracts
+    facility: Id = Field(description="this site's id in the contract")
+    confirmations: Annotated[int, Field(ge=0, le=1000)] = 6
+    fee_cap: MicroStx = Field(default=100, alias="fee cap", description="most paid per byte")
+    spend: MicroStx = Field(default=5 * 10**6, description="most spent on fees in a day")
+
+    @property
+    def id(self) -> int:
+        return self.IDS[self.network]
 
 
 def _tag(value: Any) -> str | None:
@@ -132,16 +168,17 @@ AnyChain = Annotated[
     Annotated[StorageChain, Tag("platform storage")]
     | Annotated[MicrogridChain, Tag("platform microgrid")]
     | Annotated[MeterChain, Tag("platform meter")]
-    | Annotated[RegistryChain, Tag("platform registry")],
+    | Annotated[RegistryChain, Tag("platform registry")]
+    | Annotated[StacksChain, Tag("platform stacks")],
     Discriminator(
         _tag,
         custom_error_type="platform",
-        custom_error_message="platform must be one of storage, microgrid, meter, registry",
+        custom_error_message="platform must be one of storage, microgrid, meter, registry, stacks",
     ),
 ]
 
 
-def settings(chain: ChainModel, folder: Path) -> site.ChainSettings:
+def settings(chain: EvmChain | StacksChain, folder: Path) -> site.ChainSettings:
     """What the daemon is given. Relative paths are relative to `folder`."""
     fields = chain.model_dump()
     rest = chain.rest if isinstance(chain, MeterChain) else None

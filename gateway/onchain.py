@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.chain.assembly import Chain, Ears
+from gateway.chain.assembly import Chain
 from gateway.chain.platforms import Platform
 from gateway.chain.platforms.calls import Signal
-from gateway.chain.txmgr import Signer
+from gateway.chain.side import Ears
 from gateway.clock import Clock
 from gateway.control import Control
 from gateway.days import Days
 from gateway.device import DeviceTask
 from gateway.errors import ChainError
+from gateway.evidence.signer import Signer
 from gateway.facts import Gatherer
 from gateway.model import Quantity
 from gateway.pricing import Pricing

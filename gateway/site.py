@@ -153,10 +153,12 @@ class RestSettings:
 
 @dataclass(frozen=True, slots=True)
 class ChainSettings:
+    """Amounts are in the chain's smallest unit: wei, or microSTX; the fee cap is for a gas, or for a byte."""
+
     chain_id: int
     rpc: tuple[str, ...]
     platform: str
-    contracts: dict[str, str] = field(default_factory=dict)  # role -> address
+    contracts: dict[str, str] = field(default_factory=dict)  # role -> address, or principal
     asset_id: int = 0  # of the site in the platform's contracts
     pool: int = 0  # there, whose prices count; 0: none
     leave: bool = False  # the pool

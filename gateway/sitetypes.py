@@ -4,7 +4,7 @@ import re
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from gateway import units
 
@@ -23,6 +23,7 @@ Percent = Annotated[int, _unit(units.PERCENT_BP, 0, 10_000)]
 Temperature = Annotated[int, _unit(units.TEMPERATURE_CC, -5000, 10_000)]
 Size = Annotated[int, _unit(units.SIZE_BYTES, 16 * 2**20, 2**40)]
 Wei = Annotated[int, _unit(units.MONEY_WEI, 0, 10**24)]
+MicroStx = Annotated[int, _unit(units.MONEY_USTX, 0, 10**15)]
 
 
 def _address(value: object) -> object:
@@ -35,6 +36,15 @@ def _address(value: object) -> object:
 
 
 Address = Annotated[str, BeforeValidator(_address, json_schema_input_type=str)]
+
+
+def _principal(value: str) -> str:
+    if not re.fullmatch(r"S[PMTN][0-9A-HJKMNP-TV-Z]{28,41}\.[a-zA-Z][a-zA-Z0-9_-]{0,39}", value):
+        raise ValueError(f"{value!r} is not a contract on Stacks (SP….name)")
+    return value
+
+
+StacksContract = Annotated[str, AfterValidator(_principal)]
 Moment = Annotated[int, _unit(units.DURATION_MS, 20, 60_000)]
 Period = Annotated[int, _unit(units.DURATION_MS, 50, 3_600_000)]
 Pause = Annotated[int, _unit(units.DURATION_MS, 0, 86_400_000)]

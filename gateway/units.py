@@ -22,6 +22,7 @@ SIZE_BYTES = {
     "B": 1, "kB": 1000, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30,
 }  # fmt: skip
 MONEY_WEI = {"wei": 1, "gwei": 10**9, "ether": 10**18}
+MONEY_USTX = {"uSTX": 1, "STX": 10**6}
 
 _NUMBER_UNIT = re.compile(r"([+-]?\d{1,30}(?:\.\d{1,30})?)\s*([^\d\s].*)?")
 _COMMA = re.compile(r"[+-]?\d+,\d+")

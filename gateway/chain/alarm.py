@@ -8,7 +8,7 @@ keeps nothing on disk: what it missed while the daemon was away the inbox finds 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from gateway.chain.platforms import Platform
+from gateway.chain.platforms import EventPlatform
 from gateway.chain.platforms.calls import Order
 from gateway.chain.quorum import Quorum
 from gateway.model import Command, ServiceKind
@@ -21,7 +21,9 @@ Submit = Callable[[Command], Awaitable[object]]
 class Alarm:
     """`run` until cancelled; ChainError when the chain cannot be believed (run it again later)."""
 
-    def __init__(self, quorum: Quorum, platform: Platform, submit: Submit, *, poll_ms: int = 4000) -> None:
+    def __init__(
+        self, quorum: Quorum, platform: EventPlatform, submit: Submit, *, poll_ms: int = 4000
+    ) -> None:
         self._quorum = quorum
         self._platform = platform
         self._submit = submit

@@ -1,35 +1,24 @@
-"""The chain side of a site put together: endpoints, quorum, manager, outbox, inbox, on one key.
+"""The chain side of a site put together: operators, manager, outbox, listener, on one key.
 
 Owns the sessions and closes them. Each part of `parts` runs under the supervisor and fails alone; nothing
 here is waited for by control.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from gateway.chain.alarm import Alarm
-from gateway.chain.inbox import Inbox, Signalled, Submit
+from gateway.chain import side
 from gateway.chain.outbox import Outbox, last_sequence, speakers
 from gateway.chain.platforms import Platform
 from gateway.chain.platforms.calls import Facts
-from gateway.chain.quorum import Quorum
 from gateway.chain.reporter import Reporter
-from gateway.chain.rpc import HttpPost, Rpc, endpoint_name
-from gateway.chain.send_state import Policy
-from gateway.chain.txmgr import Signer, TxManager
+from gateway.chain.side import Ears
+from gateway.chain.txmgr import TxManager
 from gateway.clock import Clock
 from gateway.errors import ChainError, ConfigError
+from gateway.evidence.signer import Signer
 from gateway.site import ChainSettings
 from gateway.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class Ears:
-    """Who takes what the chain says: commands, and prices."""
-
-    submit: Submit
-    signalled: Signalled
 
 
 class Chain:
@@ -45,27 +34,15 @@ class Chain:
         ears: Ears,
         facts: Callable[[], Awaitable[Facts | None]],
     ) -> None:
-        self._posts = [HttpPost(url) for url in settings.rpc]
-        endpoints = [
-            Rpc(endpoint_name(url), post) for url, post in zip(settings.rpc, self._posts, strict=True)
-        ]
-        self._quorum = Quorum(
-            endpoints,
-            clock,
-            chain_id=settings.chain_id,
-            contracts=tuple(settings.contracts.values()),
-        )
-        policy = Policy(
-            confirmations=max(1, settings.confirmations),
-            fee_cap_wei=settings.fee_cap_wei,
-            spend_per_day_wei=settings.spend_per_day_wei,
-        )
+        self._side = side.of(settings, platform, clock)
+        self._operators, policy = self._side.operators, self._side.policy
+        wallet = self._side.wallet(signer)
         self._manager = TxManager(
-            store, self._quorum, signer, clock, policy, chain_id=settings.chain_id, poll_ms=settings.poll_ms
+            store, self._operators, wallet.address, wallet.sign, clock, policy, poll_ms=settings.poll_ms
         )
         self._outbox = Outbox(
             store,
-            self._quorum,
+            self._operators,
             platform,
             signer.address,
             clock,
@@ -73,10 +50,7 @@ class Chain:
             confirmations=policy.confirmations,
             poll_ms=settings.poll_ms,
         )
-        self._inbox = Inbox(
-            store, self._quorum, platform, clock, ears.submit, ears.signalled, poll_ms=settings.poll_ms
-        )
-        self._alarm = Alarm(self._quorum, platform, ears.submit, poll_ms=settings.poll_ms)
+        self._listening = self._side.listen(store, ears)
         self._reporter = Reporter(store, platform, clock, facts, self._manager.wake)
         self._platform = platform
         self._address = signer.address
@@ -89,16 +63,15 @@ class Chain:
         return {
             "transactions": self._manager.run,
             "outbox": self._outbox.run,
-            "orders": self._inbox.run,
-            "stops": self._alarm.run,
+            **self._listening.parts,
             "reports": self._reporter.run,
         }
 
     async def check(self) -> None:
         """Right chain, contracts there, our key. ConfigError when not; ChainError when nobody can say now."""
-        await self._quorum.check()
+        await self._operators.check()
         call = self._platform.key_call()
-        bound = await self._quorum.view(call.contract, call.data, self._confirmations)
+        bound = await self._operators.view(call.contract, call.data, self._confirmations)
         if len(bound) != 32:
             raise ChainError(f"the contract {call.contract} answered with {len(bound)} bytes, not one word")
         if not (problem := self._platform.key_problem(bound, self._address)):
@@ -111,16 +84,18 @@ class Chain:
         """The last record the contract took from this site's key; 0 for none. ChainError when not known.
 
         In the newest block: a number that a reorg takes back was signed all the same."""
-        return await last_sequence(self._quorum, self._platform, await speakers(self._store, self._address))
+        return await last_sequence(
+            self._operators, self._platform, await speakers(self._store, self._address)
+        )
 
     async def replaces(self) -> bool:
         """Whether another key spoke for the site before this one. ChainError when not known."""
         call = self._platform.predecessor_call(self._address)
-        return any(await self._quorum.view(call.contract, call.data, 1))
+        return any(await self._operators.view(call.contract, call.data, 1))
 
     def status(self) -> dict[str, Any]:
         """For people: what waits, what is in the way, how far the orders were read."""
-        sending, listening = self._manager.status, self._inbox.status
+        sending, listening = self._manager.status, self._listening.status()
         return {
             "queued": sending.queued,
             "sent": sending.sent,
@@ -131,5 +106,4 @@ class Chain:
         }
 
     async def close(self) -> None:
-        for post in self._posts:
-            await post.close()
+        await self._side.close()

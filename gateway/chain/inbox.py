@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from gateway.chain.platforms import Platform
+from gateway.chain.platforms import EventPlatform
 from gateway.chain.platforms.calls import Order, Signal, Unusable
 from gateway.chain.quorum import Quorum
 from gateway.chain.shapes import Block
@@ -54,7 +54,7 @@ class Inbox:
         self,
         store: Store,
         quorum: Quorum,
-        platform: Platform,
+        platform: EventPlatform,
         clock: Clock,
         submit: Submit,
         signalled: Signalled,

@@ -9,12 +9,12 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from gateway.analytics import period
 from gateway.analytics.figures import Performance
 from gateway.chain.platforms import Platform
 from gateway.chain.platforms.calls import NotEncodable
-from gateway.chain.quorum import Quorum
 from gateway.clock import Clock
 from gateway.errors import ChainError
 from gateway.evidence.records import recover
@@ -28,6 +28,12 @@ SEQUENCE_MAX = 2**62  # far beyond any record's, and the next ones still fit the
 LAST_AGE_MS = 600_000  # how often the contract is asked whether somebody else submitted our records
 
 
+class Views(Protocol):
+    """Contracts as several operators agree that they answer."""
+
+    async def view(self, to: str, data: bytes, depth: int = 1) -> bytes: ...
+
+
 class Outbox:
     """`run` until cancelled; ChainError when the contract cannot be asked (run it again later).
 
@@ -37,7 +43,7 @@ class Outbox:
     def __init__(
         self,
         store: Store,
-        quorum: Quorum,
+        quorum: Views,
         platform: Platform,
         address: str,
         clock: Clock,
@@ -160,13 +166,13 @@ async def speakers(store: Store, address: str) -> tuple[str, ...]:
     return (address, *(recover(record.digest, record.signature) for record in handed))
 
 
-async def last_sequence(quorum: Quorum, platform: Platform, addresses: Sequence[str], depth: int = 1) -> int:
+async def last_sequence(quorum: Views, platform: Platform, addresses: Sequence[str], depth: int = 1) -> int:
     """The last sequence that the contract accepted from this key or those that handed over to it, `depth`
     blocks deep; 0 for none. They have one count."""
     return max([await _last_of(quorum, platform, address, depth) for address in addresses])
 
 
-async def _last_of(quorum: Quorum, platform: Platform, address: str, depth: int) -> int:
+async def _last_of(quorum: Views, platform: Platform, address: str, depth: int) -> int:
     call = platform.last_sequence_call(address)
     word = await quorum.view(call.contract, call.data, depth)
     if len(word) != 32:

@@ -1,16 +1,13 @@
-"""Several endpoints seen as one chain: what they agree on, or nothing.
+"""Several RPC endpoints seen as one EVM chain, by gateway.chain.agreement.
 
-An answer counts when at least `needed` endpoints gave it and none that answered contradicts; otherwise the
-chain counts as unreachable (ChainError) and nothing is done. An endpoint whose head stands still or is far
-from the trusted clock is as good as silent. It refuses to take a majority: one liar stops us, which costs
-time; believing him would cost a battery.
+An endpoint whose head stands still or is far from the trusted clock is as good as silent. It refuses to go
+on where they do not agree.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
+from gateway.chain.agreement import Agreement
 from gateway.chain.faults import Fault, RpcError
 from gateway.chain.rpc import Rpc
 from gateway.chain.shapes import Block, Log, Receipt
@@ -18,16 +15,10 @@ from gateway.clock import Clock
 from gateway.errors import ChainError, ConfigError
 from gateway.model import ClockTrust
 
-T = TypeVar("T")
-
 HEAD_OFF_MAX_MS = 120_000  # a head further than this from the trusted clock is not the chain's present
 STALL_MAX_MS = 120_000  # ten slots of the slowest chain in use
 FINAL_STALL_MAX_MS = 3_600_000  # finality comes every 6 to 30 minutes; an hour without is an outage
 GAS_MAX = 5_000_000  # of one transaction: two orders above the dearest record
-# Which fault of several to act on when no endpoint took a transaction: the most certain one first.
-_TELLING = (
-    Fault.NONCE_TOO_LOW, Fault.UNDERPRICED, Fault.INSUFFICIENT_FUNDS, Fault.REVERTED, Fault.NONCE_TOO_HIGH,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +29,8 @@ class Head:
     base_fee_wei: int
 
 
-class Quorum:
-    """`needed` is 2 for a site; 1 only where somebody has said that a single endpoint is believed."""
+class Quorum(Agreement[Rpc]):
+    """See gateway.chain.agreement."""
 
     def __init__(
         self,
@@ -51,34 +42,13 @@ class Quorum:
         needed: int = 2,
         head_off_max_ms: int = HEAD_OFF_MAX_MS,
     ) -> None:
-        if len(endpoints) < needed:
-            raise ConfigError(f"chain.rpc: {needed} endpoints of different operators are needed")
-        self._endpoints = tuple(endpoints)
-        self._clock = clock
-        self._chain_id = chain_id
+        super().__init__(endpoints, clock, chain_id, needed)
         self._contracts = tuple(contracts)
-        self._needed = needed
         self._head_off_max_ms = head_off_max_ms
-        self._advanced: dict[str, tuple[int, int]] = {}  # what -> highest number, when it rose
-        self._verified = False
 
     async def check(self) -> None:
-        """Right chain, contracts present. ConfigError, one line, when not; ChainError when nobody can say.
-
-        One endpoint that names another chain than the others is that endpoint's trouble, and no reason to
-        leave the batteries alone: a ConfigError ends the daemon."""
-        served = await self._each(lambda e: e.chain_id())
-        named = [
-            (e.name, found)
-            for e, found in zip(self._endpoints, served, strict=True)
-            if isinstance(found, int)
-        ]
-        others = [(name, found) for name, found in named if found != self._chain_id]
-        if others:
-            name, found = others[0]
-            said = f"chain.rpc: {name} serves chain {found}, but chain.id is {self._chain_id}"
-            raise ConfigError(said) if len(others) == len(named) >= self._needed else ChainError(said)
-        self._enough(served)
+        """Right chain, contracts present. ConfigError, one line, when not; ChainError when nobody can say."""
+        await super().check()
         for address in self._contracts:
             if not await self._agreed(lambda e, a=address: e.has_code(a), f"the code of {address}"):  # type: ignore[misc]
                 raise ConfigError(
@@ -86,15 +56,6 @@ class Quorum:
                     " deployed"
                 )
         self._verified = True
-
-    async def ensure(self) -> None:
-        """`check` once, for a running daemon: there a wrong chain is the chain's trouble, not the site's."""
-        if self._verified:
-            return
-        try:
-            await self.check()
-        except ConfigError as error:
-            raise ChainError(str(error)) from error
 
     async def head(self) -> Head:
         """The present of the chain. ChainError when too few endpoints have a head that is fresh and moves."""
@@ -114,14 +75,6 @@ class Quorum:
             raise RpcError(endpoint.name, Fault.UNAVAILABLE, said)
         self._must_advance(endpoint.name, block.number, STALL_MAX_MS)
         return block
-
-    def _must_advance(self, what: str, number: int, longest_ms: int) -> None:
-        highest, since_ms = self._advanced.get(what, (-1, 0))
-        now_ms = self._clock.mono_ms()
-        if number > highest:
-            self._advanced[what] = (number, now_ms)
-        elif now_ms - since_ms > longest_ms:
-            raise RpcError(what, Fault.UNAVAILABLE, f"no new block for {(now_ms - since_ms) // 1000} s")
 
     async def finalised(self) -> Block:
         """The newest block that all call finalised, and whose hash they agree on."""
@@ -183,37 +136,4 @@ class Quorum:
 
     async def publish(self, raw: bytes) -> None:
         """Hand a signed transaction to every endpoint; one that takes it is enough. RpcError otherwise."""
-        answers = await self._each(lambda e: e.publish(raw))
-        faults = [a for a in answers if isinstance(a, ChainError)]
-        if len(faults) < len(answers):
-            return
-        told = [f for f in faults if isinstance(f, RpcError)]
-        if any(f.fault is Fault.ALREADY_KNOWN for f in told):
-            return
-        for fault in _TELLING:
-            for error in told:
-                if error.fault is fault:
-                    raise error
-        raise faults[0]
-
-    async def _each(self, ask: Callable[[Rpc], Awaitable[T]]) -> list[T | ChainError]:
-        return await asyncio.gather(*(self._try(ask, endpoint) for endpoint in self._endpoints))
-
-    @staticmethod
-    async def _try(ask: Callable[[Rpc], Awaitable[T]], endpoint: Rpc) -> T | ChainError:
-        try:
-            return await ask(endpoint)
-        except ChainError as error:
-            return error
-
-    def _enough(self, answers: Sequence[T | ChainError]) -> list[T]:
-        good = [a for a in answers if not isinstance(a, ChainError)]
-        if len(good) >= self._needed:
-            return good
-        raise next(a for a in answers if isinstance(a, ChainError))
-
-    async def _agreed(self, ask: Callable[[Rpc], Awaitable[T]], what: str) -> T:
-        good = self._enough(await self._each(ask))
-        if any(answer != good[0] for answer in good):
-            raise ChainError(f"the RPC endpoints disagree about {what}: nothing is believed until they agree")
-        return good[0]
+        await self._publish(lambda e: e.publish(raw))

@@ -48,6 +48,17 @@ class Fees:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """A transaction that is to be signed: a call with its nonce, the gas it may use, and its fees."""
+
+    nonce: int
+    contract: str
+    data: bytes
+    gas: int
+    fees: Fees
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The site's bounds. `confirmations` 1 = in the newest block."""
 

@@ -7,6 +7,7 @@ encodes the signed fields. Import this module only where a chain is used: it cos
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.chain.send_state import Draft
 from gateway.evidence.address import checksum
 from gateway.evidence.ethlibs import tamed
 from gateway.evidence.typed import keccak
@@ -46,3 +47,16 @@ def sign(fields: Fields, signer: Callable[[bytes], bytes]) -> tuple[str, bytes]:
     signed = unsigned | {"v": signature[64] - 27, "r": r, "s": s}
     raw = bytes(TypedTransaction.from_dict(signed).encode())
     return "0x" + keccak(raw).hex(), raw
+
+
+def signing(chain_id: int, signer: Callable[[bytes], bytes]) -> Callable[[Draft], tuple[str, bytes]]:
+    """`sign` for the transaction manager."""
+
+    def signed(draft: Draft) -> tuple[str, bytes]:
+        fees = draft.fees
+        fields = Fields(
+            chain_id, draft.nonce, draft.contract, draft.data, draft.gas, fees.max_wei, fees.tip_wei
+        )
+        return sign(fields, signer)
+
+    return signed

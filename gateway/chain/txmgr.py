@@ -6,15 +6,17 @@ old one stopped. It refuses to send on an endpoint's word alone, past the fee ca
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.chain.faults import Fault, RpcError
-from gateway.chain.quorum import GAS_MAX, Head, Quorum
+from gateway.chain.quorum import GAS_MAX, Head
 from gateway.chain.send_state import (
     DAY_MS,
     Accepted,
     Action,
+    Draft,
     Fees,
     Looked,
     Mined,
@@ -43,15 +45,29 @@ REFUSALS_MAX = 30  # with the pauses below: a day in which somebody can bind the
 REFUSAL_PAUSE_MS, REFUSAL_PAUSE_MOST_MS = 15_000, 3_600_000
 
 
-class Signer(Protocol):
-    """The site's key: signs digests, never shows itself."""
+class Operators(Protocol):
+    """The chain as several operators agree on it (gateway.chain.quorum has what each answer means)."""
 
-    @property
-    def address(self) -> str: ...
+    async def ensure(self) -> None: ...
 
-    def sign(self, digest: bytes) -> bytes:
-        """r || s || v, 65 bytes, low s, v 27 or 28. It may block for seconds, and raise LinkError."""
-        ...
+    async def head(self) -> Head: ...
+
+    async def transaction_count(self, address: str, at: int) -> int: ...
+
+    async def transaction_count_most(self, address: str) -> int: ...
+
+    async def receipts(self, transaction: str) -> Sequence[Receipt | None]: ...
+
+    async def knows(self, transaction: str) -> bool: ...
+
+    async def tip(self) -> int: ...
+
+    async def estimate_gas(self, sender: str, to: str, data: bytes) -> int: ...
+
+    async def publish(self, raw: bytes) -> None: ...
+
+
+Sign = Callable[[Draft], tuple[str, bytes]]  # hash and bytes; it may block for seconds, and raise LinkError
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +92,20 @@ class TxManager:
     def __init__(
         self,
         store: Store,
-        quorum: Quorum,
-        signer: Signer,
+        quorum: Operators,
+        address: str,
+        sign: Sign,
         clock: Clock,
         policy: Policy,
         *,
-        chain_id: int,
         poll_ms: int = 4000,
     ) -> None:
-        from gateway.chain import transaction  # half a second of imports: now, not in the loop
-
-        self._transaction = transaction
         self._store = store
         self._quorum = quorum
-        self._signer = signer
+        self._address = address  # who pays
+        self._sign = sign
         self._clock = clock
         self._policy = policy
-        self._chain_id = chain_id
         self._poll_s = poll_ms / 1000
         self._states: dict[int, SendState] = {}  # of what is on its way; rebuilt from the store
         self._refused: dict[int, _Refused] = {}  # of what is queued
@@ -130,12 +143,12 @@ class TxManager:
         await self._quorum.ensure()
         head = await self._quorum.head()
         if not self._adopted:
-            await self._store.call(intents.adopt, self._signer.address)
+            await self._store.call(intents.adopt, self._address)
             self._adopted = True
         self._trouble = ""
-        spent = await self._quorum.transaction_count(self._signer.address, head.number)
+        spent = await self._quorum.transaction_count(self._address, head.number)
         await self._take_back(head, spent)
-        on_their_way = await self._store.call(intents.sent, self._signer.address)
+        on_their_way = await self._store.call(intents.sent, self._address)
         for intent, transactions in on_their_way:
             await self._follow(intent, transactions, head, spent)
         await self._send_queued(head, spent)
@@ -167,7 +180,7 @@ class TxManager:
     async def _take_back(self, head: Head, spent: int) -> None:
         """A reorg deeper than `confirmations` took finished calls out of the chain: they go out again, each
         with its own nonce, before anything that comes after them."""
-        address = self._signer.address
+        address = self._address
         on_their_way = await self._store.call(intents.sent, address)
         first = (
             on_their_way[0][0].nonce if on_their_way else await self._store.call(intents.next_nonce, address)
@@ -202,7 +215,7 @@ class TxManager:
                 mined = Mined(receipt.block_number, receipt.block_hash, receipt.ok)
                 return Looked(now_ms, head.number, mined, spent=True), receipt
         deep = max(0, head.number + 1 - self._policy.confirmations)
-        spent_deep = await self._quorum.transaction_count(self._signer.address, deep) > intent.nonce
+        spent_deep = await self._quorum.transaction_count(self._address, deep) > intent.nonce
         return Looked(now_ms, head.number, spent=True, spent_deep=spent_deep), None
 
     async def _note_place(self, intent: Intent, state: SendState) -> None:
@@ -280,7 +293,7 @@ class TxManager:
         if not testable:
             return intent.gas
         try:
-            estimate = await self._quorum.estimate_gas(self._signer.address, intent.contract, intent.data)
+            estimate = await self._quorum.estimate_gas(self._address, intent.contract, intent.data)
         except RpcError as error:
             if error.fault is not Fault.REVERTED:
                 raise
@@ -306,7 +319,7 @@ class TxManager:
             return False
         if not await self._affordable(intent, gas * fees.max_wei):
             return False
-        address = self._signer.address
+        address = self._address
         nonce = await self._store.call(intents.next_nonce, address)
         if spent < nonce and not self._states:
             raise self._counts_too_few(spent, nonce)
@@ -323,7 +336,7 @@ class TxManager:
 
     def _counts_too_few(self, spent: int, nonce: int) -> ChainError:
         return ChainError(
-            f"the chain counts {spent} transactions of {self._signer.address}, but {nonce} were confirmed:"
+            f"the chain counts {spent} transactions of {self._address}, but {nonce} were confirmed:"
             " its endpoints lag, or this is another chain"
         )
 
@@ -339,11 +352,9 @@ class TxManager:
         return False
 
     async def _signed(self, intent: Intent, nonce: int, gas: int, fees: Fees) -> Outgoing:
-        fields = self._transaction.Fields(
-            self._chain_id, nonce, intent.contract, intent.data, gas, fees.max_wei, fees.tip_wei
-        )
+        draft = Draft(nonce, intent.contract, intent.data, gas, fees)
         # In a thread: a token may take seconds. What it gives is durable before anything is published.
-        name, raw = await asyncio.to_thread(self._transaction.sign, fields, self._signer.sign)
+        name, raw = await asyncio.to_thread(self._sign, draft)
         return Outgoing(name, raw, fees.max_wei, fees.tip_wei)
 
 

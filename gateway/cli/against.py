@@ -16,7 +16,7 @@ from gateway.site import ChainSettings
 
 if TYPE_CHECKING:
     from gateway.chain.platforms import Platform
-    from gateway.chain.quorum import Quorum
+    from gateway.chain.side import Operators
 
 ASK_S = 30.0
 
@@ -47,31 +47,26 @@ async def _within(chain: ChainSettings, keys: list[str]) -> Held:
 
 
 async def _ask(chain: ChainSettings, keys: list[str]) -> Held:
-    from gateway.chain import platforms
-    from gateway.chain.quorum import Quorum
-    from gateway.chain.rpc import HttpPost, Rpc, endpoint_name
+    from gateway.chain import platforms, side
     from gateway.clock import SystemClock
 
-    posts = [HttpPost(url) for url in chain.rpc]
-    endpoints = [Rpc(endpoint_name(url), post) for url, post in zip(chain.rpc, posts, strict=True)]
-    contracts = tuple(chain.contracts.values())
-    quorum = Quorum(endpoints, SystemClock(), chain_id=chain.chain_id, contracts=contracts)
+    platform = platforms.platform(chain)
+    asked = side.of(chain, platform, SystemClock())
     try:
-        await quorum.check()
-        return await _views(quorum, platforms.platform(chain), keys)
+        await asked.operators.check()
+        return await _views(asked.operators, platform, keys)
     finally:
-        for post in posts:
-            await post.close()
+        await asked.close()
 
 
-async def _views(quorum: "Quorum", platform: "Platform", keys: list[str]) -> Held:
+async def _views(operators: "Operators", platform: "Platform", keys: list[str]) -> Held:
     from gateway.chain.outbox import last_sequence
     from gateway.evidence.address import checksum
 
     call = platform.key_call()
-    word = await quorum.view(call.contract, call.data)
+    word = await operators.view(call.contract, call.data)
     bound = checksum(word[-20:].hex()) if any(word) else ""
-    last = {key: await last_sequence(quorum, platform, (key,)) for key in keys}
+    last = {key: await last_sequence(operators, platform, (key,)) for key in keys}
     return Held(platform.evidence_contract, bound, last)
 
 

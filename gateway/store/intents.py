@@ -2,7 +2,8 @@
 
 An intent is one call to a contract; it gets one nonce and as many signed transactions as its fees need
 raises, each stored before any endpoint sees it. A nonce is given once: the table forbids a second use. What
-is on its way is never dropped; of finished intents the newest are kept. It refuses to know RPC and keys.
+is on its way is never dropped; of finished intents the newest are kept. Wei and gas are the chain's smallest
+unit and what its price is for: on Stacks microSTX, and a byte. It refuses to know RPC and keys.
 """
 
 import sqlite3

@@ -19,9 +19,10 @@ from rig import deploy
 from rig.evm import serve
 from rig.evmchain import CHAIN_ID, Evm
 
-from gateway.chain.assembly import Chain, Ears
+from gateway.chain.assembly import Chain
 from gateway.chain.platforms import platform
 from gateway.chain.platforms.calls import Facts, Signal
+from gateway.chain.side import Ears
 from gateway.clock import SystemClock
 from gateway.model import Command
 from gateway.site import ChainSettings, StoreSettings

@@ -9,8 +9,9 @@ import pytest
 from rig import deploy
 from rig.evmchain import CHAIN_ID
 
-from gateway.chain.assembly import Chain, Ears
+from gateway.chain.assembly import Chain
 from gateway.chain.platforms import platform
+from gateway.chain.side import Ears
 from gateway.clock import SystemClock
 from gateway.errors import ConfigError
 from gateway.model import ServiceKind

@@ -13,6 +13,7 @@ from rig.deploy import Failed, Node
 from rig.evm import answer, methods
 from rig.evmchain import CHAIN_ID, Evm
 
+from gateway.chain import transaction
 from gateway.chain.faults import Fault, RpcError
 from gateway.chain.quorum import Quorum
 from gateway.chain.rpc import Rpc
@@ -31,7 +32,8 @@ class KeySigner:
 
     def __init__(self, key: str) -> None:
         self._key = coincurve.PrivateKey(bytes.fromhex(key[2:]))
-        self.address = address_of(self._key.public_key.format(compressed=False))
+        self.public_key = self._key.public_key.format(compressed=False)
+        self.address = address_of(self.public_key)
         self.signed = 0
 
     def sign(self, digest: bytes) -> bytes:
@@ -90,8 +92,9 @@ class World:
         return Quorum((self.a.rpc(), self.b.rpc()), self.clock, chain_id=CHAIN_ID, **options)
 
     def manager(self, policy: Policy | None = None) -> TxManager:
+        sign = transaction.signing(CHAIN_ID, self.signer.sign)
         return TxManager(
-            self.store, self.quorum(), self.signer, self.clock, policy or self.policy, chain_id=CHAIN_ID
+            self.store, self.quorum(), self.signer.address, sign, self.clock, policy or self.policy
         )
 
     def block(self, count: int = 1, *, empty: bool = False) -> None:

@@ -8,6 +8,7 @@ import itertools
 import pytest
 from rig.evmchain import Refused
 
+from gateway.chain import transaction
 from gateway.chain.send_state import Policy
 from gateway.chain.txmgr import REFUSALS_MAX, WINDOW
 from gateway.errors import ChainError
@@ -241,9 +242,9 @@ def test_a_reorg_unmines(tmp_path, depth, keep):
 def test_a_nonce_spent_by_a_stranger_is_replaced_only_when_final(tmp_path):
     async def scenario(w):
         manager = w.manager()
-        stranger = w.manager()  # the same key, another store's transaction: same nonce, other call
-        fields = stranger._transaction.Fields(31337, 0, SINK, b"\xff", 60_000, 4 * 10**9, 2 * 10**9)
-        _, raw = stranger._transaction.sign(fields, w.signer.sign)
+        # The same key, another store's transaction: same nonce, other call.
+        fields = transaction.Fields(31337, 0, SINK, b"\xff", 60_000, 4 * 10**9, 2 * 10**9)
+        _, raw = transaction.sign(fields, w.signer.sign)
         await manager.submit(call(0))
         w.evm.send(raw)
 

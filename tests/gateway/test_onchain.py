@@ -36,7 +36,8 @@ async def made(store, prices):
     plans = []
     found = put_together(store, plans, prices)
     try:
-        return await found.chain._inbox._signal(SIGNAL), plans
+        inbox = found.chain.parts["orders"].__self__
+        return await inbox._signal(SIGNAL), plans
     finally:
         await found.chain.close()
 

@@ -115,7 +115,11 @@ def test_a_chain_and_a_broker_have_theirs():
         ({"chain": {**CHAIN, "rpc": ["https://", "http://b"]}}, "chain.rpc", "not an http(s) URL"),
         ({"chain": {**CHAIN, "rpc": ["ws://a", "http://b"]}}, "chain.rpc", "not an http(s) URL"),
         ({"chain": {**CHAIN, "rpc": ["http://[", "http://b"]}}, "chain.rpc", "is not a URL"),
-        ({"chain": {**CHAIN, "platform": "other"}}, "chain", "one of storage, microgrid, meter, registry"),
+        (
+            {"chain": {**CHAIN, "platform": "other"}},
+            "chain",
+            "one of storage, microgrid, meter, registry, stacks",
+        ),
         (
             {"chain": {**CHAIN, "contracts": contracts(ADDRESS[:-1])}},
             "chain.contracts.services",

@@ -1,8 +1,8 @@
 """The contract systems that Gridseal serves, one adapter module each.
 
-An adapter turns signed records and what the site knows into calls, and events into commands, by the ABI
-files in `abi/`. A new EVM system is one module with a table, its ABI, and one line in ADAPTERS. Adapters
-know no keys, no endpoints and no store.
+An adapter turns signed records and what the site knows into calls, and events or state into commands, those
+of EVM systems by the ABI files in `abi/`. A new EVM system is one module with a table, its ABI, and one line
+in ADAPTERS. Adapters know no keys, no endpoints and no store.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ ADAPTERS: Mapping[str, str] = {
     "microgrid": "gateway.chain.platforms.microgrid",
     "meter": "gateway.chain.platforms.meter",
     "registry": "gateway.chain.platforms.registry",
+    "stacks": "gateway.chain.platforms.stacks",
 }
 
 
@@ -29,9 +30,6 @@ class Platform(Protocol):
 
     name: str
     evidence_contract: str  # the verifyingContract of the site's records
-    watched: Sequence[str]  # contracts whose events are followed
-    topics: Sequence[str]  # first topics of those events, 0x hex
-    stop_topics: Sequence[str]  # of these, those of emergency stops: they are heard before finality too
 
     def record_call(self, record: Record) -> Call:
         """The call that carries a signed record. NotEncodable when the system has no room for it."""
@@ -62,10 +60,6 @@ class Platform(Protocol):
         """The command a record is about; empty when it is about none."""
         ...
 
-    def read_event(self, log: Log, block: Block) -> Heard:
-        """What a log says to this site."""
-        ...
-
     def last_sequence_call(self, address: str) -> Call:
         """The view that returns the last sequence accepted from a key, as one word."""
         ...
@@ -83,6 +77,18 @@ class Platform(Protocol):
 
         No key yet is nothing wrong: what is sealed meanwhile waits until the owner binds it.
         """
+        ...
+
+
+class EventPlatform(Platform, Protocol):
+    """One on an EVM chain, whose contracts say in events what they order."""
+
+    watched: Sequence[str]  # contracts whose events are followed
+    topics: Sequence[str]  # first topics of those events, 0x hex
+    stop_topics: Sequence[str]  # of these, those of emergency stops: they are heard before finality too
+
+    def read_event(self, log: Log, block: Block) -> Heard:
+        """What a log says to this site."""
         ...
 
 

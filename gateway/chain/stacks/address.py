@@ -12,6 +12,7 @@ from Crypto.Hash import RIPEMD160
 from gateway.errors import ChainError
 
 MAINNET, TESTNET = 22, 26  # versions of a key's address: SP, ST
+TESTNET_VERSIONS = (TESTNET, 21)  # 21: of several keys
 MAINNET_ID, TESTNET_ID = 1, 0x80000000  # chain ids
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CONTRACT_NAME = re.compile(r"[a-zA-Z]([a-zA-Z0-9]|[-_])*")

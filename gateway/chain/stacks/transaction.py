@@ -16,6 +16,7 @@ from gateway.chain.stacks.codec import Reader, Value, contract_named, encode, na
 from gateway.errors import ChainError
 
 ARGUMENTS_MAX = 64
+_ENVELOPE_BYTES = 116  # of a transaction, beside its call
 BYTES_MAX = 64 * 1024  # of a call: far beyond any of ours
 _MAINNET, _TESTNET = 0x00, 0x80
 _COMPRESSED = 0x00  # how the key is hashed
@@ -51,6 +52,11 @@ def read_payload(raw: bytes) -> Invocation:
     call = Invocation(contract, function, [reader.value() for _ in range(count)])
     reader.end()
     return call
+
+
+def size(call: bytes) -> int:
+    """Bytes of the transaction that carries a call: what fees are reckoned by."""
+    return _ENVELOPE_BYTES + len(call)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,251 @@
+"""One operator's Stacks node and API over HTTP: the paths the gateway needs, each answer checked for shape.
+
+It owns the request's deadline and the bound on the answer's size; the URL, which may carry a key, is never
+shown. It refuses to retry and to believe: agreement of several is gateway.chain.stacks.operators.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.chain.faults import Fault, RpcError, printable
+from gateway.chain.rpc import ANSWER_BYTES_MAX, ASIDE_S, BRACKETS_MAX, TIMEOUT_S, endpoint_name
+from gateway.chain.shapes import mapping
+from gateway.chain.stacks.address import Principal
+from gateway.chain.stacks.codec import Value, decode, encode
+from gateway.errors import ChainError
+
+UINT32_MAX, UINT63_MAX = 2**32 - 1, 2**63 - 1
+RATE_MAX_USTX = 10**6  # a byte: a STX for each is absurd
+_HASH = re.compile(r"(0x)?[0-9a-f]{64}")
+# Why a node does not take a transaction, by its own names, and what that means here.
+REASONS = {
+    "FeeTooLow": Fault.UNDERPRICED,
+    "ConflictingNonceInMempool": Fault.UNDERPRICED,
+    "BadNonce": Fault.NONCE_TOO_LOW,
+    "TooMuchChaining": Fault.NONCE_TOO_HIGH,
+    "NotEnoughFunds": Fault.INSUFFICIENT_FUNDS,
+    "TransferAmountMustBePositive": Fault.REFUSED,
+    "ServerFailureDatabase": Fault.UNAVAILABLE,
+    "ServerFailureNoSuchChainTip": Fault.UNAVAILABLE,
+    "ServerFailureOther": Fault.UNAVAILABLE,
+    "TemporarilyBlacklisted": Fault.UNAVAILABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    chain_id: int
+    height: int  # of the newest anchored block
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A block: `index` is what state is asked at. Hashes without 0x."""
+
+    height: int
+    hash: str
+    index: str
+    time_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A transaction as the API knows it. `height` 0: in no block."""
+
+    status: str
+    height: int
+    block_hash: str
+    fee_ustx: int
+
+    @property
+    def waiting(self) -> bool:
+        return self.status == "pending"
+
+
+Send = Callable[[str, str, bytes], Awaitable[tuple[int, bytes]]]  # method, path, body -> status, answer
+
+
+class HttpApi:
+    """GET and POST below one URL with aiohttp, which is imported here."""
+
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+        import aiohttp
+
+        self._aiohttp = aiohttp
+        self._url = url.rstrip("/")
+        self._name = endpoint_name(url)
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __call__(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        if self._session is None:
+            jar = self._aiohttp.DummyCookieJar()  # an endpoint's cookies would grow without bound
+            self._session = self._aiohttp.ClientSession(timeout=self._timeout, cookie_jar=jar)
+        kind = "application/octet-stream" if path == "/v2/transactions" else "application/json"
+        try:
+            async with self._session.request(
+                method, self._url + path, data=body or None, headers={"content-type": kind},
+                allow_redirects=False,
+            ) as answer:  # fmt: skip
+                return answer.status, await self._read(answer.content)
+        except (self._aiohttp.ClientError, TimeoutError, OSError) as error:
+            # Not str(error): aiohttp puts the URL into it.
+            raise RpcError(self._name, Fault.UNAVAILABLE, type(error).__name__) from None
+
+    async def _read(self, stream: Any) -> bytes:
+        parts, size = [], 0
+        async for part in stream.iter_chunked(64 * 1024):
+            size += len(part)
+            if size > ANSWER_BYTES_MAX:
+                raise RpcError(self._name, Fault.REFUSED, f"answer over {ANSWER_BYTES_MAX} bytes")
+            parts.append(part)
+        return b"".join(parts)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+class Api:
+    """A typed client of one endpoint."""
+
+    def __init__(self, name: str, send: Send, timeout_s: float = TIMEOUT_S) -> None:
+        self.name = name
+        self._send = send
+        self._timeout_s = timeout_s + ASIDE_S
+
+    async def chain_id(self) -> int:
+        return (await self.info()).chain_id
+
+    async def info(self) -> Info:
+        said = await self._get("/v2/info")
+        return Info(
+            self._count(said, "network_id", UINT32_MAX), self._count(said, "stacks_tip_height", UINT32_MAX)
+        )
+
+    async def nonce(self, address: str, index: str = "") -> int:
+        """How many transactions of the account are in blocks, up to the one of `index` (the newest)."""
+        tip = f"&tip={index}" if index else ""
+        return self._count(await self._get(f"/v2/accounts/{address}?proof=0{tip}"), "nonce", UINT63_MAX)
+
+    async def fee_rate(self) -> int:
+        """MicroSTX a byte that a plain transfer needs now."""
+        said = await self._json("GET", "/v2/fees/transfer", b"")
+        return self._number(said, "the fee", RATE_MAX_USTX)
+
+    async def block(self, height: int) -> Anchor | None:
+        """The canonical one of that height; None when there is none (yet)."""
+        status, said = await self._ask("GET", f"/extended/v2/blocks/{height}", b"")
+        if status == 404:
+            return None
+        fields = self._good(status, said)
+        if self._count(fields, "height", UINT32_MAX) != height or fields.get("canonical") is not True:
+            raise self._wrong(f"no canonical block {height}")
+        return Anchor(
+            height,
+            self._hash(fields, "hash"),
+            self._hash(fields, "index_block_hash"),
+            self._count(fields, "block_time", UINT63_MAX),
+        )
+
+    async def transaction(self, txid: str) -> Seen | None:
+        """None when the endpoint does not know it."""
+        status, said = await self._ask("GET", f"/extended/v1/tx/{txid}", b"")
+        if status == 404:
+            return None
+        fields = self._good(status, said)
+        state = fields.get("tx_status")
+        if fields.get("tx_id") != txid or not isinstance(state, str) or len(state) > 60:
+            raise self._wrong(f"not the transaction {txid}")
+        fee = fields.get("fee_rate")
+        if not isinstance(fee, str) or not re.fullmatch(r"[0-9]{1,19}", fee):
+            raise self._wrong("a transaction without a fee")
+        # One on a fork that lost is not in the chain, whatever became of it there.
+        if state == "pending" or state.startswith("dropped") or fields.get("canonical") is not True:
+            return Seen("pending" if state == "pending" else "dropped", 0, "", int(fee))
+        height = self._count(fields, "block_height", UINT32_MAX)
+        return Seen(state, height, self._hash(fields, "block_hash"), int(fee))
+
+    async def read(
+        self, contract: Principal, function: str, arguments: Sequence[Value], sender: str, index: str
+    ) -> Value:
+        """What a read-only function gives at the block of `index`."""
+        where = f"{str(contract).replace('.', '/')}/{function}"
+        body = {"sender": sender, "arguments": ["0x" + encode(value).hex() for value in arguments]}
+        said = await self._json(
+            "POST", f"/v2/contracts/call-read/{where}?tip={index}", json.dumps(body).encode()
+        )
+        fields = mapping(said, "answer of a contract")
+        if fields.get("okay") is not True:
+            raise RpcError(
+                self.name, Fault.REVERTED, f"{function}: {printable(str(fields.get('cause'))[:200])}"
+            )
+        result = fields.get("result")
+        if not isinstance(result, str) or not re.fullmatch(r"0x([0-9a-f]{2})+", result):
+            raise self._wrong(f"no value of {function}")
+        return decode(bytes.fromhex(result[2:]))
+
+    async def publish(self, raw: bytes) -> str:
+        """Hand a signed transaction in; its id as the endpoint names it. RpcError when it is not taken."""
+        status, said = await self._ask("POST", "/v2/transactions", raw)
+        if status == 200 and isinstance(said, str) and _HASH.fullmatch(said):
+            return "0x" + said.removeprefix("0x")
+        reason = said.get("reason") if isinstance(said, dict) else None
+        if status == 400 and isinstance(reason, str):
+            raise RpcError(self.name, REASONS.get(reason, Fault.REFUSED), printable(reason))
+        raise RpcError(self.name, Fault.UNAVAILABLE, f"HTTP {status}")
+
+    # ---- shapes -----------------------------------------------------------------------------------------
+
+    async def _get(self, path: str) -> Any:
+        return mapping(await self._json("GET", path, b""), "answer")
+
+    async def _json(self, method: str, path: str, body: bytes) -> Any:
+        return self._checked(*await self._ask(method, path, body))
+
+    def _good(self, status: int, said: Any) -> Any:
+        return mapping(self._checked(status, said), "answer")
+
+    def _checked(self, status: int, said: Any) -> Any:
+        if status != 200:
+            raise RpcError(self.name, Fault.UNAVAILABLE, f"HTTP {status}")
+        return said
+
+    async def _ask(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                status, raw = await self._send(method, path, body)
+        except TimeoutError:
+            raise RpcError(self.name, Fault.UNAVAILABLE, "no answer in time") from None
+        if status == 429:
+            raise RpcError(self.name, Fault.RATE_LIMITED, "HTTP 429")
+        if status not in (200, 400, 404):
+            raise RpcError(self.name, Fault.UNAVAILABLE, f"HTTP {status}")
+        if raw.count(b"[") + raw.count(b"{") > BRACKETS_MAX:
+            raise self._wrong("larger than any answer may be")
+        try:
+            return status, json.loads(raw)
+        except (ValueError, RecursionError):
+            raise self._wrong("not JSON") from None
+
+    def _wrong(self, what: str) -> ChainError:
+        return RpcError(self.name, Fault.UNAVAILABLE, f"the answer is {what}")
+
+    def _number(self, value: object, name: str, top: int) -> int:
+        if type(value) is not int or not 0 <= value <= top:
+            raise self._wrong(f"no {name} up to {top}")
+        return value
+
+    def _count(self, fields: Any, name: str, top: int) -> int:
+        return self._number(fields.get(name), name, top)
+
+    def _hash(self, fields: Any, name: str) -> str:
+        value = fields.get(name)
+        if not isinstance(value, str) or not _HASH.fullmatch(value):
+            raise self._wrong(f"no {name}")
+        return value.removeprefix("0x")

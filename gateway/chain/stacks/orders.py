@@ -1,0 +1,114 @@
+"""Orders from Clarity contracts: their read-only state, asked at one anchored block that is deep enough.
+
+It owns the cursor, which counts the requests to this facility that were handed on; it moves on disk only
+after `submit` has taken the request, and `submit` knows ids, so a stop in between repeats nothing. What is
+over is passed by. It refuses to act on an untrusted clock and on disagreement.
+"""
+
+import asyncio
+import sqlite3
+from collections import deque
+
+from gateway.chain.inbox import UNUSABLE_KEPT, InboxStatus, Submit
+from gateway.chain.platforms.calls import Order, Unusable
+from gateway.chain.platforms.stacks import StacksPlatform
+from gateway.chain.stacks.client import Anchor
+from gateway.chain.stacks.operators import Operators
+from gateway.clock import Clock
+from gateway.errors import ChainError
+from gateway.model import ClockTrust
+from gateway.store import Store, cursors, intents
+
+CURSOR = "stacks-requests"
+BATCH = 32  # requests of one round
+
+
+class Requests:
+    """`run` until cancelled; ChainError when the chain cannot be believed (run it again later)."""
+
+    def __init__(
+        self,
+        store: Store,
+        operators: Operators,
+        platform: StacksPlatform,
+        clock: Clock,
+        submit: Submit,
+        *,
+        depth: int,
+        poll_ms: int = 4000,
+    ) -> None:
+        self._store = store
+        self._operators = operators
+        self._platform = platform
+        self._clock = clock
+        self._submit = submit
+        self._depth = depth
+        self._poll_s = poll_ms / 1000
+        self._place = -1
+        self._height = self._commands = 0
+        self._suggested = ""  # the id of the newest suggestion that was handed on
+        self._unusable: deque[str] = deque(maxlen=UNUSABLE_KEPT)
+        self._trouble = ""
+
+    @property
+    def status(self) -> InboxStatus:
+        return InboxStatus(
+            self._height, self._height, self._commands, 0, tuple(self._unusable), self._trouble
+        )
+
+    async def run(self) -> None:
+        while True:
+            if not await self.tick():
+                await asyncio.sleep(self._poll_s)
+
+    async def tick(self) -> bool:
+        """Take at most a batch of requests, and the suggestion. True when there are more to take now."""
+        if self._clock.now().trust is not ClockTrust.TRUSTED:
+            self._trouble = "orders wait until the clock is synchronised"
+            return False
+        self._trouble = ""
+        await self._operators.ensure()
+        if self._place < 0:
+            self._place = await self._store.call(_load, self._platform.facility)
+        at = await self._operators.anchor(self._depth)
+        more = await self._take_requests(at)
+        await self._take_suggestion(at)
+        self._height = at.height
+        return more
+
+    async def _take_requests(self, at: Anchor) -> bool:
+        for _ in range(BATCH):
+            said = await self._operators.read(self._platform.request(self._place + 1), at)
+            if said is None:
+                return False
+            await self._hand_on(self._platform.read_request(said), at)
+            await self._store.call(cursors.put, CURSOR, self._place + 1, self._platform.facility)
+            self._place += 1
+        return True
+
+    async def _take_suggestion(self, at: Anchor) -> None:
+        said = await self._operators.read(self._platform.suggestion, at)
+        if said is None:
+            return
+        found = self._platform.read_suggestion(said)
+        name = found.command.id if isinstance(found, Order) else found.reason
+        if name != self._suggested:
+            await self._hand_on(found, at)
+            self._suggested = name
+
+    async def _hand_on(self, found: Order | Unusable | None, at: Anchor) -> None:
+        if isinstance(found, Unusable):
+            self._unusable.append(found.reason)
+        if not isinstance(found, Order) or found.command.not_after_ms <= at.time_s * 1000:
+            return
+        if self._clock.now().trust is not ClockTrust.TRUSTED:
+            raise ChainError("the clock is no longer synchronised: an order waits")
+        if found.reference:
+            await self._store.call(intents.refer, found.command.id, found.reference)
+        await self._submit(found.command)
+        self._commands += 1
+
+
+def _load(conn: sqlite3.Connection, source: str) -> int:
+    """How many requests of this source were handed on; another contract's count is none."""
+    return cursors.get(conn, CURSOR, 0) if cursors.get_text(conn, CURSOR) == source else 0

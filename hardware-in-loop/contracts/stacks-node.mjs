@@ -1,0 +1,161 @@
+// Stands for a Stacks node and its API, which cannot run here: the HTTP paths that the gateway uses, over the
+// simulator of @stacks/clarinet-sdk with the contracts in clarity/. Transactions are read and their signatures
+// checked by @stacks/transactions. What it cannot do: forks, and reading the state of an older block (every `tip`
+// it has mined is answered from the newest). Under /people/ the people around the contracts act.
+// Prints {"port", "deployer", "contracts"} when it is ready; ends with its standard input.
+import { createServer } from "node:http";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { getSDK } from "@stacks/clarinet-sdk";
+import { addressFromVersionHash, addressToString, Cl, deserializeTransaction } from "@stacks/transactions";
+
+const CHAIN_ID = 0x80000000;
+const DEPLOYER = "ST1PQHQKV0RJXZFY1DGX8MNSNYVE3VGZJSRTPGZGM";
+const BURN = "ST000000000000000000002AMW42H";
+const CONTRACTS = ["facility-verification", "record-chain", "capacity-tracking", "charge-discharge", "revenue-sharing", "grid-services"];
+
+const simnet = await getSDK();
+await simnet.initEmptySession({ enabled: false });
+simnet.setEpoch("3.1");
+simnet.deployer = DEPLOYER;
+simnet.mintSTX(DEPLOYER, 10n ** 15n);
+for (const name of CONTRACTS)
+  simnet.deployContract(name, readFileSync(new URL(`clarity/${name}.clar`, import.meta.url), "utf8"), { clarityVersion: 3 }, DEPLOYER);
+
+const mempool = new Map(); // txid -> transaction
+const mined = new Map(); // txid -> what the API says of it
+const nonces = new Map();
+const hash = (...parts) => createHash("sha512-256").update(parts.join("/")).digest("hex");
+const block = (height) => ({
+  canonical: true, height, hash: "0x" + hash("block", height), index_block_hash: "0x" + hash("index", height),
+  block_time: Number(simnet.getBlockTime()),
+});
+const height = () => simnet.stacksBlockHeight;
+const balance = (address) => simnet.getAssetsMap().get("STX")?.get(address) ?? 0n;
+const nonce = (address) => nonces.get(address) ?? 0;
+const hex = (value) => "0x" + Cl.serialize(value);
+
+function info() {
+  return {
+    network_id: CHAIN_ID, stacks_tip_height: height(), stacks_tip: hash("block", height()),
+    burn_block_height: simnet.burnBlockHeight, server_version: "gridseal stand-in",
+  };
+}
+
+function account(address) {
+  return { balance: "0x" + balance(address).toString(16).padStart(32, "0"), locked: "0x" + "0".repeat(32), unlock_height: 0, nonce: nonce(address) };
+}
+
+function accept(raw) {
+  const transaction = deserializeTransaction(raw);
+  transaction.verifyOrigin();
+  const condition = transaction.auth.spendingCondition;
+  const sender = addressToString(addressFromVersionHash(26, condition.signer));
+  const found = { id: "0x" + transaction.txid(), transaction, sender, nonce: Number(condition.nonce), fee: condition.fee };
+  const reject = (reason) => [400, { error: "transaction rejected", reason, txid: transaction.txid() }];
+  if (transaction.chainId !== CHAIN_ID) return reject("BadTransactionVersion");
+  if (found.nonce < nonce(sender)) return reject("BadNonce");
+  if (found.nonce > nonce(sender) + 25) return reject("TooMuchChaining");
+  if (found.fee < BigInt(raw.length)) return reject("FeeTooLow");
+  if (balance(sender) < found.fee) return reject("NotEnoughFunds");
+  for (const other of mempool.values()) {
+    if (other.id === found.id || other.sender !== sender || other.nonce !== found.nonce) continue;
+    if (other.fee >= found.fee) return reject("ConflictingNonceInMempool");
+    mempool.delete(other.id);
+    mined.set(other.id, { ...said(other), tx_status: "dropped_replace_by_fee" });
+  }
+  mempool.set(found.id, found);
+  return [200, transaction.txid()];
+}
+
+const said = (t) => ({
+  tx_id: t.id, nonce: t.nonce, sender_address: t.sender, fee_rate: t.fee.toString(), tx_status: "pending", tx_type: "contract_call",
+});
+
+function mine() {
+  const ready = [];
+  for (const t of [...mempool.values()].sort((a, b) => a.nonce - b.nonce))
+    if (t.nonce === nonce(t.sender)) {
+      ready.push(t);
+      nonces.set(t.sender, t.nonce + 1);
+    }
+  const fees = ready.map((t) => ({ transferSTX: { amount: Number(t.fee), recipient: BURN, sender: t.sender } }));
+  const calls = ready.map(({ transaction: { payload }, sender }) => ({
+    callPublicFn: {
+      contract: `${addressToString(payload.contractAddress)}.${payload.contractName.content}`,
+      method: payload.functionName.content, args: payload.functionArgs, sender,
+    },
+  }));
+  const results = simnet.mineBlock([...fees, ...calls]).slice(fees.length);
+  ready.forEach((t, place) => {
+    mempool.delete(t.id);
+    const { result, events } = results[place];
+    // Post-conditions are the node's part: in deny mode nothing moves that they do not name. Ours name nothing.
+    const moved = events.some((e) => /transfer|mint|burn/.test(e.event));
+    const status = moved ? "abort_by_post_condition" : result.type === "ok" ? "success" : "abort_by_response";
+    mined.set(t.id, {
+      ...said(t), tx_status: status, tx_result: { hex: hex(result) }, block_height: height(), block_hash: block(height()).hash, canonical: true, microblock_canonical: true,
+    });
+  });
+  if (!ready.length) simnet.mineEmptyStacksBlock();
+  return { height: height(), transactions: ready.length };
+}
+
+function read(contract, method, { sender, arguments: given }, tip) {
+  if (tip && ![...Array(height() + 1).keys()].some((h) => hash("index", h) === tip)) return [404, { error: "no such tip" }];
+  try {
+    return [200, { okay: true, result: hex(simnet.callReadOnlyFn(contract, method, given.map(Cl.deserialize), sender).result) }];
+  } catch (error) {
+    return [200, { okay: false, cause: String(error).slice(0, 200) }];
+  }
+}
+
+const people = {
+  mint: ({ to, amount }) => simnet.mintSTX(to, BigInt(amount)),
+  mine,
+  drop: ({ id }) => mempool.delete(id),
+  mempool: () => [...mempool.values()].map(said),
+  time: () => Number(simnet.getBlockTime()),
+  balance: ({ of }) => balance(of).toString(),
+  call({ contract, function: method, arguments: given, sender }) {
+    const { result, events } = simnet.callPublicFn(`${DEPLOYER}.${contract}`, method, given.map(Cl.deserialize), sender);
+    return { result: hex(result), events: events.map((e) => e.event) };
+  },
+};
+
+function answer(method, url, body) {
+  const [, version, kind, ...rest] = url.pathname.split("/").map(decodeURIComponent);
+  const path = `${method} /${version}/${kind}`;
+  if (path === "GET /v2/info") return [200, info()];
+  if (path === "GET /v2/accounts") return [200, account(rest[0])];
+  if (path === "GET /v2/fees") return [200, 1];
+  if (path === "POST /v2/transactions") return accept(new Uint8Array(body));
+  if (path === "POST /v2/contracts") return read(`${rest[1]}.${rest[2]}`, rest[3], JSON.parse(body), url.searchParams.get("tip"));
+  if (path === "GET /extended/v1") {
+    const t = mempool.has(rest[1]) ? said(mempool.get(rest[1])) : mined.get(rest[1]);
+    return t ? [200, t] : [404, { error: "could not find transaction by ID" }];
+  }
+  if (path === "GET /extended/v2") return Number(rest[1]) <= height() ? [200, block(Number(rest[1]))] : [404, { error: "no block" }];
+  if (version === "people" && people[kind]) return [200, people[kind](JSON.parse(String(body) || "{}")) ?? null];
+  return [404, { error: "no such path" }];
+}
+
+const server = createServer((request, response) => {
+  const parts = [];
+  request.on("data", (part) => parts.push(part));
+  request.on("end", () => {
+    let found;
+    try {
+      found = answer(request.method, new URL(request.url, "http://node"), Buffer.concat(parts));
+    } catch (error) {
+      found = [400, { error: String(error.stack ?? error).slice(0, 500) }];
+    }
+    response.writeHead(found[0], { "content-type": "application/json" });
+    response.end(JSON.stringify(found[1]));
+  });
+});
+server.listen(0, "127.0.0.1", () => {
+  const contracts = Object.fromEntries(CONTRACTS.map((name) => [name, `${DEPLOYER}.${name}`]));
+  console.log(JSON.stringify({ port: server.address().port, deployer: DEPLOYER, contracts }));
+});
+process.stdin.on("end", () => process.exit()).resume();
