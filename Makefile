@@ -9,8 +9,10 @@ SEED ?= 1
 HOURS ?= 1
 STATES ?= 200000
 READY := $(VENV)/.ready
+LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+EXTRAS := --extra chain --extra http --extra pkcs11 --extra opcua --extra ble
 
-.PHONY: demo test check lint sim mutants powercut bench replay schema contracts clean
+.PHONY: demo test check lint sim mutants powercut bench replay schema lock contracts clean
 
 demo: $(READY)
 	$(BIN)/python hardware-in-loop/demo.py $(SECONDS)
@@ -44,6 +46,11 @@ replay: $(READY)
 
 schema: $(READY)
 	$(BIN)/python -m gateway.cli schema config
+
+# The hash-locked lists, after a change of the dependencies (wants uv). gpiod comes from the system's packages.
+lock:
+	$(LOCK) $(EXTRAS) -o config/requirements/run.txt
+	$(LOCK) $(EXTRAS) --extra demo --group dev -o config/requirements/dev.txt
 
 contracts:
 	npm ci --prefix hardware-in-loop/contracts --no-audit --no-fund
