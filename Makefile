@@ -46,6 +46,7 @@ replay: $(READY)
 
 schema: $(READY)
 	$(BIN)/python -m gateway.cli schema config
+	$(BIN)/python -m gateway.cli devices > docs/devices.md
 
 # The hash-locked lists, after a change of the dependencies (wants uv). gpiod comes from the system's packages.
 lock:

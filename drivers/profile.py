@@ -65,6 +65,10 @@ class ProfileBase(Strict):
         description="public documents or code bases that agree on these facts; two, or one and a note"
     )
     proof: Literal["simulated", "recorded", "hardware"] = Field(description="how far it has been proven")
+    recorded: list[str] = Field(
+        default_factory=list,
+        description="where the replies of real devices come from that the tests decode through this profile",
+    )
     enable: str = Field(default="", description="what to switch on in the device first")
     notes: str = ""
     cells: Annotated[int, Field(ge=0, le=1000)] = Field(

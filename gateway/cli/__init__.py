@@ -29,6 +29,7 @@ VERBS = (
     "keys",
     "register",
     "token",
+    "devices",
     "schema",
 )
 
