@@ -19,6 +19,7 @@ FUNCTION_LINES_MAX = 70
 TEST_LINES_MAX = 500  # tables of cases are long without being hard
 # Modules whose behaviour is seen only together with the one they serve: the file that tests both.
 TESTED_WITH = {
+    "drivers/flags.py": "test_can_codec",
     "gateway/beside_model.py": "test_reactive",
     "gateway/sense.py": "test_control",
     "gateway/sitefile.py": "test_config",

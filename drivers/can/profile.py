@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from drivers.can import codec
 from drivers.can.heard import LIMITS
 from drivers.can.table import CanTable, KeepAlive
+from drivers.flags import FLAGS
 from drivers.profile import Measuring, ProfileBase, Strict
 from gateway.model import UNITS, Quantity
 
@@ -82,11 +83,11 @@ class FlagsModel(Strict):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        if self.point not in codec.FLAGS:
-            raise ValueError(f"{self.point!r} is no flags point; these are: {', '.join(codec.FLAGS)}")
+        if self.point not in FLAGS:
+            raise ValueError(f"{self.point!r} is no flags point; these are: {', '.join(FLAGS)}")
         for name in self.bits:
-            if name not in codec.FLAGS[self.point]:
-                known = ", ".join(codec.FLAGS[self.point])
+            if name not in FLAGS[self.point]:
+                known = ", ".join(FLAGS[self.point])
                 raise ValueError(f"{self.point} has no flag {name!r}; it has: {known}")
         return self
 
@@ -286,6 +287,6 @@ def _field(profile: CanProfile, frame: FrameModel, item: FieldModel, slot: int) 
 
 
 def _flags(flags: FlagsModel, slot: int) -> codec.FlagSet:
-    known = codec.FLAGS[flags.point]
+    known = FLAGS[flags.point]
     bits = tuple((p, 1 << known[name]) for name, positions in flags.bits.items() for p in positions)
     return codec.FlagSet(slot, flags.form == "pairs", bits, flags.end)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.can.codec import ALARMS, FLAGS, Role, decode
+from drivers.can.codec import Role, decode
 from drivers.can.profile import CanProfile, compile_table
+from drivers.flags import ALARMS, FLAGS
 from gateway.driver import CanFrame
 from gateway.errors import FrameError
 from gateway.model import Quality

@@ -1,0 +1,152 @@
+"""From what a battery told in one poll to the values and qualities of a sample. Pure.
+
+Owns what all families share: power from voltage and current, limits that an alarm or an open switch makes
+0, the one temperature that control sees, and what is plausible. It refuses to widen: a limit whose permission
+was not heard is not known, and what was not told is ABSENT.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from drivers.bms.family import Family, Values
+from drivers.flags import ALARMS, REQUESTS
+from gateway.model import Quality, Quantity
+
+POWER = Quantity.BATTERY_POWER.value
+VOLTAGE = Quantity.BATTERY_VOLTAGE.value
+CURRENT = Quantity.BATTERY_CURRENT.value
+ALARM_FLAGS = Quantity.BATTERY_ALARMS.value
+REQUEST_FLAGS = "battery_requests_flags"
+CHARGE, DISCHARGE = Quantity.CHARGE_LIMIT_CURRENT.value, Quantity.DISCHARGE_LIMIT_CURRENT.value
+MICRO = 1_000_000  # mV * mA is µW
+MILD_CC = 2500  # the further a sensor is from this, the more it matters
+
+# Least and most by the name's end; a number beyond is INVALID. Batteries of a house, not of a ship.
+PLAUSIBLE: Mapping[str, tuple[int, int]] = {
+    VOLTAGE: (5_000, 1_000_000),
+    CURRENT: (-1_200_000, 1_200_000),
+    Quantity.BATTERY_SOC.value: (0, 10_000),
+    Quantity.BATTERY_SOH.value: (0, 10_000),
+    Quantity.BATTERY_CELL_MIN.value: (500, 5_000),
+    Quantity.BATTERY_CELL_MAX.value: (500, 5_000),
+    Quantity.BATTERY_TEMPERATURE.value: (-4_000, 10_000),
+    "battery_temperature_min_cc": (-4_000, 10_000),
+    "battery_temperature_max_cc": (-4_000, 10_000),
+    "battery_mosfet_temperature_cc": (-4_000, 20_000),
+    CHARGE: (0, 1_200_000),
+    DISCHARGE: (0, 1_200_000),
+    Quantity.CHARGE_VOLTAGE_LIMIT.value: (5_000, 1_000_000),
+    "discharge_voltage_limit_mv": (1_000, 1_000_000),
+}
+
+
+def _mask(*names: str) -> int:
+    return sum(1 << ALARMS[name] for name in names)
+
+
+# What stands makes the limit 0, although the device may still say another or none.
+STOPS: Mapping[str, int] = {
+    CHARGE: _mask(
+        "over_volt_alarm", "over_charge_current_alarm", "over_temp_alarm", "under_temp_alarm", "other_alarm"
+    ),
+    DISCHARGE: _mask("under_volt_alarm", "over_discharge_current_alarm", "over_temp_alarm", "other_alarm"),
+}
+ENABLES: Mapping[str, int] = {
+    CHARGE: 1 << REQUESTS["charge_enabled"],
+    DISCHARGE: 1 << REQUESTS["discharge_enabled"],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a pack takes while its BMS allows it, of a family that states no limits: from its data sheet."""
+
+    charge_ma: int
+    discharge_ma: int
+
+
+def names(family: Family) -> tuple[str, ...]:
+    """The points of a device of this family: what it tells, its limits, and the power they make."""
+    more = (CHARGE, DISCHARGE, POWER)
+    return family.points + tuple(name for name in more if name not in family.points)
+
+
+def complete(
+    family: Family, told: Mapping[str, int], allowance: Allowance | None
+) -> tuple[tuple[int, ...], bytes]:
+    """Values and qualities in the order of `names`; `told` is what all frames of one poll gave together."""
+    values = dict(told)
+    _limit(values, family, allowance)
+    if VOLTAGE in values and CURRENT in values and POWER not in values:
+        values[POWER] = _watts(values[VOLTAGE] * values[CURRENT])
+    order = names(family)
+    qualities = {name: _quality(name, values) for name in order}
+    if POWER not in told:
+        qualities[POWER] = max(qualities[VOLTAGE], qualities[CURRENT])
+    unlimited = {name for name in (CHARGE, DISCHARGE) if qualities[name] is not Quality.GOOD}
+    return (
+        tuple(0 if name in unlimited else values.get(name, 0) for name in order),
+        bytes(qualities[name] for name in order),
+    )
+
+
+def cells(millivolts: Sequence[int]) -> Values:
+    """Least and most of the cells that are there; a place without a cell tells 0."""
+    present = [mv for mv in millivolts if mv]
+    if not present:
+        return {}
+    return {
+        Quantity.BATTERY_CELL_MIN.value: min(present),
+        Quantity.BATTERY_CELL_MAX.value: max(present),
+    }
+
+
+def temperatures(centidegrees: Sequence[int]) -> Values:
+    """Least and most, and for control the one that is furthest from mild."""
+    if not centidegrees:
+        return {}
+    return {
+        Quantity.BATTERY_TEMPERATURE.value: max(centidegrees, key=lambda cc: abs(cc - MILD_CC)),
+        "battery_temperature_min_cc": min(centidegrees),
+        "battery_temperature_max_cc": max(centidegrees),
+    }
+
+
+def alarms(bits: Mapping[int, str], word: int) -> int:
+    """What the bits of a device's own word raise in battery_alarms_flags."""
+    raised = 0
+    for bit, name in bits.items():
+        if word >> bit & 1:
+            raised |= 1 << ALARMS[name]
+    return raised
+
+
+def enabled(charge: bool, discharge: bool) -> int:
+    """battery_requests_flags of the two switches."""
+    return charge * ENABLES[CHARGE] | discharge * ENABLES[DISCHARGE]
+
+
+def _limit(values: Values, family: Family, allowance: Allowance | None) -> None:
+    if not family.tells_limits and allowance is not None:
+        values[CHARGE], values[DISCHARGE] = allowance.charge_ma, allowance.discharge_ma
+    for name in (CHARGE, DISCHARGE):
+        if any(source in family.points and source not in values for source in (REQUEST_FLAGS, ALARM_FLAGS)):
+            values.pop(name, None)  # whether it is allowed was not heard
+        elif values.get(ALARM_FLAGS, 0) & STOPS[name] or _open(values, name):
+            values[name] = 0
+
+
+def _open(values: Mapping[str, int], name: str) -> bool:
+    return REQUEST_FLAGS in values and not values[REQUEST_FLAGS] & ENABLES[name]
+
+
+def _quality(name: str, values: Mapping[str, int]) -> Quality:
+    if name not in values:
+        return Quality.ABSENT
+    least, most = PLAUSIBLE.get(name, (-(2**40), 2**40))
+    return Quality.GOOD if least <= values[name] <= most else Quality.INVALID
+
+
+def _watts(micro_w: int) -> int:
+    sign = -1 if micro_w < 0 else 1
+    return sign * ((abs(micro_w) + MICRO // 2) // MICRO)
