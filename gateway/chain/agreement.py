@@ -112,7 +112,10 @@ class Agreement(Generic[E]):
         raise next(a for a in answers if isinstance(a, ChainError))
 
     async def _agreed(self, ask: Callable[[E], Awaitable[T]], what: str) -> T:
-        good = self._enough(await self._each(ask))
+        return self._same(await self._each(ask), what)
+
+    def _same(self, answers: Sequence[T | ChainError], what: str) -> T:
+        good = self._enough(answers)
         if any(answer != good[0] for answer in good):
             raise ChainError(f"the RPC endpoints disagree about {what}: nothing is believed until they agree")
         return good[0]

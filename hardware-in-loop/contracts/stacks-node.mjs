@@ -114,6 +114,7 @@ const people = {
   mint: ({ to, amount }) => simnet.mintSTX(to, BigInt(amount)),
   mine,
   drop: ({ id }) => mempool.delete(id),
+  mined: () => [...mined.values()],
   mempool: () => [...mempool.values()].map(said),
   time: () => Number(simnet.getBlockTime()),
   balance: ({ of }) => balance(of).toString(),

@@ -113,7 +113,7 @@ async def ground(kind: str) -> AsyncIterator[Ground]:
 class Living:
     """The chain side of a site while it runs: what it heard, and how to wait for what it does."""
 
-    ground: Ground
+    mine: Callable[[], Awaitable[Any]]
     clock: SystemClock
     store: Store
     chain: Chain
@@ -127,7 +127,7 @@ class Living:
         the chain must not run far ahead of the clock."""
         async with asyncio.timeout(WAIT_S):
             while not (found := await what()):
-                await self.ground.node.call("evm_mine")
+                await self.mine()
                 await asyncio.sleep(0.2)
         return found
 
@@ -161,14 +161,26 @@ async def living(
     **settings: Any,
 ) -> AsyncIterator[Living]:
     """The chain parts of a site of platform `name`, on the node, until the block ends."""
-    clock, signer = SystemClock(assume_synchronised=True), KeySigner(GATEWAY_KEY)
     urls = (made.node.url, made.node.url.replace("127.0.0.1", "localhost"))
     chain_settings = ChainSettings(
         CHAIN_ID, urls, name, contracts, asset, confirmations=2, poll_ms=50, **settings
     )
+    async with running(chain_settings, folder, lambda: made.node.call("evm_mine"), facts) as found:
+        yield found
+
+
+@asynccontextmanager
+async def running(
+    settings: ChainSettings,
+    folder: Path,
+    mine: Callable[[], Awaitable[Any]],
+    facts: Callable[[], Facts | None] = lambda: None,
+) -> AsyncIterator[Living]:
+    """The chain parts of a site with these settings; `mine` lets its chain go on by a block."""
+    clock, signer = SystemClock(assume_synchronised=True), KeySigner(GATEWAY_KEY)
     store = Store(StoreSettings(folder / "store.db"), clock)
     await store.open()
-    adapter = platform(chain_settings)
+    adapter = platform(settings)
     commands: list[Command] = []
     signals: list[Signal] = []
 
@@ -182,9 +194,9 @@ async def living(
     async def known() -> Facts | None:
         return facts()
 
-    chain = Chain(chain_settings, adapter, store, clock, signer, Ears(submit, signalled), known)
-    attestor = Attestor(store, signer, CHAIN_ID, adapter.evidence_contract)
-    found = Living(made, clock, store, chain, attestor, signer, commands, signals)
+    chain = Chain(settings, adapter, store, clock, signer, Ears(submit, signalled), known)
+    attestor = Attestor(store, signer, settings.chain_id, adapter.evidence_contract)
+    found = Living(mine, clock, store, chain, attestor, signer, commands, signals)
     try:
         await chain.check()
         async with asyncio.TaskGroup() as group:

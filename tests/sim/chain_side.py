@@ -14,7 +14,7 @@ from random import Random
 import pytest
 from rig.evmchain import CHAIN_ID, Evm
 
-from gateway.chain import assembly
+from gateway.chain import side
 from gateway.evidence.signer import KeySigner
 from gateway.model import ClockTrust, ServiceKind
 from tests.sim.chain_ends import Operator
@@ -110,7 +110,7 @@ class ChainSide:
     def joined(self) -> Iterator[None]:
         """A Daemon made inside is on the chain."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(assembly, "HttpPost", lambda url: Post(self.operators[url.split("//")[1]]))
+            patch.setattr(side, "HttpPost", lambda url: Post(self.operators[url.split("//")[1]]))
             yield
 
     def began(self, states: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from rig import deploy
 from rig.evmchain import CHAIN_ID, Evm
 
-from gateway.chain import assembly
+from gateway.chain import side
 from gateway.evidence.signer import KeySigner
 from tests.chain.world import Direct, Endpoint
 from tests.sim.rigged import SECRET, Rigged
@@ -101,6 +101,6 @@ async def chained(rigged: Rigged) -> AsyncIterator[Chained]:
     made = Chained(rigged)
     await made.prepare()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assembly, "HttpPost", made.post)
+        patch.setattr(side, "HttpPost", made.post)
         async with made.mining():
             yield made

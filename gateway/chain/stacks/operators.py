@@ -73,9 +73,11 @@ class Operators(Agreement[Api]):
 
     async def read(self, call: Invocation, at: Anchor) -> Value:
         """What a read-only function gives there, agreed."""
-        return await self._agreed(
-            lambda e: e.read(call.contract, call.function, call.arguments, self._account, at.index),
-            f"{call.function} of {call.contract}",
+        return self._same(await self._ask_each(call, at), _asked(call))
+
+    async def _ask_each(self, call: Invocation, at: Anchor) -> "list[Value | ChainError]":
+        return await self._each(
+            lambda e: e.read(call.contract, call.function, call.arguments, self._account, at.index)
         )
 
     async def view(self, to: str, data: bytes, depth: int = 1) -> bytes:
@@ -108,15 +110,29 @@ class Operators(Agreement[Api]):
         del sender, to
         trial = self._trial(read_payload(data))
         if trial is not None:
-            said = await self.read(trial, await self.anchor(1))
+            said = await self._tried(trial, await self.anchor(1))
             if isinstance(said, Err):
                 why = f"error {said.value.value}" if isinstance(said.value, UInt) else "an error"
                 raise RpcError(trial.contract.contract, Fault.REVERTED, f"{trial.function} says {why}")
         return 0
 
+    async def _tried(self, trial: Invocation, at: Anchor) -> Value:
+        """As `read`; RpcError REVERTED when it cannot be run there, and every endpoint says so."""
+        answers = await self._ask_each(trial, at)
+        failed = [a for a in answers if isinstance(a, RpcError) and a.fault is Fault.REVERTED]
+        if len(failed) >= self._needed and all(isinstance(a, ChainError) for a in answers):
+            raise failed[0]
+        if failed:
+            raise ChainError(f"the RPC endpoints do not agree whether {trial.function} can be run")
+        return self._same(answers, _asked(trial))
+
     async def publish(self, raw: bytes) -> None:
         """Hand a signed transaction to every endpoint; one that takes it is enough. RpcError otherwise."""
         await self._publish(lambda e: e.publish(raw))
+
+
+def _asked(call: Invocation) -> str:
+    return f"{call.function} of {call.contract}"
 
 
 def _word(value: Value, where: str) -> bytes:

@@ -37,10 +37,12 @@ def make(settings: ChainSettings, platform: Platform, clock: Clock) -> Side:
         requests = Requests(store, operators, system, clock, ears.submit, depth=depth, poll_ms=poll_ms)
         return Listening(lambda: requests.status, {"orders": requests.run})
 
-    return Side(operators, policy, lambda signer: _wallet(settings.chain_id, signer), listen, posts)
+    return Side(operators, policy, lambda signer: wallet(settings.chain_id, signer), listen, posts)
 
 
-def _wallet(chain_id: int, signer: Signer) -> Wallet:
+def wallet(chain_id: int, signer: Signer) -> Wallet:
+    """The account of a signer's key, which pays for what it signs."""
+
     def signed(draft: Draft) -> tuple[str, bytes]:
         fee_ustx = draft.gas * draft.fees.max_wei
         fields = Fields(chain_id, draft.nonce, fee_ustx, signer.public_key)
