@@ -83,12 +83,13 @@ class ModbusDriver:
 
 
 def _readers(device: Device, profile: Table) -> tuple[Reader, Reader]:
-    fast = Reader(device.unit, profile.fast, profile.forbidden, profile.hole_max)
-    return fast, Reader(device.unit, profile.slow, profile.forbidden, profile.hole_max)
+    common = profile.forbidden, profile.hole_max, profile.compounds
+    fast = Reader(device.unit, profile.fast, *common)
+    return fast, Reader(device.unit, profile.slow, *common)
 
 
 def _points(device: Device, reader: Reader) -> Points:
-    return tuple(Point(device.name, field.name) for field in reader.fields)
+    return tuple(Point(device.name, name) for name in reader.names)
 
 
 def offline(device: Device, profile: Table) -> Plan:

@@ -14,6 +14,7 @@ from pydantic_core import InitErrorDetails
 
 from drivers.modbus import codec, coils
 from drivers.modbus import table as tables
+from drivers.modbus.compound import Compound
 from drivers.modbus.plan import HOLE_MAX, Forbidden
 from drivers.modbus.register import Address, Register, Unit, raise_all, wrong
 from drivers.modbus.setpoint import SetpointModel
@@ -42,6 +43,45 @@ class PointModel(Register):
         if self.min is not None and self.max is not None and self.min > self.max:
             raise_all("Point", [wrong(("min",), "min is above max", self.min)])
         return self
+
+
+class Part(Register):
+    """A summand."""
+
+    optional: bool = Field(default=False, description="not fitted on every device: then it counts nothing")
+
+
+class Turn(Register):
+    """What tells the direction of a magnitude: the sum is negated while it holds `equals`."""
+
+    equals: int
+
+
+class SumModel(Strict):
+    """A point that is the sum of several registers: strings, phases, discharge minus charge. `min` and `max`
+    are what is plausible of the whole, in the point's own unit."""
+
+    sum: Annotated[tuple[Part, ...], Field(min_length=1, max_length=16)]
+    negative_when: Turn | None = None
+    min: int | None = None
+    max: int | None = None
+    poll: Literal["fast", "slow"] = "fast"
+
+    def registers(self) -> Iterator[tuple[tuple[str | int, ...], Register]]:
+        """With the place of each in the file."""
+        yield from ((("sum", n), part) for n, part in enumerate(self.sum))
+        if self.negative_when:
+            yield ("negative_when",), self.negative_when
+
+    def fields(self, name: str) -> tuple[codec.Field, ...]:
+        return tuple(register.field(f"{name}/{n}") for n, (_, register) in enumerate(self.registers()))
+
+    def compound(self, name: str) -> Compound:
+        parts = tuple(f"{name}/{n}" for n in range(len(self.sum)))
+        optional = frozenset(at for at, part in zip(parts, self.sum, strict=True) if part.optional)
+        turn = f"{name}/{len(parts)}" if self.negative_when else ""
+        turned_at = self.negative_when.equals if self.negative_when else 0
+        return Compound(name, parts, optional, turn, turned_at, self.min, self.max)
 
 
 class ForbiddenModel(Strict):
@@ -87,6 +127,9 @@ class ModbusProfile(ProfileBase):
     forbidden: tuple[ForbiddenModel, ...] = ()
     identity: dict[Literal["model", "serial", "firmware"], Text] = Field(default_factory=dict)
     points: dict[PointName, PointModel] = Field(default_factory=dict)
+    sums: dict[PointName, SumModel] = Field(
+        default_factory=dict, description="points that the device spreads over several registers"
+    )
     setpoint: SetpointModel | None = None
     relays: dict[Channel, coils.RelayModel] = Field(default_factory=dict)
     contacts: dict[coils.ContactName, coils.ContactModel] = Field(default_factory=dict)
@@ -98,13 +141,15 @@ class ModbusProfile(ProfileBase):
 
     def _of_a_board(self) -> list[InitErrorDetails]:
         problems = coils.problems(self.relays, self.contacts)
-        for name in ("points", "identity", "setpoint"):
+        for name in ("points", "sums", "identity", "setpoint"):
             if value := getattr(self, name):
                 problems.append(wrong((name,), "a relay has relays and contacts, nothing else", value))
         return problems
 
     def _of_registers(self) -> list[InitErrorDetails]:
         problems = _overlaps(self.points)
+        for name, whole in self.sums.items():
+            problems += self._of_a_sum(name, whole)
         for name, point in self.points.items():
             problems += self._forbidden(("points", name, "address"), point, codec.TYPES[point.type][1])
             if _is_limit(name) and point.negate:
@@ -114,7 +159,7 @@ class ModbusProfile(ProfileBase):
                 problems.append(wrong(("points", name, "poll"), slow, point.poll))
         for name, text in self.identity.items():
             problems += self._forbidden(("identity", name, "address"), text, text.count)
-        for over in self.unmeasured(self.points):
+        for over in self.unmeasured({**self.points, **self.sums}):
             problems.append(wrong(("derating", over), "this is none of the points", over))
         for name in ("relays", "contacts"):
             if value := getattr(self, name):
@@ -123,8 +168,17 @@ class ModbusProfile(ProfileBase):
             problems.append(wrong(("points",), "no points: there is nothing to read", {}))
         return problems
 
+    def _of_a_sum(self, name: str, whole: SumModel) -> Iterator[InitErrorDetails]:
+        if name in self.points:
+            yield wrong(("sums", name), "this is one of the points already", name)
+        if _is_limit(name):
+            yield wrong(("sums", name), "a limit is one register", name)
+        for at, register in whole.registers():
+            where = ("sums", name, *at, "address")
+            yield from self._forbidden(where, register, codec.TYPES[register.type][1])
+
     def _forbidden(
-        self, at: tuple[str, ...], place: PointModel | Text, count: int
+        self, at: tuple[str | int, ...], place: Register | Text, count: int
     ) -> Iterator[InitErrorDetails]:
         for bad in self.forbidden:
             if bad.table == place.table and bad.first < place.address + count and bad.last >= place.address:
@@ -152,11 +206,14 @@ class ModbusProfile(ProfileBase):
             self.hole_max,
             {name: text.plain() for name, text in self.identity.items()},
             self.setpoint.plain() if self.setpoint else None,
+            tuple(whole.compound(name) for name, whole in self.sums.items()),
         )
 
     def _fields(self, poll: str) -> tuple[codec.Field, ...]:
         chosen = ((n, p) for n, p in self.points.items() if p.poll == poll)
-        return tuple(p.field(n, p.min, p.max, down=_is_limit(n)) for n, p in chosen)
+        single = (p.field(n, p.min, p.max, down=_is_limit(n)) for n, p in chosen)
+        parts = (field for n, whole in self.sums.items() if whole.poll == poll for field in whole.fields(n))
+        return (*single, *parts)
 
 
 def _is_limit(name: str) -> bool:

@@ -8,6 +8,7 @@ driver stamps and names what comes out. Any other failure is the link's LinkErro
 from collections.abc import Sequence
 
 from drivers.modbus.codec import Decoder, Field
+from drivers.modbus.compound import Composer, Compound
 from drivers.modbus.plan import HOLE_MAX, Block, Forbidden, plan, split
 from gateway.driver import RegisterLink
 from gateway.errors import DeviceRefused
@@ -59,7 +60,8 @@ async def _read_all(
 
 
 class Reader:
-    """`fields` in the order of its results, by unit, table and address. `unit` is the device's own."""
+    """`fields` are what is read, by unit, table and address; `names` is the order of what comes out: those of
+    them that are points, then the `compounds` of the others. `unit` is the device's own."""
 
     def __init__(
         self,
@@ -67,11 +69,14 @@ class Reader:
         fields: Sequence[Field],
         forbidden: Sequence[Forbidden] = (),
         hole_max: int = HOLE_MAX,
+        compounds: Sequence[Compound] = (),
     ) -> None:
         self.blocks = plan(unit, fields, forbidden, hole_max)
         self.fields = tuple(field for block in self.blocks for field in block.fields)
+        self._composer = Composer(self.fields, compounds)
+        self.names = self._composer.names
         self._chunks = tuple(map(_Chunk, self.blocks))
 
     async def read(self, link: RegisterLink, timeout_s: float) -> tuple[list[int], bytes]:
-        """Canonical values and qualities, one each a field."""
-        return await _read_all(self._chunks, link, timeout_s)
+        """Canonical values and qualities, one each a name."""
+        return self._composer.compose(*await _read_all(self._chunks, link, timeout_s))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from drivers.modbus.codec import Field
+from drivers.modbus.compound import Compound
 from drivers.modbus.plan import HOLE_MAX, Forbidden
 from gateway.model import CommandClass
 
@@ -92,7 +93,8 @@ class Setpoint:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One device as a table of registers: what is polled each time and what now and then."""
+    """One device as a table of registers: what is polled each time and what now and then. Some of it is parts
+    of `compounds`."""
 
     vendor: str
     model: str
@@ -104,6 +106,7 @@ class Table:
     hole_max: int = HOLE_MAX
     identity: Mapping[str, Text] = field(default_factory=dict)
     setpoint: Setpoint | None = None
+    compounds: tuple[Compound, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
