@@ -324,12 +324,13 @@ def _site(
         temperature_min_cc=s.temperature_min,
         temperature_max_cc=s.temperature_max,
     )
+    kept = parsed.store
     return site.Site(
         id=s.id,
         limits=limits,
         devices=devices,
         store=site.StoreSettings(
-            folder / parsed.store.path, parsed.store.keep // 1000, parsed.store.size, parsed.store.commit
+            folder / kept.path, kept.keep // 1000, kept.size, kept.commit, kept.endurance
         ),
         attest=keyfile.settings(parsed.attest, folder),
         chain=chainfile.settings(chain, folder) if chain else None,

@@ -33,6 +33,7 @@ from gateway.store.recorder import Recorder
 from gateway.store.records import RecordState
 from gateway.store.retention import Policy, Retention
 from gateway.store.summary import summary
+from gateway.store.wear import Meter
 from gateway.supervisor import Supervisor
 from gateway.support import Support
 from gateway.timetable import Timetable
@@ -75,6 +76,7 @@ class Daemon:
         self.store = Store(site.store, self.clock, threaded=threaded)
         self.state = SiteState(site, self.clock)
         self.recorder = Recorder(self.store, site.store.commit_ms)
+        self.wear = Meter(self.store, self.recorder, site.store, self.clock, self._say)
         self.supervisor = Supervisor(self.clock, random)
         self._random = random
         self._notifier = Notifier(environ)
@@ -244,6 +246,7 @@ class Daemon:
         running = [
             group.create_task(self.recorder.run(), name="recorder"),
             group.create_task(self.retention.run(), name="retention"),
+            group.create_task(self.wear.run(), name="wear"),
             group.create_task(self.control.run(), name="control"),
             group.create_task(self._narrate(), name="journal"),
         ]
@@ -371,7 +374,7 @@ class Daemon:
             "clock": report.clock(now.trust),
             "site_figures": report.figures(self.state.view()),
             "control": report.control(self.control.status, found.executed),
-            "store": {"readings": self.recorder.stored, "lost": self.recorder.lost},
+            "store": report.store(self.recorder, self.wear),
             "records": report.records(found, self.signer.address if self.signer else ""),
             "chain": report.chain(self.chain.status(), found) if self.chain else None,
             "devices": {name: report.device(task.health) for name, task in self.devices.items()},

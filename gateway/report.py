@@ -4,13 +4,16 @@ Pure: it is given what the parts say of themselves and only arranges it. Absent 
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from gateway.control import Status
 from gateway.device import Health
 from gateway.model import ClockTrust, Command, Quantity
 from gateway.state import View
+from gateway.store.recorder import Recorder
 from gateway.store.summary import Summary
+from gateway.store.wear import Meter
 from gateway.supervisor import Trouble
 
 FIGURES = (
@@ -68,6 +71,11 @@ def device(health: Health) -> dict[str, Any]:
         "misses": health.misses,
         "error": "" if health.online else health.last_error,
     }
+
+
+def store(recorder: Recorder, meter: Meter) -> dict[str, Any]:
+    """What this start has stored, and what the card under it bears."""
+    return {"readings": recorder.stored, "lost": recorder.lost, "card": asdict(meter.wear())}
 
 
 def records(summary: Summary, address: str) -> dict[str, Any]:

@@ -86,6 +86,7 @@ class StoreSettings:
     keep_s: int = 30 * 86400
     size_bytes: int = 2 * 2**30
     commit_ms: int = 1000  # the stated loss window at a power cut
+    endurance_bytes: int = 0  # what the card bears to be written, by its maker; 0: not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from gateway.model import ServiceKind
 from gateway.sitetypes import (
     Address,
     Duration,
+    Endurance,
     Energy,
     Long,
     Moment,
@@ -84,6 +85,7 @@ class StoreModel(Strict):
     keep: Long = 30 * 86_400_000
     size: Size = 2 * 2**30
     commit: Moment = Field(default=1000, description="what a power cut may lose")
+    endurance: Endurance = Field(default=0, description="what may be written to the card, by its maker (TBW)")
 
 
 class MqttModel(Strict):

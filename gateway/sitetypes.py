@@ -22,6 +22,7 @@ Ramp = Annotated[int, _unit(units.RAMP_W_PER_S, 1, 100_000_000)]
 Percent = Annotated[int, _unit(units.PERCENT_BP, 0, 10_000)]
 Temperature = Annotated[int, _unit(units.TEMPERATURE_CC, -5000, 10_000)]
 Size = Annotated[int, _unit(units.SIZE_BYTES, 16 * 2**20, 2**40)]
+Endurance = Annotated[int, _unit(units.SIZE_BYTES, 10**9, 10**17)]
 Wei = Annotated[int, _unit(units.MONEY_WEI, 0, 10**24)]
 MicroStx = Annotated[int, _unit(units.MONEY_USTX, 0, 10**15)]
 

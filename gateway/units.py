@@ -20,6 +20,7 @@ PERCENT_BP = {"%": 100}
 TEMPERATURE_CC = {"°C": 100, "C": 100}
 SIZE_BYTES = {
     "B": 1, "kB": 1000, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30,
+    "TB": 10**12,
 }  # fmt: skip
 MONEY_WEI = {"wei": 1, "gwei": 10**9, "ether": 10**18}
 MONEY_USTX = {"uSTX": 1, "STX": 10**6}
@@ -81,3 +82,21 @@ def show(value: int, unit: str) -> str:
         return f"{value / 1000:.2f} k{symbol}"
     number = f"{value / 10**places:.{places}f}" if places else str(value)
     return f"{number} {symbol}".rstrip()
+
+
+def size(count: int) -> str:
+    """Bytes as people read them: size(310_000_000) is "310 MB"."""
+    for unit in ("TB", "GB", "MB", "kB"):
+        if count >= SIZE_BYTES[unit]:
+            value = count / SIZE_BYTES[unit]
+            return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+    return f"{count} B"
+
+
+def days(count: int) -> str:
+    """A span that is only roughly known: days(1000) is "2.7 years"."""
+    if count >= 200 * 365:
+        return "more than 200 years"
+    if count >= 365:
+        return f"{count / 365:.0f} years" if count >= 3650 else f"{count / 365:.1f} years"
+    return f"{count // 30} months" if count >= 90 else f"{count} days"

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gateway.cli.screen import Screen
 from gateway.driver import Plan, find_plugins
 from gateway.model import Quantity
 from gateway.site import Device, HttpSettings, Site
+from gateway.store import wear
 
 HELP = """\
 check a site.yaml: every error with line and column, the read plan, the bus time
@@ -63,6 +65,38 @@ def bus_load(site: Site, plans: dict[str, Plan]) -> dict[str, float]:
     return busy
 
 
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """What `store.commit` means at a site: what a power cut loses, and what the card pays."""
+
+    loss_ms: int
+    loss_readings: int
+    day_bytes: int
+    life_days: int | None
+
+
+def storing(site: Site, plans: dict[str, Plan]) -> Storing:
+    samples = {d.name: wear.DAY_MS / d.poll_ms for d in site.devices}
+    values = sum(len(plans[name].points) * count for name, count in samples.items())
+    total = sum(samples.values())
+    commits = min(wear.DAY_MS / site.store.commit_ms, total)  # a group's period begins with its first sample
+    day_bytes = wear.estimate(round(commits), round(total), round(values), wear.DAY_MS)
+    return Storing(
+        site.store.commit_ms,
+        round(values * site.store.commit_ms / wear.DAY_MS),
+        day_bytes,
+        wear.life_days(site.store.endurance_bytes, 0, day_bytes),
+    )
+
+
+def _power_cut(found: Storing) -> str:
+    loss = f"{found.loss_ms / 1000:g} s of readings (about {found.loss_readings:,})"
+    lasts = "" if found.life_days is None else f", which the card bears for {units.days(found.life_days)}"
+    return (
+        f"a power cut loses at most the last {loss}; about {units.size(found.day_bytes)} a day written{lasts}"
+    )
+
+
 def warnings(plans: dict[str, Plan]) -> list[str]:
     """What makes a valid site useless: orders that could never be carried out."""
     measured = {point.quantity for plan in plans.values() for point in plan.points}
@@ -94,6 +128,7 @@ def _as_json(site: Site, plans: dict[str, Plan], busy: dict[str, float]) -> dict
             for d in site.devices
         },
         "notes": warnings(plans),
+        "store": asdict(storing(site, plans)),
         "bus_load": {link: round(share, 3) for link, share in busy.items()},
     }
 
@@ -118,7 +153,7 @@ def _show(console: Console, site: Site, plans: dict[str, Plan], busy: dict[str, 
     )
     if site.http:
         console.print(escape(_listening(site.http)))
-    console.print(f"a power cut loses at most the last {site.store.commit_ms / 1000:g} s of readings")
+    console.print(_power_cut(storing(site, plans)))
 
 
 def _listening(http: HttpSettings) -> str:

@@ -105,12 +105,24 @@ def _evidence(status: Status) -> RenderableType:
     store, records, chain = status["store"], status["records"], status.get("chain")
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_row("readings stored", f"{store['readings']:,}")
+    table.add_row("written to the card", _card(store["card"]))
+    if store["card"]["note"]:
+        table.add_row("maintenance", _plain(store["card"]["note"], "yellow"))
     table.add_row("records signed", f"{records['signed']:,}  (last sequence {records['sequence']})")
     if chain:
         table.add_row("confirmed on chain", f"{chain['confirmed']:,}")
         table.add_row("last transaction", _plain(chain["last_transaction"] or "-"))
         table.add_row("commands from chain", f"{chain['commands']:,}")
     return Panel(table, title=f"evidence  [dim]clock {status['clock'].lower()}[/]", title_align="left")
+
+
+def _card(card: Status) -> str:
+    day, lasts = card["day_bytes"], card["life_days"]
+    if day is None:
+        return f"{units.size(card['total_bytes'])}; a day's worth is known in an hour"
+    how = "" if card["measured"] else ", reckoned"
+    years = "" if lasts is None else f": it lasts {units.days(lasts)}"
+    return f"{units.size(day)} a day{how}{years}"
 
 
 def _performance(status: Status) -> list[RenderableType]:

@@ -22,10 +22,11 @@ TAIL_MAX = 64  # newest samples kept in memory for followers
 
 
 class Recorder:
-    """`stored` counts readings (values) committed since the start; `seq` is the newest committed sample."""
+    """Committed since the start: `stored` readings (values), in `samples`, in `commits`. `seq` is the newest
+    committed sample."""
 
     def __init__(self, store: Store, commit_ms: int) -> None:
-        self.stored = 0
+        self.stored = self.samples = self.commits = 0
         self.lost = 0
         self.seq = 0
         self._store = store
@@ -109,6 +110,8 @@ class Recorder:
         anchor = self._anchor(group)
         self.seq = await self._store.call(self._write, group, positions, lost, anchor)
         self.stored += sum(len(s.values) for s in group)
+        self.samples += len(group)
+        self.commits += 1
         self._remember(group, dated=anchor is not None)
         committed, self._committed = self._committed, asyncio.Event()
         committed.set()

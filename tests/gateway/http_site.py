@@ -63,7 +63,14 @@ STATUS: dict[str, Any] = {
         "grid": "",
         "executed": 3,
     },
-    "store": {"readings": 1925, "lost": 2},
+    "store": {
+        "readings": 1925,
+        "lost": 2,
+        "card": {
+            "total_bytes": 5_400_000_000, "day_bytes": 310_000_000, "measured": True, "life_days": 700,
+            "note": "the card's endurance lasts 23 months",
+        },
+    },
     "records": {"signed": 8, "intervals": 7, "sequence": 8, "key": KEY.address},
     "chain": {
         "queued": 1, "sent": 8, "block": 26, "commands": 1, "unusable": [], "trouble": "rpc.example: away",

@@ -10,6 +10,7 @@ from gateway.cli import check
 from gateway.driver import Plan, PlanLine
 from gateway.evidence import setup
 from gateway.model import CommandClass, Point, Quantity, SetpointSpec
+from gateway.store import wear
 from tests.gateway.cli_bench import write
 from tests.plugin import MockPlugin
 from tests.processes import ROOT
@@ -125,3 +126,29 @@ def test_what_a_records_configuration_is_over_can_be_printed(tmp_path, capsys):
     path = write(tmp_path)
     assert cli.main(["check", "--binding", str(path)]) == 0
     assert capsys.readouterr().out == setup.configuration(config.load(path)) + "\n"
+
+
+def test_what_the_group_period_means_is_said_in_words(tmp_path, capsys):
+    path = write(tmp_path, profile="sma_sunny_island", poll="500 ms")
+    path.write_text(path.read_text() + "store: {path: s.db, commit: 10 s, endurance: 30 TB}\n")
+    assert cli.main(["check", "--json", str(path)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (device,) = found["devices"].values()
+    assert found["store"]["loss_ms"] == 10_000
+    assert found["store"]["loss_readings"] == 20 * len(device["points"])
+    assert found["store"]["day_bytes"] == wear.estimate(
+        8640, 172_800, 172_800 * len(device["points"]), wear.DAY_MS
+    )
+    assert found["store"]["life_days"] == 30 * 10**12 // found["store"]["day_bytes"]
+    assert cli.main(["check", str(path)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "loses at most the last 10 s of readings (about" in said
+    assert "a day written, which the card bears for" in said
+
+
+def test_polls_that_are_rarer_than_the_group_period_are_a_commit_each(mocked):
+    site, plans = mocked
+    slow = replace(site, devices=(replace(site.devices[0], poll_ms=60_000),))
+    points = len(plans[site.devices[0].name].points)
+    assert check.storing(slow, plans).day_bytes == wear.estimate(1440, 1440, 1440 * points, wear.DAY_MS)
+    assert check.storing(slow, plans).life_days is None

@@ -42,7 +42,16 @@ STATUS = {
         "reactive_var": -1500,
         "grid": "",
     },
-    "store": {"readings": 12_345},
+    "store": {
+        "readings": 12_345,
+        "card": {
+            "total_bytes": 10**9,
+            "day_bytes": 310_000_000,
+            "measured": True,
+            "life_days": 30_000,
+            "note": "",
+        },
+    },
     "records": {"signed": 1234, "sequence": 1235},
     "chain": {"confirmed": 1200, "last_transaction": "0xfeed", "commands": 3},
     "devices": {"inverter": {"online": True, "identity": "Acme One", "error": ""}},
@@ -58,6 +67,16 @@ SHOWN = ("charged_wh", "discharged_wh", "efficiency_bp", "soh_bp", "availability
 watts = st.integers(-(2**63), 2**63 - 1)
 powers = st.one_of(st.none(), watts)
 texts = st.text(max_size=60)
+amounts = st.integers(0, 10**18)
+cards = st.fixed_dictionaries(
+    {
+        "total_bytes": amounts,
+        "day_bytes": st.none() | amounts,
+        "measured": st.booleans(),
+        "life_days": st.none() | amounts,
+        "note": texts,
+    }
+)
 statuses = st.fixed_dictionaries(
     {
         "site": texts,
@@ -82,7 +101,7 @@ statuses = st.fixed_dictionaries(
                 "grid": st.sampled_from(["", "lost", "returning"]),
             }
         ),
-        "store": st.fixed_dictionaries({"readings": st.integers(0, 10**12)}),
+        "store": st.fixed_dictionaries({"readings": st.integers(0, 10**12), "card": cards}),
         "records": st.fixed_dictionaries(
             {"signed": st.integers(0, 10**9), "sequence": st.integers(0, 10**9)}
         ),
@@ -229,3 +248,15 @@ def test_the_day_and_what_to_see_to_are_shown_once_something_is_sealed():
     assert "a fan fails" in picture
     for nothing in (None, {"day": None, "alerts": []}):
         assert "today" not in draw({**STATUS, "performance": nothing})
+
+
+def test_the_card_and_how_long_it_bears_it() -> None:
+    def told(**changes: Any) -> str:
+        card = {**STATUS["store"]["card"], **changes}
+        return line(draw(changed("store", card=card)), "written to the card")
+
+    assert told() == "written to the card 310 MB a day: it lasts 82 years"
+    assert told(life_days=None, measured=False) == "written to the card 310 MB a day, reckoned"
+    assert told(day_bytes=None, life_days=None).endswith("1.0 GB; a day's worth is known in an hour")
+    short = {**STATUS["store"]["card"], "note": "plan its replacement"}
+    assert "maintenance plan its replacement" in line(draw(changed("store", card=short)), "maintenance")

@@ -37,6 +37,9 @@ def test_each_value_is_there_in_base_units() -> None:
     assert found["gridseal_link_events_total", ("device", "bms"), ("event", "dropped")] == 3
     assert found["gridseal_chain_lag_records",] == 2
     assert found["gridseal_trouble", ("part", "mqtt")] == 1
+    assert found["gridseal_card_written_bytes",] == 5_400_000_000
+    assert found["gridseal_card_day_bytes",] == 310_000_000
+    assert found["gridseal_card_life_seconds",] == 700 * 86_400
     assert found["gridseal_curtailed", ("cause", "ramp")] == 1
     assert sum(found["gridseal_control_mode", ("mode", mode)] for mode in MODES) == 1
     for n, name in enumerate(COUNTS, 1):

@@ -57,6 +57,7 @@ async def test_the_machine_itself_sees_everything(tmp_path: Path) -> None:
         "mocked", "running an order", "2.36 kW", "charging, 52 %", "fixed-power", "3.00 kW charging",
         "2.40 kW charging", "Held back by bms limit, ramp.", "Fault: stop by ada.", "bms does not answer.",
         "10.0.0.9: no answer", "Not believed: meter: 9 kW", "chain: rpc.example: away", "6 of 8 confirmed",
+        "310 MB a day written, lasts 1.9 years", "the card's endurance lasts 23 months",
     ):  # fmt: skip
         assert said in text, said
     assert "NaN" not in text and "undefined" not in text

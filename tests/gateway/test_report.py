@@ -9,8 +9,12 @@ from gateway import report
 from gateway.control import Status
 from gateway.device import Health
 from gateway.model import Cause, ClockTrust, Command, Point, Quality, Quantity, Sample, ServiceKind, Source
+from gateway.site import StoreSettings
 from gateway.state import SiteState
+from gateway.store import Store
+from gateway.store.recorder import Recorder
 from gateway.store.summary import Summary
+from gateway.store.wear import Meter
 from gateway.supervisor import Trouble
 from tests.gateway.stores import HandClock
 from tests.sim.mocks import site
@@ -132,3 +136,12 @@ def test_troubles_and_clock_are_words():
 def test_whatever_the_parts_say_it_goes_through_json_unchanged(status, health):
     said = {"control": report.control(status, 0), "device": report.device(health)}
     assert json.loads(json.dumps(said)) == said
+
+
+def test_the_store_tells_of_the_card_under_it(tmp_path):
+    settings = StoreSettings(tmp_path / "g.db")
+    store = Store(settings, HandClock(), threaded=False)
+    recorder = Recorder(store, 1000)
+    meter = Meter(store, recorder, settings, HandClock(), lambda line: None, lambda: None)
+    unknown = {"total_bytes": 0, "day_bytes": None, "measured": False, "life_days": None, "note": ""}
+    assert report.store(recorder, meter) == {"readings": 0, "lost": 0, "card": unknown}

@@ -19,6 +19,7 @@ from gateway import units
         ("95 %", units.PERCENT_BP, 9500),
         ("-5 °C", units.TEMPERATURE_CC, -500),
         ("2 GiB", units.SIZE_BYTES, 2**31),
+        ("30 TB", units.SIZE_BYTES, 3 * 10**13),
         ("0.01 ether", units.MONEY_WEI, 10**16),
     ],
 )
@@ -54,6 +55,23 @@ def test_each_unit_shows_as_people_read_it():
         units.show(51_234, "mv"),
         units.show(7, "code"),
     ] == ["50.00 %", "-3000 W", "12.35 kW", "49.980 Hz", "51.234 V", "7"]
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0 B"), (999, "999 B"), (5400, "5.4 kB"), (310 * 10**6, "310 MB"), (3 * 10**13, "30 TB")],
+)
+def test_bytes_as_people_read_them(count, said):
+    assert units.size(count) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0 days"), (89, "89 days"), (90, "3 months"), (500, "1.4 years"), (30_000, "82 years"),
+     (10**9, "more than 200 years")],
+)  # fmt: skip
+def test_spans_as_people_read_them(count, said):
+    assert units.days(count) == said
 
 
 @given(st.text(max_size=30))

@@ -10,6 +10,7 @@ from typing import Any
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
 TRUSTS = ("UNTRUSTED", "TRUSTED", "BACKDATED")
+DAY_S = 86_400
 MODES = ("running", "fallback", "stopped", "fault", "store lost")
 
 Labels = Mapping[str, str]
@@ -77,9 +78,18 @@ def _site(status: Mapping[str, Any]) -> Iterator[Family]:
     for name, (metric, text, scale) in _FIGURES.items():
         value = status["site_figures"].get(name)
         yield metric, "gauge", text, [] if value is None else [({}, value * scale)]
-    store = status["store"]
+    store, card = status["store"], status["store"]["card"]
     yield "readings_stored_total", "counter", "readings committed", [({}, store["readings"])]
     yield "samples_lost_total", "counter", "samples lost because the disk was slow", [({}, store["lost"])]
+    yield (
+        "card_written_bytes",
+        "gauge",
+        "written to the card since the store was made",
+        [({}, card["total_bytes"])],
+    )
+    yield "card_day_bytes", "gauge", "written to the card in a day, of late", _known(card["day_bytes"])
+    life = _known(card["life_days"], DAY_S)
+    yield "card_life_seconds", "gauge", "until the card's endurance is used up", life
 
 
 def _control(control: Mapping[str, Any]) -> Iterator[Family]:
@@ -156,6 +166,10 @@ def _parts(facts: Facts) -> Iterator[Family]:
         yield f"{name}_total", "counter", COUNTS[name], [({}, count)]
     for name, value in facts.gauges.items():
         yield name, "gauge", GAUGES[name], [({}, value)]
+
+
+def _known(value: int | None, scale: float = 1) -> list[Sample]:
+    return [] if value is None else [({}, value * scale)]
 
 
 def _one(holds: bool) -> list[Sample]:

@@ -32,6 +32,14 @@ function lasting(seconds) {
   return `${seconds} s`;
 }
 
+function size(bytes) {
+  const steps = [[1e12, "TB"], [1e9, "GB"], [1e6, "MB"], [1e3, "kB"]];
+  for (const [step, unit] of steps) if (bytes >= step) return `${(bytes / step).toFixed(bytes < 10 * step ? 1 : 0)} ${unit}`;
+  return `${bytes} B`;
+}
+
+const days = (number) => (number >= 365 ? `${(number / 365).toFixed(1)} years` : `${number} days`);
+
 function way(watts, positive, negative) {
   if (!known(watts)) return "not known";
   return watts === 0 ? "no flow" : watts > 0 ? positive : negative;
@@ -101,9 +109,13 @@ function control(said) {
 
 function evidence(status) {
   const { records, chain, store, clock } = status;
+  const { card } = store;
   const rows = [
     ["Clock", clock === "TRUSTED" ? "synchronised" : "not synchronised: nothing is signed"],
     ["Readings", `${count(store.readings)} stored${store.lost ? `, ${count(store.lost)} lost` : ""}`],
+    ["Card", known(card.day_bytes)
+      ? `${size(card.day_bytes)} a day written${known(card.life_days) ? `, lasts ${days(card.life_days)}` : ""}`
+      : `${size(card.total_bytes)} written`],
     ["Records", records.sequence ? `${count(records.signed)} signed, newest ${records.sequence}` : "none yet"],
   ];
   if (records.key) rows.push(["Key", records.key]);
@@ -141,6 +153,7 @@ function alerts(status) {
   for (const [name, device] of Object.entries(status.devices)) if (!device.online) found.push(["warn", `${name} does not answer.`]);
   for (const doubt of said.doubts) found.push(["warn", `Not believed: ${doubt}`]);
   for (const [name, text] of Object.entries(status.troubles)) found.push(["warn", `${name}: ${text}`]);
+  if (status.store.card.note) found.push(["warn", status.store.card.note]);
   if (chain?.trouble) found.push(["warn", `chain: ${chain.trouble}`]);
   show(found);
 }
