@@ -42,7 +42,14 @@ Generated from the profiles (`make schema`). A device that is not here is one YA
 """
 UNCOMMANDED = {"inverter": "read only", "relay": "loads"}  # by role; of the others nothing is expected
 NOWHERE = Path(os.devnull)  # no folder: a profile beside somebody's site.yaml is not the product's
-LINKS = ("tcp://192.168.1.40:502", "can://can0", "gpio:///dev/gpiochip0")  # one of each kind, to plan for
+LINKS = (  # one of each kind, to plan for
+    "tcp://192.168.1.40:502",
+    "can://can0",
+    "opc.tcp://192.168.1.40:4840",
+    "serial:///dev/ttyUSB0",
+    "ble://A4:C1:38:00:11:22",
+    "gpio:///dev/gpiochip0",
+)
 
 
 @dataclass(frozen=True)
