@@ -24,13 +24,13 @@ from gateway.chain.stacks.codec import UInt, Value, encode
 from gateway.chain.stacks.operators import Operators
 from gateway.chain.stacks.transaction import Invocation, payload
 from gateway.chain.txmgr import TxManager
-from gateway.evidence.signer import KeySigner
 from gateway.site import StoreSettings
 from gateway.store import Store
+from tests.chain.world import KeySigner
 
 BLOCK_MS = 10_000
 SINK = Principal(26, bytes(20), "sink")
-KEY = KeySigner(b"\x42" * 32)
+KEY = KeySigner("0x" + "42" * 32)
 ACCOUNT = str(of_key(KEY.public_key, version_of(TESTNET_ID)))
 
 

@@ -181,6 +181,10 @@ class StacksPlatform:
         """Asks for the `place`th request to this facility, from 1 on."""
         return Invocation(self._contracts["services"], "request-of", [UInt(self._facility), UInt(place)])
 
+    def request_id(self, said: Value) -> str:
+        """Which request `request` answered with, whatever became of it; empty for none."""
+        return "" if said is None else _command(_fields(said, "request-of"), "a request")
+
     def read_request(self, said: Value) -> Order | Unusable | None:
         """What `request` answered, an optional with something in it: None when it is done with."""
         fields = _fields(said, "request-of")
@@ -223,14 +227,12 @@ class StacksPlatform:
         origin: str,
         reference: str,
     ) -> Order | Unusable:
-        begin_s, end_s, command = _uint(fields, "start"), _uint(fields, "end"), fields.get("command")
-        if not isinstance(command, bytes) or len(command) != 32:
-            raise ChainError(f"{origin} has no id of 32 bytes")
+        begin_s, end_s, command = _uint(fields, "start"), _uint(fields, "end"), _command(fields, origin)
         if end_s > END_MAX_S:
             return Unusable(f"{origin}: ends in the year {1970 + end_s // 31_556_952}")
         return Order(
             Command(
-                command.hex(), Source.CHAIN, kind, begin_s * 1000, end_s * 1000, parameters, origin,
+                command, Source.CHAIN, kind, begin_s * 1000, end_s * 1000, parameters, origin,
                 shared=True,
             ),
             reference,
@@ -276,6 +278,13 @@ def _uint(fields: Mapping[str, Value], name: str) -> int:
     if not isinstance(value, UInt):
         raise ChainError(f"the contract's answer has no number {name}")
     return value.value
+
+
+def _command(fields: Mapping[str, Value], origin: str) -> str:
+    command = fields.get("command")
+    if not isinstance(command, bytes) or len(command) != 32:
+        raise ChainError(f"{origin} has no id of 32 bytes")
+    return command.hex()
 
 
 def _values(fields: Mapping[str, Value]) -> list[int]:

@@ -1,8 +1,9 @@
 """Orders from Clarity contracts: their read-only state, asked at one anchored block that is deep enough.
 
-It owns the cursor, which counts the requests to this facility that were handed on; it moves on disk only
-after `submit` has taken the request, and `submit` knows ids, so a stop in between repeats nothing. What is
-over is passed by. It refuses to act on an untrusted clock and on disagreement.
+It owns the cursor: how many requests to this facility were handed on, and which was the last. It moves on
+disk only after `submit` has taken the request, and `submit` knows ids, so a stop in between repeats nothing;
+when a deeper fork replaced the last one, the batch before is asked for again. What is over is passed by. It
+refuses to act on an untrusted clock and on disagreement.
 """
 
 import asyncio
@@ -44,7 +45,7 @@ class Requests:
         self._submit = submit
         self._depth = depth
         self._poll_s = poll_ms / 1000
-        self._place = -1
+        self._place, self._newest = -1, ""
         self._height = self._commands = 0
         self._suggested = ""  # the id of the newest suggestion that was handed on
         self._unusable: deque[str] = deque(maxlen=UNUSABLE_KEPT)
@@ -69,12 +70,21 @@ class Requests:
         self._trouble = ""
         await self._operators.ensure()
         if self._place < 0:
-            self._place = await self._store.call(_load, self._platform.facility)
+            self._place, self._newest = await self._store.call(_load, self._platform.facility)
         at = await self._operators.anchor(self._depth)
+        await self._go_back(at)
         more = await self._take_requests(at)
         await self._take_suggestion(at)
         self._height = at.height
         return more
+
+    async def _go_back(self, at: Anchor) -> None:
+        """Where the newest request is no longer the one that was handed on, a batch is heard once more."""
+        if not self._newest:
+            return
+        said = await self._operators.read(self._platform.request(self._place), at)
+        if self._platform.request_id(said) != self._newest:
+            self._place, self._newest = max(0, self._place - BATCH), ""
 
     async def _take_requests(self, at: Anchor) -> bool:
         for _ in range(BATCH):
@@ -82,9 +92,12 @@ class Requests:
             if said is None:
                 return False
             await self._hand_on(self._platform.read_request(said), at)
-            await self._store.call(cursors.put, CURSOR, self._place + 1, self._platform.facility)
-            self._place += 1
+            self._place, self._newest = self._place + 1, self._platform.request_id(said)
+            await self._store.call(cursors.put, CURSOR, self._place, self._note())
         return True
+
+    def _note(self) -> str:
+        return f"{self._platform.facility} {self._newest}"
 
     async def _take_suggestion(self, at: Anchor) -> None:
         said = await self._operators.read(self._platform.suggestion, at)
@@ -109,6 +122,7 @@ class Requests:
         self._commands += 1
 
 
-def _load(conn: sqlite3.Connection, source: str) -> int:
-    """How many requests of this source were handed on; another contract's count is none."""
-    return cursors.get(conn, CURSOR, 0) if cursors.get_text(conn, CURSOR) == source else 0
+def _load(conn: sqlite3.Connection, source: str) -> tuple[int, str]:
+    """How many requests of this source were handed on, and the last; another contract's count is none."""
+    known, _, newest = cursors.get_text(conn, CURSOR).partition(" ")
+    return (cursors.get(conn, CURSOR, 0), newest) if known == source else (0, "")

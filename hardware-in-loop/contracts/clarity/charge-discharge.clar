@@ -81,7 +81,7 @@
       none
       (some {
         command: (keccak256 (unwrap-panic (to-consensus-buff? {
-          contract: (as-contract tx-sender), demand: (get number now), facility: facility
+          contract: (as-contract tx-sender), demand: now, facility: facility
         }))),
         power-w: power-w,
         start: (get start now),

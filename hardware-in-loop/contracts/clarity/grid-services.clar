@@ -81,8 +81,11 @@
     (map-set requests request {
       facility: facility, operator: tx-sender, service: service, start: start, end: end, energy-wh: energy-wh,
       values: values, target-mhz: (var-get frequency-target), payment: payment, state: REQUESTED, share-bp: u0,
+      ;; Of all that is asked: after a fork the same number with other contents is another order.
       command: (keccak256 (unwrap-panic (to-consensus-buff? {
-        contract: (as-contract tx-sender), request: request
+        contract: (as-contract tx-sender), request: request, facility: facility, operator: tx-sender,
+        service: service, start: start, end: end, energy-wh: energy-wh, values: values,
+        target-mhz: (var-get frequency-target)
       })))
     })
     (map-set counts facility place)
