@@ -2,7 +2,8 @@
 
 It is a SetpointWriter over another of the device's setpoints, so that the invariants (4, 7, 8, 14) are kept
 by the same lines; only what a value means differs. It writes nothing, the fallback included, until it was
-first asked for: what a device is set to do by itself stays as it is. It refuses to judge how much.
+first asked for, or was by a process before: what a device is set to do by itself stays as it is. It refuses
+to judge how much.
 """
 
 import asyncio
@@ -36,6 +37,10 @@ class BesideWriter:
 
     def clear(self) -> None:
         self._writer.clear()
+
+    def take_up(self) -> None:
+        """It may hold what a process before this one has told it."""
+        self._asked.set()
 
     async def fallback(self, timeout_s: float) -> bool:
         return not self._asked.is_set() or await self._writer.fallback(timeout_s)

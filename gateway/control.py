@@ -7,14 +7,15 @@ Invariants kept here: 3 and 10 (ends, in monotonic time), 8, 13 and 15; those of
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from gateway import batteries, envelope, ledger, outage, sense, services, stack
+from gateway import batteries, envelope, ledger, meterlive, sense, services, stack
 from gateway.batteries import Task
 from gateway.clock import Clock
 from gateway.errors import ServiceRefused
+from gateway.gridwatch import GridWatch
 from gateway.house import House
 from gateway.intake import Intake
 from gateway.islanding import Islands
@@ -23,6 +24,7 @@ from gateway.latch import Latch
 from gateway.lease import Hand, Hold
 from gateway.loads import Loads
 from gateway.member import Member
+from gateway.meterlive import Meter
 from gateway.model import (
     Cause,
     Command,
@@ -34,7 +36,6 @@ from gateway.model import (
     Verdict,
 )
 from gateway.orders import Orders
-from gateway.outage import Outage
 from gateway.services import Inputs
 from gateway.site import Site
 from gateway.stack import Pile
@@ -105,9 +106,9 @@ class Control:
         self._loads = loads or Loads((), {}, lambda: 0.0)
         self._support = support or Support({})
         self._islands = islands or Islands({})
-        self._outage = Outage()
-        self._house = House()
+        self._house, self._meter = House(), Meter()
         self._journal = Journal(store)
+        self._grid = GridWatch(self._journal)
         self._on_cycle = on_cycle
         now_ms = clock.mono_ms()
         self._members = [Member(hand, site, self._journal, now_ms) for hand in hands]
@@ -148,6 +149,11 @@ class Control:
         """Take up what is stored, then decide until cancelled. StoreError if the store fails at the start;
         later failures of the store lead to the fallback, not to an error."""
         now, stored = self._clock.now(), await self._store.call(commands.open_commands)
+        await self._grid.restore(self._store, now.mono_ms)
+        lately = await self._store.call(commands.recent)
+        begun = [order.command for order in (*stored, *lately) if order.began_mono_ms]
+        if any(map(services.reach_var, begun)):
+            self._support.take_up()
         for order in (o for o in stored if o.command.kind is ServiceKind.STOP):
             self._latch.restore(order, now)
         orders = (o for o in stored if o.command.kind is not ServiceKind.STOP)
@@ -207,13 +213,12 @@ class Control:
         """One decision, synchronous from the process image to the leases."""
         view, now = self._state.view(), self._clock.now()
         self._watch_contact(view, now)
-        self._outage = outage.step(
-            self._outage, (said.good for said in view.all(Quantity.GRID_CONNECTED)), view.now_ms
-        )
+        self._grid.step(view)
         for member in self._members:
             aside = self._support.fault(member.name) or self._islands.fault(member.name)
             if trouble := member.watch(view, now, free=self._free()) or aside:
                 self._latch.trip(member.name, trouble, now)
+        self._meter = meterlive.step(self._meter, sense.metered(view, (m.source for m in self._members)))
         self._orders.expire(view.now_ms)
         halt = self._halt()
         if halt is not None:
@@ -246,8 +251,9 @@ class Control:
     def _execute(self, runs: Sequence[ledger.Run], view: View, halt: Cause | None) -> None:
         able = [m for m in self._members if not self._latch.faulted(m.name) and m.away() is None]
         ours = [m for m in able if not m.blind] if len(self._members) > 1 else self._members
-        self._house = sense.house(self._house, view, ((m.devices, m.hold) for m in ours))
-        inputs = sense.inputs(view, self._house.power_w, [m.devices for m in ours])
+        metered = not self._meter.doubt  # 2: one that stands still is as good as none
+        self._house = sense.house(self._house, view, (m.source for m in ours)) if metered else House()
+        inputs = sense.inputs(view, self._house.power_w, [m.devices for m in ours], metered=metered)
         pile = stack.pile(runs, inputs)
         if self._loads:
             shed_w = self._loads.step(0 if halt else pile.shed_w, view.now_ms, self._until_ms(view, runs))
@@ -257,12 +263,12 @@ class Control:
         why_not = self._islands.step(pile.island and halt is None and not self._blind, view, until_ms)
         if pile.island and pile.target_w != 0:  # what is parted from the grid is at rest when it is
             pile, causes = replace(pile, target_w=0), (*causes, Cause.PRIORITY)
-        if self._outage:  # the batteries serve the house as their inverters will; no order has them
+        if self._grid.outage:  # the batteries serve the house as their inverters will; no order has them
             pile, able, causes = replace(pile, unknown=True), [], (*causes, Cause.GRID_LOST)
         commanded_w = 0
         usable = not pile.unknown and not self._blind and halt is None and able
         if pile.target_w is None or not usable:
-            causes += (Cause.STALE_LIMIT,) if self._blind or (pile.unknown and not self._outage) else ()
+            causes += (Cause.STALE_LIMIT,) if self._blind or (pile.unknown and not self._grid.outage) else ()
             self._release(self._members, view)
         else:
             commanded_w, why = self._command(pile, runs, view, inputs, able)
@@ -367,12 +373,16 @@ class Control:
             fault=self._latch.fault,
             stop=self._latch.stopped,
             holds=tuple(member.hold for member in self._members),
-            doubts=tuple(text for member in self._members for text in member.doubts.values()),
+            doubts=tuple(filter(None, (self._meter.doubt, *self._doubts()))),
             shed=self._loads.off,
             reactive_var=self._support.var,
-            grid="island" if self._outage.lost and self._islands.apart else self._outage.text,
+            grid="island" if self._grid.outage.lost and self._islands.apart else self._grid.outage.text,
             open_orders=len(self._orders),
         )
+
+    def _doubts(self) -> Iterator[str]:
+        for member in self._members:
+            yield from member.doubts.values()
 
     def _mode(self, first: ledger.Run | None) -> str:
         halt = self._halt()

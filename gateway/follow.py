@@ -3,7 +3,8 @@
 A device may hold our value in its register and not act on it. Measured power must come into a band around
 what was written within a settling time and stay; a band, because what was written may have moved
 meanwhile. Power the other way is found sooner: it is a wrong sign, and each second of it does the opposite
-of what was ordered. It refuses to judge without a GOOD measurement: then the limits are unknown anyway.
+of what was ordered. What it does inside the band beyond what was written is told too, for whoever adds up.
+It refuses to judge without a GOOD measurement: then the limits are unknown anyway.
 """
 
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ from enum import Enum
 TOLERANCE_W_MIN = 200  # metering offset and standby of a small site
 TOLERANCE_PART = 10  # of the nameplate: conversion losses and what a BMS tapers
 PATIENCE_MS = 10_000  # beyond the device's own settling time
+EXCESS_BP_MAX = 1000  # no inverter loses more than a tenth
+EXCESS_W_MIN, STEADY_PART, SMOOTH = 500, 20, 4  # below is standby; within a twentieth; a quarter each cycle
 SIGN_PATIENCE_MS = 2_000  # the same for the other direction, by a measurement that was taken after it
 
 
@@ -62,6 +65,19 @@ def follow(
     apart_ms = now_ms if trace.apart_ms is None else trace.apart_ms
     lost = now_ms - apart_ms >= settle_ms + PATIENCE_MS
     return Trace(written, apart_ms, against), Stray.APART if lost else Stray.NO
+
+
+def excess_bp(before_bp: int, trace: Trace, settled_ms: int, measured_w: int | None) -> int:
+    """What part of a discharge is beyond what was written, smoothed over some cycles: a battery that is
+    measured at its DC side shows what the conversion loses too. Judged while what is written has been steady
+    since `settled_ms`, a settling time ago."""
+    powers = [power_w for _, power_w in trace.written]
+    if measured_w is None or not powers or min(powers) < EXCESS_W_MIN or trace.written[0][0] > settled_ms:
+        return before_bp
+    if (max(powers) - min(powers)) * STEADY_PART > max(powers):
+        return before_bp
+    beyond_bp = (measured_w - max(powers)) * 10_000 // max(powers)
+    return before_bp + (max(-EXCESS_BP_MAX, min(EXCESS_BP_MAX, beyond_bp)) - before_bp) // SMOOTH
 
 
 def _against(

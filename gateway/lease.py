@@ -112,6 +112,10 @@ class ReactiveHand(Protocol):
         """Have these var (a multiple of the device's step) written and held until then unless renewed."""
         ...
 
+    def take_up(self) -> None:
+        """Take it for asked, by a process before this one: the fallback is written at the next connect."""
+        ...
+
     def release(self) -> None:
         """Have the fallback written, if anything was ever asked and it is not in force already."""
         ...

@@ -10,12 +10,13 @@ from dataclasses import replace
 
 from gateway import envelope, metersign, plausible, sense
 from gateway.envelope import Moment, Outcome
-from gateway.follow import Stray, Trace, follow
+from gateway.follow import Stray, Trace, excess_bp, follow
 from gateway.journal import Journal
 from gateway.lease import Hand, Hold, Phase
 from gateway.metersign import Sense
 from gateway.model import NOTHING, Cause, Limits, Quantity, Stamp
 from gateway.rates import Budget
+from gateway.sense import Battery
 from gateway.site import Site, SiteLimits
 from gateway.split import Member as Share
 from gateway.state import View
@@ -31,6 +32,7 @@ class Member:
         self._budget = Budget(journal, hand)
         self._memory = envelope.Memory(now_ms, now_ms)
         self._trace = Trace()
+        self._excess_bp = 0
         self._meter = Sense()
         self._plausible = plausible.Memory()
         self._before_ms = now_ms
@@ -50,6 +52,11 @@ class Member:
     def doubts(self) -> Mapping[Quantity, str]:
         """2: what its devices say and cannot be, and why, for a person."""
         return plausible.doubts(self._plausible)
+
+    @property
+    def source(self) -> Battery:
+        """Where its power is found."""
+        return Battery(self.devices, self.hold, max(0, self._excess_bp))
 
     def clear(self) -> None:
         """A person has dealt with its fault."""
@@ -100,6 +107,8 @@ class Member:
             settle_ms=hold.spec.settle_s * 1000,
             age_ms=measured.age_ms if measured else 0,
         )
+        settled_ms = own.now_ms - hold.spec.settle_s * 1000
+        self._excess_bp = excess_bp(self._excess_bp, self._trace, settled_ms, measured_w)
         if stray is Stray.AGAINST:
             was = f"; it was right on {hold.proven.day}, so run gridseal commission" if hold.proven else ""
             return (

@@ -29,13 +29,23 @@ class Outage:
         return "lost" if self.lost else "returning" if self else ""
 
 
+def restored(away: bool, *, restarted: bool, now_ms: int) -> Outage:
+    """What a process begins with: the one before it knew the grid `away` or not yet stable; or the machine
+    was `restarted` since, which may have been by the grid's return."""
+    return Outage(until_ms=now_ms + STABLE_MS) if away or restarted else Outage()
+
+
 def step(before: Outage, said: Iterable[int | None], now_ms: int) -> Outage:
     """`said`: what each provider says now, None where that is not GOOD; 0 is "not connected"."""
-    known = [value for value in said if value is not None]
+    all_said = list(said)
+    known = [value for value in all_said if value is not None]
     if 0 in known:
         return Outage(lost=True)
     if before and not known:  # nobody sees that it is back, nor that it stays
-        return before if before.lost else Outage(until_ms=now_ms + STABLE_MS)
+        if before.lost:
+            return before
+        if all_said:
+            return Outage(until_ms=now_ms + STABLE_MS)
     if before.lost:
         return Outage(until_ms=now_ms + STABLE_MS)
     return before if now_ms < before.until_ms else Outage()

@@ -6,11 +6,13 @@ never reached makes all its limits unknown. It refuses to fill gaps: what is not
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from gateway.derate import Share, share
 from gateway.envelope import Bms, Memory, Moment, Reported
 from gateway.house import House, Power, step
 from gateway.lease import Hand, Hold, Phase
+from gateway.meterlive import Heard
 from gateway.model import NOTHING, Limits, Quantity, SetpointSpec
 from gateway.plausible import Bound, Charge, Seen, rate_bp_per_h, voltage_bounds_mv
 from gateway.services import Inputs
@@ -21,16 +23,18 @@ WRITTEN = (Phase.WRITTEN, Phase.HELD)
 FLOW_W = 100  # less than this is a battery at rest: inverters idle at some tens of watts
 
 
-def inputs(view: View, house_w: int | None, batteries: Sequence[frozenset[str]]) -> Inputs:
+def inputs(
+    view: View, house_w: int | None, batteries: Sequence[frozenset[str]], *, metered: bool = True
+) -> Inputs:
     """What the control laws see of the whole site. Its battery is what these do (the devices of each): one
-    that is not ours to command now delivers nothing for an order."""
+    that is not ours to command now delivers nothing for an order. `metered`: the meter is believed."""
     powers = [view.of(devices).good(Quantity.BATTERY_POWER) for devices in batteries]
     known = [power for power in powers if power is not None]
     return Inputs(
         frequency_mhz=view.good(Quantity.GRID_FREQUENCY),
         house_w=house_w,
         battery_w=sum(known) if powers and len(known) == len(powers) else None,
-        grid_w=view.good(Quantity.GRID_POWER),
+        grid_w=view.good(Quantity.GRID_POWER) if metered else None,
         soc_bp=view.good(Quantity.BATTERY_SOC),
         voltage_mv=view.good(Quantity.GRID_VOLTAGE),
         inverter_w=view.good(Quantity.INVERTER_POWER),
@@ -38,22 +42,53 @@ def inputs(view: View, house_w: int | None, batteries: Sequence[frozenset[str]])
     )
 
 
-def house(before: House, view: View, batteries: Iterable[tuple[frozenset[str], Hold]]) -> House:
-    """What the grid would carry if these batteries (the devices of each, and its hand's hold) rested: grid +
-    battery = load - pv. A battery that is not ours to command now belongs to the house, whatever it does.
+class Battery(NamedTuple):
+    """Where a commanded battery's power is found: its devices, its hand's hold, and how much more of a
+    discharge is measured than was told."""
+
+    devices: frozenset[str]
+    hold: Hold
+    excess_bp: int = 0
+
+
+def house(before: House, view: View, batteries: Iterable[Battery]) -> House:
+    """What the grid would carry if these batteries rested: grid + battery = load - pv, a discharge counted
+    as it is told. A battery that is not ours to command now belongs to the house, whatever it does.
 
     1: the grid's limit rests on it, so that it is never older than 5 s, however seldom its meter is asked.
     """
-    flows = {hold.device: _flow(view.of(devices), hold) for devices, hold in batteries}
+    flows = {battery.hold.device: _flow(view.of(battery.devices), battery) for battery in batteries}
     return step(before, view.now_ms, _prompt(view, Quantity.GRID_POWER), flows)
 
 
-def _flow(own: View, hold: Hold) -> tuple[Power, ...]:
+def metered(view: View, batteries: Iterable[Battery]) -> Heard | None:
+    """The meter's last word, beside what all batteries do; None where it is not measured."""
+    grid = view.get(Quantity.GRID_POWER)
+    if grid is None or grid.good is None:
+        return None
+    own = view.of(frozenset({grid.device}))
+    powers = [
+        view.of(battery.devices).good(Quantity.BATTERY_POWER) if battery.hold.phase in WRITTEN else None
+        for battery in batteries
+    ]
+    known = [power for power in powers if power is not None]
+    return Heard(
+        grid.device,
+        view.now_ms - grid.age_ms,
+        grid.good,
+        (own.good(Quantity.GRID_IMPORTED), own.good(Quantity.GRID_EXPORTED)),
+        sum(known) if powers and len(known) == len(powers) else None,
+    )
+
+
+def _flow(own: View, battery: Battery) -> tuple[Power, ...]:
     """What a battery does, as measured and as told. A write may arrive until it was read back, and what is
     not known to hold may have ended."""
-    measured = _prompt(own, Quantity.BATTERY_POWER)
+    measured, hold = _prompt(own, Quantity.BATTERY_POWER), battery.hold
     if measured is None:
         return ()
+    beyond_w = max(0, measured.power_w) * battery.excess_bp // (10_000 + battery.excess_bp)
+    measured = measured._replace(power_w=measured.power_w - beyond_w)
     sure = hold.phase in (Phase.HELD, Phase.RELEASED)
     told_w = (hold.power_w,) if sure or hold.phase is Phase.WRITTEN else (hold.power_w, 0)
     return (measured, *(Power(hold.since_ms if sure else own.now_ms, w, told=True) for w in told_w))

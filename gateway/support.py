@@ -56,6 +56,11 @@ class Support:
         self.var = total_var
         return tuple(dict.fromkeys(causes))
 
+    def take_up(self) -> None:
+        """A process before this one may have told var and died: the fallback comes first."""
+        for hand in self._hands.values():
+            hand.take_up()
+
     def release(self) -> None:
         """All to their own control."""
         self.var = 0

@@ -287,3 +287,45 @@ def test_who_never_said_anything_of_the_grid_is_not_asked() -> None:
         assert w.status.grid == "" and w.inverter.power_now_w() == 2_000
 
     play(script, inverter=MockIslanding)
+
+
+def test_what_a_process_that_died_had_told_ends_with_the_start_of_the_next() -> None:
+    async def script(w: World) -> None:
+        await reactive(w, 2_000, seconds=600)
+        await w.wait(5)
+        assert w.inverter.var_now() == 2_000
+        await w.restart()
+        await w.wait(3)
+        assert w.inverter.done(*VAR)[-1] == "release var"
+        assert w.inverter.var_now() == 0, "long before the device's own timer"
+
+    site(script)
+
+
+def test_and_a_process_before_which_none_told_any_writes_none() -> None:
+    async def script(w: World) -> None:
+        await w.give(1_000, 600)
+        await w.wait(5)
+        await w.restart()
+        await w.wait(5)
+        assert w.inverter.done(*VAR) == []
+
+    site(script)
+
+
+def test_an_outage_that_a_process_saw_the_next_one_knows_of() -> None:
+    async def script(w: World) -> None:
+        w.inverter.grid(False)
+        await w.wait(5)
+        await w.crash()
+        w.inverter.grid(True)
+        w.build()
+        w.start()
+        await w.wait(3)
+        await w.give(1_000, 600)
+        await w.wait(STABLE_S - 8)
+        assert w.status.grid == "returning" and w.inverter.writes == []
+        await w.wait(12)
+        assert w.inverter.power_now_w() == 1_000
+
+    play(script, inverter=MockIslanding)

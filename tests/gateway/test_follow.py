@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.follow import PATIENCE_MS, SIGN_PATIENCE_MS, Stray, Trace, follow
+from gateway.follow import (
+    EXCESS_BP_MAX,
+    PATIENCE_MS,
+    SIGN_PATIENCE_MS,
+    Stray,
+    Trace,
+    excess_bp,
+    follow,
+)
 
 
 def strays(pairs: list[tuple[int, int | None]], settle_ms: int = 5000) -> list[Stray]:
@@ -96,3 +104,27 @@ def test_a_battery_that_follows_late_never_has_a_wrong_sign(steps: list[tuple[in
 @given(st.lists(st.integers(1200, 10_000), min_size=30, max_size=60), st.sampled_from([1, -1]))
 def test_a_turned_sign_is_always_found(powers: list[int], sign: int) -> None:
     assert Stray.AGAINST in strays([(sign * w, -sign * w) for w in powers])
+
+
+def excess(pairs: list[tuple[int, int | None]]) -> int:
+    """One (written, measured) a second: what part is beyond what was written at the end."""
+    trace, found = Trace(), 0
+    for second, (written, measured) in enumerate(pairs):
+        trace, _ = follow(trace, second * 1000, written, measured, nameplate_w=10_000, settle_ms=5000)
+        found = excess_bp(found, trace, second * 1000 - 5000, measured)
+    return found
+
+
+def test_what_conversion_loses_of_a_discharge_is_learned_while_it_is_steady() -> None:
+    assert 250 <= excess([(5000, 5130)] * 40) <= 260
+    assert excess([(5000, 5130)] * 40 + [(500, 5000), (100, 100), (0, None)] * 3) >= 250
+    assert excess([(5000 - i % 7 * 30, 5130) for i in range(40)]) > 150
+
+
+def test_it_is_bounded_smoothed_and_never_learned_from_a_charge_or_what_moves() -> None:
+    assert excess([(5000, 9000)] * 200) <= EXCESS_BP_MAX
+    assert -EXCESS_BP_MAX <= excess([(5000, 0)] * 200) < 0
+    assert excess([(-5000, -4870)] * 40) == 0
+    assert excess([(1000 + 400 * (i % 10), 5200) for i in range(60)]) == 0
+    assert excess([(300, 340)] * 40) == 0
+    assert 0 < excess([(5000, 5000)] * 20 + [(5000, 5500)]) < 300

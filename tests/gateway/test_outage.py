@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.outage import STABLE_MS, Outage, step
+from gateway.outage import STABLE_MS, Outage, restored, step
 
 
 def test_a_grid_that_nobody_speaks_of_or_that_was_never_lost_is_there() -> None:
@@ -57,3 +57,16 @@ def test_it_is_never_trusted_before_it_was_seen_to_be_there_for_a_stable_time(sa
             last_ms = now_ms
         assert outage or last_ms is None or now_ms - last_ms > STABLE_MS
         assert not outage or last_ms is not None
+
+
+@given(st.booleans(), st.booleans())
+def test_a_process_begins_with_what_the_one_before_knew_and_a_machine_that_was_started_with_a_return(
+    away: bool, restarted: bool
+) -> None:
+    found = restored(away, restarted=restarted, now_ms=5)
+    assert found == (Outage(until_ms=5 + STABLE_MS) if away or restarted else Outage())
+
+
+def test_a_minute_that_is_awaited_at_a_site_that_never_hears_of_its_grid_ends() -> None:
+    outage = step(Outage(until_ms=60_000), (), 59_999)
+    assert outage and not step(outage, (), 60_000)

@@ -10,7 +10,9 @@ from gateway import sense
 from gateway.envelope import EVERYTHING, Bms, Memory
 from gateway.house import House, Power
 from gateway.lease import Hold, Phase
+from gateway.meterlive import Heard
 from gateway.model import Limits, Point, Quality, Quantity, Sample
+from gateway.sense import Battery
 from gateway.services import Inputs
 from gateway.site import Device
 from gateway.state import SiteState
@@ -60,7 +62,7 @@ def moment(bench, hand, reach=EVERYTHING, house_w=None, devices=ALL):
 
 def house_w(bench, batteries):
     """The first thing that is made of what is measured: nothing was remembered."""
-    holds = [(devices, Hold(min(devices), Phase.RELEASED, online=True)) for devices in batteries]
+    holds = [Battery(devices, Hold(min(devices), Phase.RELEASED, online=True)) for devices in batteries]
     return sense.house(House(), bench.view, holds).power_w
 
 
@@ -82,14 +84,46 @@ def test_the_house_is_told_what_each_battery_does_and_was_told():
     bench = Bench().say("meter", GRID_POWER=4000)
     bench.clock.mono += 100
     bench.say("inverter", BATTERY_POWER=-3000)
-    found = sense.house(House(), bench.view, [(ALL, hold(power_w=-2000, since_ms=1_000_050))])
+    found = sense.house(House(), bench.view, [Battery(ALL, hold(power_w=-2000, since_ms=1_000_050))])
     assert found.flows == {"inverter": (Power(1_000_050, -2000, told=True), Power(1_000_100, -3000))}
-    under_way = sense.house(House(), bench.view, [(ALL, hold(Phase.WRITTEN, power_w=-2000, since_ms=1))])
+    under_way = sense.house(
+        House(), bench.view, [Battery(ALL, hold(Phase.WRITTEN, power_w=-2000, since_ms=1))]
+    )
     assert under_way.flows["inverter"][-1] == Power(1_000_100, -2000, told=True)
-    unsure = sense.house(House(), bench.view, [(ALL, hold(Phase.UNKNOWN, power_w=-2000, since_ms=1))])
+    unsure = sense.house(House(), bench.view, [Battery(ALL, hold(Phase.UNKNOWN, power_w=-2000, since_ms=1))])
     assert {power.power_w for power in unsure.flows["inverter"]} == {-3000, -2000, 0}
-    free = sense.house(House(), bench.view, [(ALL, hold(Phase.RELEASED, power_w=0, since_ms=1_000_050))])
+    free = sense.house(
+        House(), bench.view, [Battery(ALL, hold(Phase.RELEASED, power_w=0, since_ms=1_000_050))]
+    )
     assert free.flows == {"inverter": (Power(1_000_050, 0, told=True), Power(1_000_100, -3000))}
+
+
+def test_of_a_discharge_that_is_measured_with_its_losses_what_was_told_counts():
+    bench = Bench().say("meter", GRID_POWER=-1000).say("inverter", BATTERY_POWER=5125)
+    found = sense.house(House(), bench.view, [Battery(ALL, hold(Phase.RELEASED), excess_bp=250)])
+    assert found.power_w == 4000
+    bench = Bench().say("meter", GRID_POWER=9000).say("inverter", BATTERY_POWER=-4875)
+    found = sense.house(House(), bench.view, [Battery(ALL, hold(Phase.RELEASED), excess_bp=250)])
+    assert found.power_w == 4125
+
+
+def test_the_meter_is_heard_beside_what_all_commanded_batteries_do():
+    bench = Bench().say("meter", GRID_POWER=4000, GRID_IMPORTED=77).say("inverter", BATTERY_POWER=-3000)
+    assert sense.metered(bench.view, [Battery(ALL, hold())]) == Heard(
+        "meter", 1_000_000, 4000, (77, None), -3000
+    )
+    for batteries in (
+        [],
+        [Battery(ALL, hold(Phase.RELEASED))],
+        [Battery(ALL, hold()), Battery(frozenset(), hold())],
+    ):
+        assert sense.metered(bench.view, batteries).battery_w is None
+    assert sense.metered(Bench().view, []) is None
+
+
+def test_a_meter_that_is_not_believed_is_shown_to_no_law():
+    bench = Bench().say("meter", GRID_POWER=4000)
+    assert sense.inputs(bench.view, None, [], metered=False).grid_w is None
 
 
 def test_what_the_laws_see_ages_away():

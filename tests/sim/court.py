@@ -115,9 +115,11 @@ class Court:
     def kept(self, states: Mapping[str, str]) -> None:
         self.members[0].kept(states)
 
-    def ended(self) -> None:
-        for judge in (*self._all, self.meter, self.island):
+    def ended(self, *, stored: bool = True) -> None:
+        """`stored`: nothing that it knew was lost by a full disk."""
+        for judge in (*self._all, self.meter):
             judge.ended()
+        self.island.ended(stored=stored)
 
     # -- what goes wrong at the site ------------------------------------------------------------------
 
@@ -168,10 +170,12 @@ class Court:
         own_w = sum(power_w for power_w, told in zip(powers, self.told, strict=True) if not told.power_w)
         power_w = sum(told.power_w for told in self.told if told.reached)
         foreign = any(member.yielded for member in self.members)
-        seen = Seen(now_ms, (house_w, house_w - own_w), sum(powers), any(sick), stuck)
+        meter_alone = len(faults) > len(self.parts) and faults[-1].is_set("stuck") and not any(sick[:-1])
+        frozen = meter_alone and not foreign and all(t.reached and t.power_w for t in self.told)
+        seen = Seen(now_ms, (house_w, house_w - own_w), sum(powers), any(sick), stuck, frozen)
         self.meter.saw(seen, 0 if foreign else power_w)
         told = any(t.power_w for t in self.told if t.reached)
-        told = told or any(t.var and var.written for t, var in zip(self.told, self.vars, strict=True))
+        told = told or any(t.var for t in self.told if t.reached)
         self.island.saw(now_ms, told and not foreign, sick=any(sick))
 
     def _saw_one(self, number: int, part: Part, now_ms: int, sick: bool) -> None:

@@ -1,7 +1,7 @@
 """Judges what is written while the grid is gone, and in the minute after it is back.
 
-Only what the daemon can know counts: the device must have been within reach for long enough to be asked. A
-life that begins after the return cannot know of the outage.
+Only what the daemon can know counts: the device must have been within reach for long enough to be asked. What
+one life knew the next knows too, unless its store had failed.
 """
 
 from dataclasses import dataclass
@@ -26,10 +26,11 @@ class IslandJudge:
     _well_ms: int = 0  # since when the device can be asked
 
     def began(self, now_ms: int) -> None:
-        self._began_ms, self._alive, self._known = now_ms, True, False
+        self._began_ms, self._alive = now_ms, True
 
-    def ended(self) -> None:
-        self._alive = self._known = False
+    def ended(self, *, stored: bool = True) -> None:
+        """A life; `stored`: what it knew is in the store."""
+        self._alive, self._known = False, self._known and stored
 
     def lost(self, now_ms: int) -> None:
         if self._lost_ms is None:

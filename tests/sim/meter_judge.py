@@ -4,7 +4,9 @@ The load may step by itself, and a limit can then only be kept by the next write
 takes the meter beyond a limit though the house was nowhere near that in all the time that the decision can
 have looked at: its measurements are up to WELL_MS old on healthy wires, SICK_MS otherwise. While the house
 changes, meter and battery tell it apart only when the battery rests: its swing in that time is forgiven; in a
-house that is still, nothing is. A power that is merely held is wrong when it is so for HELD_MS.
+house that is still, nothing is. A power that is merely held is wrong when it is so for HELD_MS; what the
+conversion loses of it is forgiven until it can have been learned. A meter that stands still is to be found
+out by what the batteries do: then nothing may be told any more.
 """
 
 from collections import deque
@@ -15,10 +17,9 @@ WELL_MS, SICK_MS = 3_500, 8_000  # poll, cycle, exchange, and a second of the me
 HELD_MS = 6_000
 STILL_MS, STILL_W = 9_000, 60  # a house that has not changed by more than this for so long is still
 WARM_MS = 12_000  # of a life: until then it may know the house only by what it first saw
-OFF_W, OFF_PART = (
-    120,
-    33,
-)  # a step of the device, and what conversion loses of what is measured at its DC side
+OFF_W, OFF_PART = 120, 33  # a step of the device; what conversion loses of what is measured at its DC side
+LEARNT_MS = 40_000
+MOVED_W, FOUND_MS = 1_200, 25_000  # surely more than it takes to be found out; polls, patience and fallback
 TRAIL_MS = 20_000
 COMING_MS = 6_500  # a limit may be taken up so long before it surely holds (court.ORDER_MS, and a cycle)
 Complain = Callable[[str, str], None]
@@ -28,13 +29,15 @@ Complain = Callable[[str, str], None]
 class Seen:
     """The site at a moment, by its physics. `houses`: what the grid would carry without the batteries, with
     and without those that serve the house by themselves; `battery_w`: of all, at the AC side. `sick`: some
-    wire is disturbed; `stuck`: a device shows the same figures for ever, and is believed."""
+    wire is disturbed; `stuck`: a device shows the same figures for ever, and `frozen`: it is the meter alone,
+    while all batteries are told a power."""
 
     at_ms: int
     houses: tuple[int, int]
     battery_w: int
     sick: bool = False
     stuck: bool = False
+    frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,10 @@ class MeterJudge:
     _began_ms: int = 0
     _alive: bool = False
     _beyond_ms: int | None = None
+    _losing_ms: int | None = None
+    _frozen: tuple[int, int | None] | None = (
+        None  # what the batteries did, and since when they do other things
+    )
 
     # -- limits that are ordered ----------------------------------------------------------------------
 
@@ -105,6 +112,8 @@ class MeterJudge:
         self._trail.append(seen)
         while self._trail[0].at_ms < seen.at_ms - TRAIL_MS:
             self._trail.popleft()
+        self._finds(seen)
+        self._learns(seen.at_ms, power_w)
         room_w = self._room_w(seen.at_ms, power_w)
         if room_w is None or abs(power_w) <= room_w or not self._alive or self._sick(seen.at_ms, TRAIL_MS):
             self._beyond_ms = None
@@ -113,7 +122,29 @@ class MeterJudge:
         if seen.at_ms - max(self._beyond_ms, self._began_ms) > HELD_MS:
             self.complain("grid", f"{power_w} W is held at {seen.at_ms}, {room_w} W would keep the limit")
 
-    def _room_w(self, now_ms: int, power_w: int) -> int | None:
+    def _learns(self, now_ms: int, power_w: int) -> None:
+        """What the conversion loses is known after a while in which all was still."""
+        room_w = self._room_w(now_ms, power_w, lost_part=0)
+        well = self._alive and self._still(now_ms) and not self._sick(now_ms, TRAIL_MS)
+        if room_w is None or abs(power_w) <= room_w or not well:
+            self._losing_ms = None
+            return
+        self._losing_ms = self._losing_ms or now_ms
+        if now_ms - self._losing_ms > LEARNT_MS:
+            self.complain("grid", f"{power_w} W is held at {now_ms}, {room_w} W would, with what is lost")
+
+    def _finds(self, seen: Seen) -> None:
+        """2: a meter that stands still is as good as none once the batteries have moved beside it."""
+        if not seen.frozen or not self._alive:
+            self._frozen = None
+            return
+        base_w, moved_ms = self._frozen or (seen.battery_w, None)
+        moved = abs(seen.battery_w - base_w) >= MOVED_W
+        self._frozen = (base_w, (moved_ms or seen.at_ms) if moved else None)
+        if moved and seen.at_ms - max(self._frozen[1] or 0, self._began_ms + WARM_MS) > FOUND_MS:
+            self.complain("grid", f"{seen.battery_w} W at {seen.at_ms} beside a meter that stands still")
+
+    def _room_w(self, now_ms: int, power_w: int, *, lost_part: int = 1) -> int | None:
         """The most that a careful reader lets them do that way; None where nothing is known of the site."""
         looked_ms = SICK_MS if self._sick(now_ms, SICK_MS) else WELL_MS
         trail = [seen for seen in self._trail if seen.at_ms >= now_ms - looked_ms]
@@ -124,7 +155,7 @@ class MeterJudge:
         powers = [seen.battery_w for seen in trail]
         swing_w = 0 if self._still(now_ms) else max(powers) - min(powers)
         most_w = max(abs(power_w), *(abs(power) for power in powers))
-        return max(0, room_w) + swing_w + OFF_W + most_w // OFF_PART
+        return max(0, room_w) + swing_w + OFF_W + lost_part * most_w // OFF_PART
 
     def _sick(self, now_ms: int, for_ms: int) -> bool:
         return any(seen.sick for seen in self._trail if seen.at_ms >= now_ms - for_ms)

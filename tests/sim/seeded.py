@@ -136,7 +136,7 @@ class World:
         while self._wanted:
             await self._live()
             self._look()
-            self.judge.ended()
+            self.judge.ended(stored=self.life is None or self.life.end in ("", IN_ORDER))
             self.life = None
             down_s, self.trouble.down_s = self.trouble.down_s or RESTART_S, None
             if self._wanted:
@@ -257,9 +257,6 @@ class World:
         if self.chain is not None:
             self.chain.tell(run.counts, run.faults, run.depths)
         run.counts["device_s"] = round(run.hours * 3600) * len(self.rig.site.devices)
-        if self.trouble.aged:
-            del self.book.wrong["samples_lost"]
-            self.book.notes = [note for note in self.book.notes if not note.startswith("samples_lost")]
         run.kinds = self.judge.kinds + self.book.wrong
         run.wrong = [*self.judge.wrong, *self.book.notes]
         return run

@@ -11,7 +11,7 @@ from gateway.model import ServiceKind
 from tests.sim import judge
 from tests.sim.court import APART_MS, APART_W, Court
 from tests.sim.island_judge import SICK_MS, STABLE_MS, IslandJudge
-from tests.sim.meter_judge import HELD_MS, Limit, MeterJudge, Seen
+from tests.sim.meter_judge import FOUND_MS, HELD_MS, LEARNT_MS, Limit, MeterJudge, Seen
 from tests.sim.rigged import Battery, Part
 from tests.sim.sites import SITES
 from tests.sim.var_judge import VarJudge
@@ -106,6 +106,32 @@ def test_what_shows_the_same_for_ever_is_believed() -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize(("power_w", "found"), [(1100, []), (1140, ["grid"])], ids=str)
+def test_what_conversion_loses_is_forgiven_until_it_can_have_been_learned(
+    power_w: int, found: list[str]
+) -> None:
+    judged, wrong = meter([1000] * 20)
+    for number in range(1, LEARNT_MS // 1000 + 5):
+        judged.saw(Seen(60_000 + 1000 * number, (1000, 1000), power_w), power_w)
+        assert wrong[:1] == ([] if number * 1000 <= LEARNT_MS + 1000 else found)
+
+
+@pytest.mark.parametrize(("battery_w", "found"), [(1000, []), (1300, ["grid"])], ids=str)
+def test_a_meter_that_stands_still_is_to_be_found_out_by_the_battery(
+    battery_w: int, found: list[str]
+) -> None:
+    judged, wrong = meter([1000] * 20)
+    judged.saw(Seen(61_000, (1000, 1000), 0, stuck=True, frozen=True), 300)
+    for number in range(1, FOUND_MS // 1000 + 3):
+        assert not wrong
+        judged.saw(Seen(61_000 + 1000 * number, (1000, 1000), battery_w, stuck=True, frozen=True), 300)
+    assert wrong == found
+    wrong.clear()
+    judged.saw(Seen(90_000, (1000, 1000), 0, stuck=True), 0)  # nothing is told any more
+    judged.saw(Seen(91_000, (1000, 1000), battery_w, stuck=True, frozen=True), 300)
+    assert not wrong
+
+
 # -- the island -----------------------------------------------------------------------------------------
 
 
@@ -149,10 +175,20 @@ def test_who_cannot_know_of_an_outage_is_not_blamed() -> None:
     judged, found_later = island()
     judged.saw(70_000, told=False, sick=False)
     judged.back(80_000)
-    judged.ended()
+    judged.ended(stored=False)
     judged.began(85_000)
     judged.wrote(90_000)
     assert found == found_later == []
+
+
+def test_what_one_life_knew_of_an_outage_the_next_knows_too() -> None:
+    judged, found = island()
+    judged.saw(70_000, told=False, sick=False)
+    judged.back(80_000)
+    judged.ended()
+    judged.began(85_000)
+    judged.wrote(90_000)
+    assert found == ["island"]
 
 
 # -- reactive power -------------------------------------------------------------------------------------
@@ -207,18 +243,16 @@ def test_more_var_than_the_rating_are_found() -> None:
     assert judged.kinds["var"] == 1
 
 
-def test_var_that_are_held_past_their_end_are_forgiven_to_a_predecessor_for_the_devices_timer() -> None:
-    for written, wrong in ((True, True), (False, False)):
-        judged = var_judge()
-        judged.wrote(entry(5_000, 0, 2000, address=VARS))
-        judged.ended()
-        judged.began(100_000, WALL_MS + 100_000, {})
-        if written:
-            judged.wrote(entry(100_100, 0, 2000, address=VARS))
-        judged.kinds.clear()
-        for at_ms in range(101_000, 130_000, 1000):
-            judged.saw(at_ms, 2000, sick=False, soc_bp=5000)
-        assert bool(judged.kinds["var"]) == wrong
+def test_var_that_a_predecessor_left_are_to_be_ended_at_the_start() -> None:
+    judged = var_judge()
+    judged.wrote(entry(5_000, 0, 2000, address=VARS))
+    judged.ended()
+    judged.began(100_000, WALL_MS + 100_000, {})
+    judged.saw(101_000, 2000, sick=False, soc_bp=5000)
+    assert judged.kinds["var"] == 0
+    for at_ms in range(102_000, 130_000, 1000):
+        judged.saw(at_ms, 2000, sick=False, soc_bp=5000)
+    assert judged.kinds["var"] > 0
 
 
 # -- several batteries ----------------------------------------------------------------------------------
@@ -312,5 +346,13 @@ def test_all_wires_are_looked_at_each_second() -> None:
     wires[2].add(Fault("stuck"))
     made.saw(1_000, wires)
     (seen,) = made.meter._trail
-    assert seen.sick and seen.stuck
+    assert seen.sick and seen.stuck and not seen.frozen
+    for told in made.told:
+        told.reached, told.power_w = True, 500
+    made._saw_one = lambda *_, **__: None
+    made.saw(2_000, wires)
+    assert made.meter._trail[-1].frozen
+    wires[0].add(Fault("silence"))
+    made.saw(3_000, wires)
+    assert not made.meter._trail[-1].frozen
     assert Battery("sunspec").var_max == 6000

@@ -8,7 +8,7 @@ from rig.faults import Fault
 from rig.physics import Order
 
 from tests.sim import loop
-from tests.sim.rigged import Rigged
+from tests.sim.rigged import METER_URL, Rigged
 from tests.sim.sites import SITES
 
 NIGHT = 60  # minute of the day: no sun
@@ -105,3 +105,30 @@ def test_one_that_is_lost_keeps_its_part_of_the_sum_until_its_timer_has_ended_it
         assert sums[-1][0] == 0 and sums[-1][1] > held_w, "then the others have its part"
 
     play(tmp_path, "trio", script)
+
+
+def test_a_meter_that_stands_still_is_found_out_and_believed_again_when_it_moves(tmp_path: Path) -> None:
+    async def script(site: Site) -> None:
+        link = next(link for link in site.links if link.url == METER_URL)
+        link.faults.add(Fault("stuck"))
+        said = await site.order(2400, 600)
+        assert said["admitted"], said
+        await asyncio.sleep(4)
+        assert sum(site.told()) >= 500, "nothing tells yet that it stands"
+        await asyncio.sleep(12)
+        assert site.told() == [0, 0]
+        said = (await site.ask("status"))["control"]
+        assert "limit unknown" in said["causes"] and "the meter meter stands still" in said["doubts"][0], said
+        await asyncio.sleep(90)
+        assert site.told() == [0, 0]
+        link.faults.clear("stuck")
+        left = [part.plant.control for part in site.parts]
+        for part in site.parts:  # by themselves they hold the meter at the very same figure
+            part.plant.control = lambda _: Order("idle")
+        await asyncio.sleep(10)
+        for part, control in zip(site.parts, left, strict=True):
+            part.plant.control = control
+        await asyncio.sleep(80)
+        assert sum(site.told()) == 2400
+
+    play(tmp_path, "pair", script)

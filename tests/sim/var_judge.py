@@ -34,7 +34,6 @@ class VarJudge(Judge):
     apparent_va: int = 0
     addresses: frozenset[int] = frozenset()
     _powers: deque[tuple[int, int]] = field(default_factory=deque)
-    written: bool = False  # in this life: before, what its predecessor left is the device's to end
 
     def asked_var(self, order: Order, now_ms: int, wall_ms: int, admitted: bool | None) -> None:
         charge_var, discharge_var = order_var(order.kind, order.parameters, self.limit_w)
@@ -46,17 +45,10 @@ class VarJudge(Judge):
         self._powers.append((entry.at_ms, abs(entry.demand_w or 0)))
         if entry.address not in self.addresses:
             return
-        self.written, before = True, self._demand_w
+        before = self._demand_w
         super().wrote(replace(entry, demand_w=entry.var or None))
         if entry.var and entry.var != before:
             self._rated(entry.at_ms, entry.var)
-
-    def began(self, now_ms: int, wall_ms: int, states: Mapping[str, str]) -> None:
-        super().began(now_ms, wall_ms, states)
-        self.written = False
-
-    def saw(self, now_ms: int, demand_w: int, *, sick: bool, soc_bp: int) -> None:
-        super().saw(now_ms, demand_w, sick=sick or not self.written, soc_bp=soc_bp)
 
     def flowed(self, now_ms: int, power_w: int) -> None:
         """The active power at its AC side, each second."""
