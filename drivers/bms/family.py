@@ -130,7 +130,7 @@ class Family:
     points: tuple[str, ...]
     envelope: Callable[[], Envelope]  # a new one for each session: some learn a variant as they go
     requests: Callable[[int], tuple[Request, ...]]  # address -> what a poll asks
-    decode: Callable[[int, bytes], Values]  # kind, data; FrameError when it is not what its kind says
+    decode: Callable[[int, bytes], Values]  # kind, data; FrameError when that is not what its kind says
     introduction: Callable[[int], tuple[Request, ...]] = lambda _address: ()
     texts: Callable[[int, bytes], Mapping[str, str]] = lambda _kind, _data: {}
     addresses: range = field(default=range(1))  # that a device may have; one: the family knows none

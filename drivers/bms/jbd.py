@@ -90,6 +90,8 @@ def _decode(kind: int, data: bytes) -> Values:
         return _basic(data)
     if kind == CELLS and data and len(data) % 2 == 0 and len(data) <= 2 * CELLS_MAX:
         return cells([int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)])
+    if kind == HARDWARE:
+        return {}
     raise FrameError(f"JBD: {len(data)} bytes are no reply to {kind:#04x}")
 
 

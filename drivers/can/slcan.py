@@ -1,26 +1,22 @@
 """FrameLink over a serial CAN adapter that speaks Lawicel commands (slcan).
 
-Owns the tty: opens it exclusively, sets the bit rate, opens the channel, and closes it again. Frames that
+Sets the bit rate of an adapter on a SerialPort, opens the channel, and closes it again. Frames that
 the adapter kept from before are thrown away, because nobody knows how old they are, and an adapter that
 was silent is set up anew for whoever listens next. It refuses to guess at damaged lines (see lawicel) and
 to go on when the adapter says no to the bit rate.
 """
 
 import asyncio
-import os
-import termios
 from contextlib import suppress
-
-import serial
 
 from drivers.can.bus import Counters, Hub, Listener
 from drivers.can.lawicel import CR, Lines, encode
 from drivers.can.url import BITRATES, CanUrl
+from drivers.serialport import SerialPort
 from gateway.clock import Clock
 from gateway.driver import CanFrame
 from gateway.errors import LinkError
 
-READ_MAX = 4096  # bytes a wake-up: the tty's own buffer
 DISCARD_S = 0.1  # after closing the channel: what was under way arrives and is dropped
 OPEN_S = 0.5  # for the adapter's two answers; some never answer, and then frames are the proof
 WRITE_S = 0.5  # one line is 3 ms at 115,200 baud
@@ -37,11 +33,10 @@ class SlcanLink:
         self._where = where
         self._hub = Hub(clock)
         self._lines = Lines()
-        self._port: serial.Serial | None = None
+        self._port: SerialPort | None = None
         self._lock = asyncio.Lock()  # opening and writing: a line goes out whole
         self._live = False  # the channel is open: what arrives is of now
         self._answered: asyncio.Future[None] | None = None
-        self._wanting: asyncio.Future[None] | None = None  # room for more bytes
         self._closed = False
 
     @property
@@ -66,8 +61,7 @@ class SlcanLink:
         self._closed = True
         if self._port is not None:
             try:
-                with suppress(OSError):  # a courtesy; the adapter may be gone
-                    os.write(self._port.fileno(), b"C" + CR)
+                self._port.write_now(b"C" + CR)
                 await asyncio.sleep(DRAIN_S)
             finally:
                 self._lose(f"{self.url}: the link is closed")
@@ -85,11 +79,9 @@ class SlcanLink:
                     self._drop()
 
     def _open_port(self) -> None:
-        try:
-            self._port = serial.Serial(self._where.place, self._where.baud, timeout=0, exclusive=True)
-        except (OSError, ValueError) as problem:
-            raise LinkError(f"{self.url}: cannot open: {_reason(problem)}") from None
-        asyncio.get_running_loop().add_reader(self._port.fileno(), self._on_readable)
+        self._port = SerialPort.open(
+            self.url, self._where.place, self._take, self._lose, baud=self._where.baud
+        )
 
     async def _start(self) -> None:
         if self._port is None:
@@ -110,49 +102,9 @@ class SlcanLink:
         self._hub.opened()
 
     async def _write(self, data: bytes) -> None:
-        try:
-            async with asyncio.timeout(WRITE_S):
-                while data:
-                    if self._port is None:
-                        raise LinkError(f"{self.url}: the adapter went away")
-                    try:
-                        data = data[os.write(self._port.fileno(), data) :]
-                    except BlockingIOError:
-                        await self._writable(self._port.fileno())
-        except TimeoutError:
-            message = f"{self.url}: the adapter takes no more bytes"
-            self._lose(message)  # half a line may be out: only a fresh start is sure
-            raise LinkError(message) from None
-        except OSError as problem:
-            message = f"{self.url}: {_reason(problem)}"
-            self._lose(message)
-            raise LinkError(message) from None
-
-    async def _writable(self, fd: int) -> None:
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
-        loop.add_writer(fd, _settle, ready)
-        self._wanting = ready
-        try:
-            await ready
-        finally:
-            self._wanting = None
-            if self._port is not None:  # dropped: the number may already be another file's
-                loop.remove_writer(fd)
-
-    def _on_readable(self) -> None:
-        assert self._port is not None
-        try:
-            data = os.read(self._port.fileno(), READ_MAX)
-        except BlockingIOError:
-            return
-        except OSError as problem:
-            self._lose(f"{self.url}: {_reason(problem)}")
-            return
-        if not data:
-            self._lose(f"{self.url}: the adapter went away")
-            return
-        self._take(data)
+        if self._port is None:
+            raise LinkError(f"{self.url}: the adapter went away")
+        await self._port.write(data, WRITE_S)
 
     def _take(self, data: bytes) -> None:
         lines, counters = self._lines, self._hub.counters
@@ -176,21 +128,10 @@ class SlcanLink:
         self._live = False
         port, self._port = self._port, None
         if port is not None:
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(port.fileno())
-            loop.remove_writer(port.fileno())
-            # A serial port being closed waits, up to 30 s, for what an adapter that hangs never takes.
-            with suppress(termios.error):
-                termios.tcflush(port.fileno(), termios.TCOFLUSH)
             port.close()
         _settle(self._answered)
-        _settle(self._wanting)
 
 
 def _settle(future: asyncio.Future[None] | None) -> None:
     if future is not None and not future.done():
         future.set_result(None)
-
-
-def _reason(problem: Exception) -> str:
-    return getattr(problem, "strerror", None) or str(problem)

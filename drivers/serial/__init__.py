@@ -1,0 +1,59 @@
+"""Battery management systems on a serial port: UART, RS232 and RS485, in the frames of drivers.bms.
+
+PLUGIN is what the entry point gives. Link, driver and profiles are imported when a site uses them.
+"""
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING
+
+from drivers.serial.url import SCHEMES, parse
+from gateway.clock import Clock
+from gateway.driver import Plan
+from gateway.site import Device
+
+if TYPE_CHECKING:
+    from drivers.serial.driver import SerialDriver
+    from drivers.serial.link import SerialLink
+    from drivers.serial.profile import SerialProfile
+    from drivers.serial.table import SerialTable
+
+
+class SerialPlugin:
+    """A Plugin (gateway.driver)."""
+
+    kind = "serial"
+    schemes = link_schemes = SCHEMES
+
+    @property
+    def profile_model(self) -> "type[SerialProfile]":
+        from drivers.serial.profile import SerialProfile
+
+        return SerialProfile
+
+    @property
+    def profiles(self) -> Traversable:
+        return files("drivers.profiles")
+
+    def place(self, url: str) -> str:
+        return f"serial:{parse(url).path}"
+
+    def open_link(self, url: str, clock: Clock) -> "SerialLink":
+        from drivers.serial.link import SerialLink
+
+        return SerialLink(parse(url), clock)
+
+    def driver(
+        self, device: Device, profile: "SerialTable", link: "SerialLink", clock: Clock
+    ) -> "SerialDriver":
+        from drivers.serial.driver import SerialDriver
+
+        return SerialDriver(device, profile, link, clock)
+
+    def plan(self, device: Device, profile: "SerialTable") -> Plan:
+        from drivers.serial.plan import make_plan
+
+        return make_plan(device, profile, parse(device.link))
+
+
+PLUGIN = SerialPlugin()

@@ -1,0 +1,106 @@
+"""One BMS on a serial port as a Driver: asks what its family asks, believes what answers.
+
+Owns the assembler of its device and what was learned at connecting: which optional requests it answers. A
+poll is all of its requests or none: one that is not answered is a LinkError and no sample, so that nothing
+old is ever told as new. It refuses to command: a BMS takes no setpoints here.
+"""
+
+from collections.abc import Mapping
+
+from drivers.bms.families import FAMILIES
+from drivers.bms.family import Frame, Request, Values
+from drivers.bms.values import complete, names
+from drivers.serial.link import NoAnswer, SerialLink
+from drivers.serial.plan import address
+from drivers.serial.table import SerialTable
+from gateway.clock import Clock
+from gateway.errors import DeviceRefused, FrameError
+from gateway.model import Point, Points, Sample
+from gateway.site import Device
+
+
+class SerialDriver:
+    """A Driver (gateway.driver)."""
+
+    pushed = False
+
+    def __init__(self, device: Device, profile: SerialTable, link: SerialLink, clock: Clock) -> None:
+        self._device, self._profile, self._link, self._clock = device, profile, link, clock
+        self._family = FAMILIES[profile.family]
+        self._address = address(device, self._family)
+        link.run_at(profile.bauds)
+        self._assembler = self._family.assembler()
+        self._requests: tuple[Request, ...] = ()
+        self._undecoded = 0
+        self._damaged = 0  # in the assemblers of sessions before
+        self.points: Points = tuple(Point(device.name, name) for name in names(self._family))
+
+    @property
+    def dropped(self) -> int:
+        """Frames that could not be believed: damaged, or not what they should be."""
+        return self._undecoded + self._damaged + self._assembler.dropped
+
+    async def connect(self) -> Mapping[str, str]:
+        """Learn who it is and which optional requests it answers, and read once: a wrong family shows now."""
+        self._damaged += self._assembler.dropped
+        self._assembler = self._family.assembler()
+        found = {"vendor": self._profile.vendor, "model": self._profile.model}
+        for request in self._family.introduction(self._address):
+            if (data := await self._if_answered(request)) is not None:
+                texts = self._family.texts(request.kind, data)
+                found |= {key: text for key, text in texts.items() if text}
+        asked = self._family.requests(self._address)
+        self._requests = tuple([r for r in asked if not r.optional or await self._if_answered(r) is not None])
+        await self.read()
+        return found
+
+    async def read(self) -> Sample:
+        """One poll: every request, then one sample of all answers."""
+        stamp = self._clock.now()  # before the wire: an age is never understated
+        told: Values = {}
+        for request in self._requests:
+            told |= self._family.decode(request.kind, await self._ask(request))
+        values, qualities = complete(self._family, told, self._profile.allowance)
+        return Sample(self._device.name, stamp, self.points, values, qualities)
+
+    async def close(self) -> None:
+        """Nothing of its own: the link belongs to all devices on it."""
+
+    async def _if_answered(self, request: Request) -> bytes | None:
+        """What an optional request brings; None if this device does not answer it."""
+        try:
+            return await self._ask(request)
+        except (NoAnswer, DeviceRefused):
+            if request.optional:
+                return None
+            raise
+
+    async def _ask(self, request: Request) -> bytes:
+        self._assembler.reset()
+        frame = await self._link.ask(
+            request.data,
+            lambda data: self._answer(request, data),
+            gap_ms=self._profile.gap_ms,
+            timeout_s=self._device.timeout_ms / 1000,
+        )
+        if frame.refused:
+            raise DeviceRefused(
+                f"{self._device.name}: it refuses {request.name}, code {frame.refused:#x}", frame.refused
+            )
+        return frame.data
+
+    def _answer(self, request: Request, data: bytes) -> Frame | None:
+        """The frame in `data` that answers; what else there is, others said to others."""
+        for frame in self._assembler.feed(data):
+            if request.answered_by(frame, self._address) and (frame.refused or self._fits(request, frame)):
+                return frame
+        return None
+
+    def _fits(self, request: Request, frame: Frame) -> bool:
+        """Whether it decodes: a reply that does not say what it answers may be another master's."""
+        try:
+            self._family.decode(request.kind, frame.data)
+        except FrameError:
+            self._undecoded += 1
+            return False
+        return True

@@ -1,0 +1,58 @@
+"""What a poll of a serial BMS asks, and how long it keeps the wire. Pure."""
+
+from drivers.bms.families import FAMILIES
+from drivers.bms.family import Family, Request
+from drivers.bms.values import names
+from drivers.serial.table import SerialTable
+from drivers.serial.url import SerialUrl
+from gateway.driver import Plan, PlanLine
+from gateway.errors import ConfigError
+from gateway.model import Point
+from gateway.site import Device
+
+THINK_MS = 30.0  # until a BMS begins to answer; slow ones take more
+
+
+def make_plan(device: Device, profile: SerialTable, where: SerialUrl) -> Plan:
+    """The requests of one poll. ConfigError for a rate or an address that the device cannot have."""
+    if where.baud is not None and where.baud not in profile.bauds:
+        known = ", ".join(map(str, profile.bauds))
+        raise ConfigError(
+            f"link {where.url!r}: it runs at {where.baud} baud, but {device.profile_name} has {known}: "
+            f"write baud={profile.bauds[0]}"
+        )
+    family = FAMILIES[profile.family]
+    asked = family.requests(address(device, family))
+    points = tuple(Point(device.name, name) for name in names(family))
+    lines = tuple(PlanLine(f"ask {r.name}", _bus_ms(where, r, profile), 0) for r in asked)
+    return Plan(lines, points, None, tuple(_notes(profile, where)))
+
+
+def address(device: Device, family: Family) -> int:
+    """On the wire. ConfigError for one that the family does not have."""
+    if len(family.addresses) == 1:
+        return family.addresses[0]
+    if device.unit not in family.addresses:
+        least, most = family.addresses[0], family.addresses[-1]
+        raise ConfigError(f"{device.name}: unit is the battery's address, {least} to {most} for its family")
+    return device.unit
+
+
+def _bus_ms(where: SerialUrl, request: Request, profile: SerialTable) -> float:
+    char_ms = where.char_ms(where.baud or profile.bauds[0])
+    return (len(request.data) + request.reply_max) * char_ms + THINK_MS + profile.gap_ms
+
+
+def _notes(profile: SerialTable, where: SerialUrl) -> list[str]:
+    notes = []
+    if where.numbered:
+        notes.append(
+            f"{where.path} may be another adapter after the next start: write its name in /dev/serial/by-id"
+        )
+    if profile.allowance is not None:
+        charge, discharge = profile.allowance.charge_ma / 1000, profile.allowance.discharge_ma / 1000
+        notes.append(
+            f"the battery states no limits: while it allows it, {charge:g} A charging and {discharge:g} A "
+            "discharging count, by its profile"
+        )
+    return notes

@@ -1,0 +1,63 @@
+"""Profiles of serial BMSs: which frames a device speaks and what its pack takes.
+
+The frames themselves are in drivers.bms, because their checks are code; what differs from device to device is
+here. It refuses a family that states no limits without an allowance, and an allowance beside one that does.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from drivers.bms.families import FAMILIES
+from drivers.bms.values import Allowance, names
+from drivers.profile import ProfileBase, Strict
+from drivers.serial.table import SerialTable
+from drivers.serial.url import BAUD_MAX, BAUD_MIN
+
+Milliamperes = Annotated[int, Field(ge=0, le=1_200_000)]
+Baud = Annotated[int, Field(ge=BAUD_MIN, le=BAUD_MAX)]
+
+
+class AllowanceModel(Strict):
+    """What the pack takes while its BMS allows it, in mA: from the data sheet."""
+
+    charge_ma: Milliamperes
+    discharge_ma: Milliamperes
+
+    def plain(self) -> Allowance:
+        return Allowance(self.charge_ma, self.discharge_ma)
+
+
+class SerialProfile(ProfileBase):
+    """A BMS that answers on a serial port."""
+
+    driver: Literal["serial"]
+    role: Literal["battery"]
+    family: str = Field(description=f"the frames it speaks: {', '.join(FAMILIES)}")
+    bauds: Annotated[list[Baud], Field(min_length=1, max_length=8)] = Field(
+        description="rates that the device can be set to, the usual one first"
+    )
+    gap_ms: Annotated[int, Field(ge=0, le=2_000)] = Field(
+        default=50, description="silence on the wire before each request"
+    )
+    allowance: AllowanceModel | None = Field(
+        default=None, description="the pack's limits, where the family states none"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        family = FAMILIES.get(self.family)
+        if family is None:
+            raise ValueError(f"{self.family!r} is no family; these are: {', '.join(FAMILIES)}")
+        if not family.tells_limits and self.allowance is None:
+            raise ValueError(f"{self.family} states no limits: write the pack's own as allowance")
+        if family.tells_limits and self.allowance is not None:
+            raise ValueError(f"{self.family} states its limits itself: leave out allowance")
+        if lacking := self.unmeasured(names(family)):
+            raise ValueError(f"derating is over {lacking[0]}, which {self.family} does not tell")
+        return self
+
+    def table(self) -> SerialTable:
+        """The plain form that the driver takes."""
+        allowance = self.allowance.plain() if self.allowance else None
+        return SerialTable(self.vendor, self.model, self.family, tuple(self.bauds), self.gap_ms, allowance)

@@ -1,0 +1,80 @@
+"""The shared serial port over a pty: bytes both ways, deadlines, loss said once."""
+
+import asyncio
+import os
+import tty
+from contextlib import contextmanager
+
+import pytest
+
+from drivers.serialport import SerialPort
+from gateway.errors import LinkError
+
+
+@contextmanager
+def pair():
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    os.set_blocking(master, False)
+    fds = [master, slave]
+    try:
+        yield fds, os.ttyname(slave)
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def opened(path, came, lost):
+    return SerialPort.open("test:", path, came.append, lost.append, baud=9600)
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_bytes_go_both_ways_and_the_port_is_ours_alone():
+    came, lost = [], []
+    with pair() as ((master, _), path):
+        port = opened(path, came, lost)
+        try:
+            await port.write(b"ask", 1)
+            assert os.read(master, 10) == b"ask"
+            os.write(master, b"told")
+            await until(lambda: came)
+            assert b"".join(came) == b"told"
+            with pytest.raises(LinkError, match="test:: cannot open: "):
+                opened(path, [], [])
+            port.write_now(b"bye")
+            assert os.read(master, 10) == b"bye"
+        finally:
+            port.close()
+        port.close()
+        port.write_now(b"no one")
+        assert lost == []
+        with pytest.raises(LinkError, match="went away"):
+            await port.write(b"ask", 1)
+
+
+async def test_a_port_that_goes_is_said_once():
+    came, lost = [], []
+    with pair() as (fds, path):
+        port = opened(path, came, lost)
+        for fd in fds:
+            os.close(fd)
+        fds.clear()
+        await until(lambda: lost)
+        assert len(lost) == 1 and lost[0].startswith("test:: ")
+        with pytest.raises(LinkError):
+            await port.write(b"x", 1)
+        assert len(lost) == 1
+
+
+async def test_a_port_that_takes_nothing_is_lost():
+    came, lost = [], []
+    with pair() as (_, path):
+        port = opened(path, came, lost)
+        with pytest.raises(LinkError, match="takes no more bytes"):
+            await port.write(bytes(1 << 20), 0.2)
+        assert lost == ["test:: the adapter takes no more bytes"]
