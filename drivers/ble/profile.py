@@ -1,0 +1,93 @@
+"""Profiles of batteries with Bluetooth: which frames they speak, where they speak them, and what their pack
+takes.
+
+It refuses a family that nobody knows, places to talk at for a family whose library knows its own, and
+derating over what the family does not tell.
+"""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from drivers.ble.table import BleTable, Gatt, Write
+from drivers.ble.translate import FOREIGN
+from drivers.bms.families import FAMILIES
+from drivers.bms.values import Allowance, names
+from drivers.profile import ProfileBase, Strict
+
+BASE_UUID = "0000{}-0000-1000-8000-00805f9b34fb"
+FOREIGN_PATTERN = r"aiobmsble:[a-z0-9_]{1,40}"
+Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{4}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+Current = Annotated[int, Field(ge=0, le=1_200_000)]
+
+
+class GattModel(Strict):
+    """UUIDs in small letters: four digits, or whole."""
+
+    service: Uuid
+    notify: Uuid = Field(description="characteristic that the answers come from")
+    write: Uuid = Field(description="characteristic that the questions go to; may be the same")
+    mode: Write = Field(
+        default=Write.AUTO, description="auto: with a response where the characteristic takes that"
+    )
+
+    def plain(self) -> Gatt:
+        return Gatt(_whole(self.service), _whole(self.notify), _whole(self.write), self.mode)
+
+
+class AllowanceModel(Strict):
+    """What the pack takes while its BMS allows it, by its data sheet: for a BMS that states no limits."""
+
+    charge_ma: Current
+    discharge_ma: Current
+
+    def plain(self) -> Allowance:
+        return Allowance(self.charge_ma, self.discharge_ma)
+
+
+class BleProfile(ProfileBase):
+    """A battery that answers over Bluetooth LE."""
+
+    driver: Literal["ble"]
+    role: Literal["battery"]
+    family: str = Field(
+        description="frames it speaks: jbd, jk02, ...; or aiobmsble:<module>, on Python 3.12 and newer"
+    )
+    gatt: GattModel | None = None
+    streams: bool = Field(default=False, description="asked once, it repeats its frames by itself")
+    allowance: AllowanceModel | None = None
+
+    @field_validator("family")
+    @classmethod
+    def _known(cls, family: str) -> str:
+        if family in FAMILIES or is_foreign(family):
+            return family
+        raise ValueError(f"{family!r} is none of {', '.join(FAMILIES)} and not like aiobmsble:seplos_bms")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if is_foreign(self.family) and (self.gatt or self.streams):
+            raise ValueError(f"{self.family} knows where to talk: leave out gatt and streams")
+        if not is_foreign(self.family) and self.gatt is None:
+            raise ValueError(f"{self.family} needs gatt: service, notify and write")
+        family = FAMILIES.get(self.family, FOREIGN)
+        if self.allowance and family.tells_limits:
+            raise ValueError(f"{self.family} states its limits itself: leave out allowance")
+        if lacking := self.unmeasured(names(family)):
+            raise ValueError(f"derating is over {lacking[0]}, which {self.family} does not tell")
+        return self
+
+    def table(self) -> BleTable:
+        """The plain form that the driver takes."""
+        gatt = self.gatt.plain() if self.gatt else None
+        allowance = self.allowance.plain() if self.allowance else None
+        return BleTable(self.vendor, self.family, gatt, self.streams, allowance)
+
+
+def is_foreign(family: str) -> bool:
+    return re.fullmatch(FOREIGN_PATTERN, family) is not None
+
+
+def _whole(uuid: str) -> str:
+    return BASE_UUID.format(uuid) if len(uuid) == 4 else uuid
