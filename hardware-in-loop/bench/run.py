@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-BENCHES = ("poll", "decode", "sign", "store", "start", "site500", "outage", "setpoint", "response")
+BENCHES = ("poll", "decode", "sign", "store", "start", "site500", "outage", "setpoint", "response", "soak")
 HERE = Path(__file__).parents[1]
 
 

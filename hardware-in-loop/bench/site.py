@@ -49,6 +49,17 @@ def write_500(place: Path, ports: Sequence[int], mqtt_port: int) -> None:
     (place / "site.yaml").write_text(_HEAD + "\n".join(["devices:", *devices, mqtt]) + "\n")
 
 
+def write_many(place: Path, ports: Sequence[int]) -> None:
+    """A device of 50 points behind each port, polled at 1 Hz; no broker."""
+    points = [f"  {name}: {{address: {n}, type: u16}}" for n, name in enumerate(SHORT_NAMES)]
+    (place / "bench50.yaml").write_text(_PROFILE + "\n".join(points) + "\n")
+    devices = [
+        f'  meter{n}: {{profile: bench50, link: "tcp://127.0.0.1:{port}", poll: 1 s}}'
+        for n, port in enumerate(ports)
+    ]
+    (place / "site.yaml").write_text(_HEAD + "\n".join(["devices:", *devices]) + "\n")
+
+
 def write_modbus(place: Path, port: int) -> None:
     """A site of one register-map inverter on Modbus TCP, and nothing else."""
     device = f'  inverter: {{profile: sma_sunny_island, link: "tcp://127.0.0.1:{port}", unit: 3, poll: 1 s}}'

@@ -72,7 +72,7 @@ def order(
     """The greatest powers that this kind with these parameters can mean."""
     whole = kind in WHOLE or bool(parameters.get("watt_to_mv"))
     power_w = limit_w if whole else parameters.get("power_w", 0)
-    both = kind is not ServiceKind.FIXED_POWER
+    both = kind not in (ServiceKind.FIXED_POWER, ServiceKind.TRIGGERED)
     charge_w = abs(power_w) if both or power_w < 0 else 0
     discharge_w = abs(power_w) if both or power_w > 0 else 0
     return Order(name, charge_w, discharge_w, *wall, shared, kind, parameters)

@@ -1,7 +1,7 @@
 """What happens to a site of the seeded world besides its orders for power and its broken parts.
 
-Steps of the load, a grid that goes and comes back, a battery that is too warm; orders for reactive power and
-limits of the grid operator. Its random is its own, so that the rest of a script stays what it was. It refuses
+Steps of the load, a grid that goes and comes back, a battery that is too warm; orders for reactive power,
+limits of the grid operator, and reserves that a frequency calls up. Its random is its own, so that the rest of a script stays what it was. It refuses
 to draw what the site has no device for.
 """
 
@@ -91,6 +91,22 @@ def _limited(random: Random, at_s: float, number: int, site: Site) -> Drawn:
     yield _ordered(random, at_s, number, "grid-limit", given, ("GRID_LIMIT", "OPERATOR", "REMOTE"))
 
 
+def _triggered(random: Random, at_s: float, number: int, site: Site) -> Drawn:
+    """A reserve, and mostly a frequency that calls it up; some are gone before it has faded."""
+    sign = random.choice((-1, 1))  # discharged by a low frequency, charged by a high one
+    given = {
+        "power_w": sign * random.randrange(100, site.limit_w),
+        "trigger_mhz": 50_000 - sign * 100,
+        "support_s": random.choice((5, 30)),
+        "fade_s": random.choice((0, 10, 60)),
+        "rearm_s": random.choice((0, 60)),
+    }
+    yield _ordered(random, at_s, number, "triggered", given, ("OPERATOR", "CHAIN", "REMOTE", "SCHEDULE"))
+    passed_s = round(at_s + random.uniform(0, 20), 3)
+    yield Event(passed_s, "frequency", {"mhz": 50_000 - sign * random.choice((60, 110, 400))})
+    yield Event(round(passed_s + random.uniform(1, 60), 3), "frequency", {"mhz": 0})
+
+
 def _ordered(
     random: Random, at_s: float, number: int, kind: str, given: Mapping[str, int], sources: tuple[str, ...]
 ) -> Event:
@@ -106,4 +122,5 @@ KINDS: Mapping[str, Kind] = {
     "reactive": (6, lambda site: site.reactive, _reactive),
     "grid": (3, lambda site: site.islands, _grid),
     "heat": (2, lambda _: True, _heat),
+    "triggered": (3, lambda _: True, _triggered),
 }
