@@ -1,8 +1,8 @@
-"""A daemon with 20 devices of 50 points at 1 Hz, each behind a wire that spoils what passes: does it stay flat?
+"""A daemon with 20 devices of 50 points at 1 Hz, each behind a wire that spoils what passes: is it flat?
 
-The servers are libmodbus, the wires are bench.spoiler. Memory, file handles and threads are looked at every few
-seconds; the first and the last third of the looks are compared. It runs for ten minutes, or for as many seconds
-as SECONDS in the environment says.
+The servers are libmodbus, the wires are bench.spoiler. Memory, file handles and threads are looked at every
+few seconds; the first and the last third of the looks are compared. It runs for ten minutes, or for as many
+seconds as SECONDS in the environment says.
 """
 
 import json

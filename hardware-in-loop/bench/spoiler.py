@@ -2,8 +2,8 @@
 
     python -m bench.spoiler SEED PORT...      one line of ports to connect to; on SIGTERM one line of counts
 
-Each reply may come late, twice, cut short, with noise before it, with a byte turned, or never; a connection may
-be cut, or not be taken for some seconds. It refuses to spoil so much that a device is mostly away.
+Each reply may come late, twice, cut short, with noise before it, with a bit turned, or never; a connection
+may be cut, or not be taken for some seconds. It refuses to spoil so much that a device is mostly away.
 """
 
 import asyncio
@@ -17,7 +17,6 @@ from random import Random
 EACH = 0.02  # of the replies
 FAULTS = ("late", "twice", "short", "noise", "turned", "never", "cut", "closed")
 REPLY_MAX = 260
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Spoiler:
@@ -27,10 +26,15 @@ class Spoiler:
         self._port, self._random, self._counts = port, random, counts
         self._closed_until_s = 0.0
         self._turn = asyncio.Lock()  # libmodbus serves one at a time
+        self._near: set[asyncio.StreamWriter] = set()
 
-    async def serve(self, *near: asyncio.StreamReader | asyncio.StreamWriter) -> None:
-        reader, writer = near
-        assert isinstance(reader, asyncio.StreamReader) and isinstance(writer, asyncio.StreamWriter)
+    def close(self) -> None:
+        """Each connection ends as if its gateway had gone."""
+        for writer in self._near:
+            writer.close()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._near.add(writer)
         try:
             if asyncio.get_running_loop().time() >= self._closed_until_s:
                 async with self._turn:
@@ -38,6 +42,7 @@ class Spoiler:
         except (OSError, asyncio.IncompleteReadError):
             pass  # one side has gone: so does the other
         finally:
+            self._near.discard(writer)
             writer.close()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -67,9 +72,7 @@ class Spoiler:
             case "noise":
                 return self._random.randbytes(self._random.randrange(1, 12)) + reply
             case "turned":
-                at = self._random.randrange(
-                    min(9, len(reply))
-                )  # what a checker can see: header, function, length
+                at = self._random.randrange(min(9, len(reply)))  # header, function or length: it can be seen
                 return reply[:at] + bytes([reply[at] ^ 1 << self._random.randrange(8)]) + reply[at + 1 :]
             case "never":
                 return b""
@@ -85,6 +88,10 @@ async def main(seed: str, *ports: str) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     await ended.wait()
     print(json.dumps(counts), flush=True)
+    for server, spoiler in zip(servers, spoilers, strict=True):
+        server.close()
+        spoiler.close()
+    await asyncio.sleep(0.2)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ PROMISED = {
     },
     "outage": {"stored", "received", "lost", "unknown", "repeated", "dark_s"},
     "setpoint": {"orders", "accepted_ms", "to_bus_ms"},
+    "soak": {"alive", "part_of_readings", "faults", "rss_mib", "uss_mib", "handles", "threads"},
     "response": {"steps", "to_bus_ms", "beyond_poll_ms", "outside"},
 }
 
@@ -48,6 +49,8 @@ def test_it_prints_what_it_promises(name: str, capfd: pytest.CaptureFixture[str]
     assert PROMISED[name] <= found.keys()
     if name == "outage":
         assert (found["lost"], found["unknown"]) == (0, 0) and found["stored"]
+    if name == "soak":
+        assert found["alive"] is True and found["readings"]
     if name == "site500":
         assert found["messages"]
 
