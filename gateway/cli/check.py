@@ -26,6 +26,7 @@ and compares limits with nameplates. Talks to no device (see `gridseal read`).
   gridseal check site.yaml
   gridseal check --json site.yaml"""
 
+WRITE_MS = 50  # from a sample to the bytes of a write on the wire; `make bench ARGS=response` measures it
 BUSY_LIMIT = 0.8  # of a poll period; above it, writes and slow answers no longer fit
 
 
@@ -99,7 +100,7 @@ def _power_cut(found: Storing) -> str:
 
 def warnings(plans: dict[str, Plan]) -> list[str]:
     """What makes a valid site useless: orders that could never be carried out."""
-    measured = {point.quantity for plan in plans.values() for point in plan.points}
+    measured = {quantity for plan in plans.values() for quantity in _quantities(plan)}
     commanded = any(plan.setpoint for plan in plans.values())
     needs = {
         Quantity.GRID_POWER: "no profile here surely measures grid power; without it the grid limits cannot"
@@ -108,6 +109,36 @@ def warnings(plans: dict[str, Plan]) -> list[str]:
         " carried out",
     }
     return [text for quantity, text in needs.items() if commanded and quantity not in measured]
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """How soon an order for frequency response acts: until the first write, and until all of the power."""
+
+    begins_ms: int
+    whole_ms: int
+
+
+def answering(site: Site, plans: dict[str, Plan]) -> Answering | None:
+    """None where no frequency is measured, or nothing is commanded."""
+    measuring = [d.poll_ms for d in site.devices if Quantity.GRID_FREQUENCY in _quantities(plans[d.name])]
+    if not measuring or not any(d.control and plans[d.name].setpoint for d in site.devices):
+        return None
+    begins_ms, limits = min(measuring) + WRITE_MS, site.limits
+    return Answering(
+        begins_ms, begins_ms + max(limits.charge_w, limits.discharge_w) * 1000 // limits.ramp_w_per_s
+    )
+
+
+def _answers(found: Answering) -> str:
+    return (
+        f"frequency response: the first write within {found.begins_ms} ms, all of the power after "
+        f"{found.whole_ms / 1000:.1f} s by the site's ramp; then the inverter takes its own time"
+    )
+
+
+def _quantities(plan: Plan) -> set[Quantity | None]:
+    return {point.quantity for point in plan.points}
 
 
 def _as_json(site: Site, plans: dict[str, Plan], busy: dict[str, float]) -> dict[str, Any]:
@@ -129,6 +160,7 @@ def _as_json(site: Site, plans: dict[str, Plan], busy: dict[str, float]) -> dict
         },
         "notes": warnings(plans),
         "store": asdict(storing(site, plans)),
+        "frequency_response": asdict(found) if (found := answering(site, plans)) else None,
         "bus_load": {link: round(share, 3) for link, share in busy.items()},
     }
 
@@ -153,6 +185,8 @@ def _show(console: Console, site: Site, plans: dict[str, Plan], busy: dict[str, 
     )
     if site.http:
         console.print(escape(_listening(site.http)))
+    if found := answering(site, plans):
+        console.print(_answers(found))
     console.print(_power_cut(storing(site, plans)))
 
 

@@ -152,3 +152,21 @@ def test_polls_that_are_rarer_than_the_group_period_are_a_commit_each(mocked):
     points = len(plans[site.devices[0].name].points)
     assert check.storing(slow, plans).day_bytes == wear.estimate(1440, 1440, 1440 * points, wear.DAY_MS)
     assert check.storing(slow, plans).life_days is None
+
+
+def test_how_soon_a_frequency_is_answered_is_said_where_one_is_measured(tmp_path, capsys):
+    path = write(tmp_path, profile="sma_sunny_island", poll="500 ms")
+    assert cli.main(["check", "--json", str(path)]) == 0
+    begins_ms = 550
+    found = json.loads(capsys.readouterr().out)["frequency_response"]
+    limits = config.load(path).limits
+    whole_ms = begins_ms + max(limits.charge_w, limits.discharge_w) * 1000 // limits.ramp_w_per_s
+    assert found == {"begins_ms": begins_ms, "whole_ms": whole_ms}
+    assert cli.main(["check", str(path)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"the first write within 550 ms, all of the power after {whole_ms / 1000:.1f} s" in said
+
+
+def test_and_not_where_none_is(mocked, capsys):
+    site, plans = mocked
+    assert check.answering(site, plans) is None
