@@ -1,7 +1,8 @@
 """Points that a device spreads over several registers. Pure.
 
 A Compound is the sum of parts (strings of a PV field, phases, discharge minus charge), turned round while
-another register says so (a magnitude with its direction beside it). The parts are read like any field; here
+another register says so (a magnitude with its direction beside it), and an offset (temperatures that count
+from -100 °C). The parts are read like any field; here
 they become one value and one quality. It refuses a sum of which a part is missing, unless the profile calls
 that part optional: then what is not fitted counts nothing.
 """
@@ -18,14 +19,15 @@ _GOOD, _INVALID, _ABSENT = int(Quality.GOOD), int(Quality.INVALID), int(Quality.
 
 @dataclass(frozen=True, slots=True)
 class Compound:
-    """`parts`, `optional` and `turn` are names of fields; `low` and `high` bound the sum. It is negated while
-    the field `turn` is `turned_at`."""
+    """`parts`, `optional` and `turn` are names of fields; `low` and `high` bound the whole. The sum is turned
+    round while the field `turn` is `turned_at`; the offset comes last."""
 
     name: str
     parts: tuple[str, ...]
     optional: frozenset[str] = frozenset()
     turn: str = ""
     turned_at: int = 0
+    offset: int = 0
     low: int | None = None
     high: int | None = None
 
@@ -71,7 +73,7 @@ def _one(compound: Compound, found: Sequence[tuple[int, int]]) -> tuple[int, int
     if worst == _ABSENT:
         return 0, _ABSENT
     turned = bool(compound.turn) and fitted.pop()[0] == compound.turned_at
-    value = sum(map(itemgetter(0), fitted)) * (-1 if turned else 1)
+    value = sum(map(itemgetter(0), fitted)) * (-1 if turned else 1) + compound.offset
     low = INT64_MIN if compound.low is None else compound.low
     high = INT64_MAX if compound.high is None else compound.high
     believed = worst == _GOOD and low <= value <= high

@@ -58,11 +58,12 @@ class Turn(Register):
 
 
 class SumModel(Strict):
-    """A point that is the sum of several registers: strings, phases, discharge minus charge. `min` and `max`
-    are what is plausible of the whole, in the point's own unit."""
+    """A point that is the sum of registers: strings, phases, discharge minus charge; or one with an offset.
+    `min` and `max` are what is plausible of the whole, in the point's own unit."""
 
     sum: Annotated[tuple[Part, ...], Field(min_length=1, max_length=16)]
     negative_when: Turn | None = None
+    offset: int = Field(default=0, description="added to the sum, in the point's own unit")
     min: int | None = None
     max: int | None = None
     poll: Literal["fast", "slow"] = "fast"
@@ -81,7 +82,7 @@ class SumModel(Strict):
         optional = frozenset(at for at, part in zip(parts, self.sum, strict=True) if part.optional)
         turn = f"{name}/{len(parts)}" if self.negative_when else ""
         turned_at = self.negative_when.equals if self.negative_when else 0
-        return Compound(name, parts, optional, turn, turned_at, self.min, self.max)
+        return Compound(name, parts, optional, turn, turned_at, self.offset, self.min, self.max)
 
 
 class ForbiddenModel(Strict):

@@ -60,6 +60,14 @@ def test_a_magnitude_has_the_direction_that_stands_beside_it() -> None:
     assert composed(battery, (700, GOOD), (0, ABSENT), (0, GOOD)) == (0, ABSENT)
 
 
+def test_an_offset_comes_last() -> None:
+    celsius = Compound("s", ("a",), offset=-10_000)
+    assert composed(celsius, (12_500, GOOD), (0, GOOD), (0, GOOD)) == (2_500, GOOD)
+    assert composed(celsius, (0, ABSENT), (0, GOOD), (0, GOOD)) == (0, ABSENT)
+    turned = Compound("s", ("a",), turn="b", turned_at=1, offset=-100)
+    assert composed(turned, (30, GOOD), (1, GOOD), (0, GOOD)) == (-130, GOOD)
+
+
 _WIDE = st.integers(INT64_MIN, INT64_MAX)
 _PAIR = st.tuples(_WIDE, st.sampled_from([GOOD, INVALID, ABSENT]))
 
@@ -98,6 +106,7 @@ SUMS = {
             "sum": [{"address": 20, "type": "u16", "scale": 10}],
             "negative_when": {"address": 21, "type": "u16", "equals": 0},
         },
+        "battery_temperature_cc": {"sum": [{"address": 25, "type": "u16", "scale": 10}], "offset": -10_000},
         "pv_energy_wh": {
             "sum": [{"address": 30, "type": "u16"}, {"address": 31, "type": "u16"}],
             "poll": "slow",
@@ -110,16 +119,24 @@ async def test_a_profile_s_sums_are_points_of_the_device() -> None:
     link, clock = Memory({}), HandClock()
     link.put(1, 9, 55, 0, 3000, 0xFFFF, 0xFFFF)
     link.put(1, 20, 70, 0)
+    link.put(1, 25, 1250)
     link.put(1, 30, 4, 5)
     driver = made(ModbusProfile.model_validate(SUMS).table(), link, clock)
     names = [p.name for p in driver.points]
-    assert names == ["battery_soc_bp", "pv_power_w", "battery_power_w", "pv_energy_wh"]
+    assert names == [
+        "battery_soc_bp",
+        "pv_power_w",
+        "battery_power_w",
+        "battery_temperature_cc",
+        "pv_energy_wh",
+    ]
     await driver.connect()
     clock.ms += SLOW_MS
     assert values(await driver.read()) == {
         "battery_soc_bp": (5500, Quality.GOOD),
         "pv_power_w": (3000, Quality.GOOD),
         "battery_power_w": (-700, Quality.GOOD),
+        "battery_temperature_cc": (2500, Quality.GOOD),
         "pv_energy_wh": (9, Quality.GOOD),
     }
     link.put(1, 10, 1)

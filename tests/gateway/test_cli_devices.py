@@ -66,6 +66,6 @@ def test_a_setpoint_is_told_by_what_ends_it(spec, said):
 
 
 def test_a_driver_family_without_a_link_to_plan_for_is_named(monkeypatch):
-    monkeypatch.setattr(devices, "LINKS", ("can://can0", "gpio:///dev/gpiochip0"))
-    with pytest.raises(ConfigError, match="sunspec: no link here to plan for"):
+    monkeypatch.setattr(devices, "LINKS", ())
+    with pytest.raises(ConfigError, match=r"^[a-z]+: no link here to plan for"):
         devices.entries(find_plugins())
