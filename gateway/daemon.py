@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from gateway import narrate, report
+from gateway.capture import Captures
 from gateway.certificates import Certificates
 from gateway.clock import Clock, SystemClock
 from gateway.control import Control
@@ -26,6 +27,7 @@ from gateway.errors import ConfigError, GridsealError, StoreError
 from gateway.islanding import Islands
 from gateway.loads import Loads
 from gateway.notify import Notifier
+from gateway.points import Points
 from gateway.site import Site
 from gateway.state import SiteState
 from gateway.store import Store
@@ -151,9 +153,11 @@ class Daemon:
                 on_identity=self.certificates.identified,
                 on_points=self.state.declare,
                 on_sample=self._take,
+                tap=wiring.taps.get(device.name),
             )
             for device in self.site.devices
         }
+        self.captures = Captures(self.clock, self.site.devices, wiring)
         self._hands = [task.hand for task in self.devices.values() if task.hand]
         relays = {name: task.relays for name, task in self.devices.items() if task.relays}
         self.control = Control(
@@ -270,6 +274,8 @@ class Daemon:
                 "submit": self.desk.submit,
                 "release": self.desk.release,
                 "commission": self.certificates.answer,
+                "points": Points(self.state).answer,
+                "capture": self.captures.answer,
                 **(self._keys.requests if self._keys else {}),
             },
         ).run

@@ -20,6 +20,7 @@ from gateway.relay import RelayWriter
 from gateway.separation import SeparationWriter
 from gateway.setpoint import SetpointWriter
 from gateway.site import Device
+from gateway.tape import Tap
 
 PAUSE_FIRST_S = 1.0
 PAUSE_MOST_S = 30.0  # a device that is back is used again within half a minute
@@ -44,7 +45,7 @@ class Health:
 
 class DeviceTask:
     """`on_identity(device, identity)` and `on_points(device, points, poll_ms)` are called at each connect,
-    `on_sample` for each sample; all are synchronous. `random` gives [0, 1)."""
+    `on_sample` for each sample; all are synchronous. `tap` hears of both. `random` gives [0, 1)."""
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class DeviceTask:
         on_identity: Callable[[str, Mapping[str, str]], None] = lambda _name, _identity: None,
         on_points: Callable[[str, Points, int], None],
         on_sample: Callable[[Sample], None],
+        tap: Tap | None = None,
     ) -> None:
         self._device = device
         self._driver = driver
@@ -64,6 +66,7 @@ class DeviceTask:
         self._on_identity = on_identity
         self._on_points = on_points
         self._on_sample = on_sample
+        self._tap = tap or Tap(clock)
         self._attempts = 0
         self.health = Health(device.name, since_ms=clock.mono_ms())
         commanded = device.control and isinstance(driver, Actuator)
@@ -88,11 +91,13 @@ class DeviceTask:
 
     async def _session(self) -> None:
         """From connect to the failure that ends it."""
+        self._tap.connecting()
         try:
             async with asyncio.timeout(CONNECT_S_MAX):
                 identity = await self._driver.connect()
         except TimeoutError as error:
             raise LinkError(f"{self._device.name} was not identified in {CONNECT_S_MAX:.0f} s") from error
+        self._tap.connected()
         self._on_identity(self._device.name, identity)
         self._on_points(self._device.name, self._driver.points, self._device.poll_ms)
         self._attempts = 0
@@ -139,6 +144,7 @@ class DeviceTask:
     def _take(self, sample: Sample) -> None:
         self._note(samples=self.health.samples + 1, failures=0)
         self._on_sample(sample)
+        self._tap.sample(sample)
 
     def _missed(self, error: LinkError) -> None:
         self._note(failures=self.health.failures + 1, misses=self.health.misses + 1, last_error=str(error))

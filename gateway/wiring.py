@@ -7,19 +7,23 @@ from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from types import TracebackType
+from typing import Any
 
 from gateway.clock import Clock
 from gateway.driver import Counted, Driver, Dropping, Link, Plugin
 from gateway.errors import ConfigError
 from gateway.site import Device
+from gateway.tape import Recordable, Tap, TapClock
 
 
 class Wiring:
-    """Links shared by URL. `async with` closes whatever was opened."""
+    """Links shared by URL. `async with` closes whatever was opened. `taps`, by device, tell what passes on
+    its wire; a link that cannot be recorded has none."""
 
     def __init__(self, plugins: dict[str, Plugin], clock: Clock) -> None:
         self._plugins = plugins
         self._clock = clock
+        self.taps: dict[str, Tap] = {}
         self._links: dict[str, Link] = {}
         self._drivers: dict[str, tuple[str, Driver]] = {}  # by device: the URL of its link, and its driver
         self._stack = AsyncExitStack()
@@ -34,11 +38,19 @@ class Wiring:
 
     def driver(self, device: Device) -> Driver:
         """The driver of `device`, on the link that its neighbours on the same wire use too."""
-        link = self._links.get(device.link) or self._open(device.link)
-        driver = self._plugins[device.kind].driver(device, device.profile, link, self._clock)
+        link: Any = self._links.get(device.link) or self._open(device.link)
+        clock, opener = self._clock, self._opener(device.link)
+        if isinstance(opener, Recordable):
+            tap = self.taps[device.name] = Tap(clock)
+            link, clock = opener.tapped(link, tap), TapClock(clock, tap)
+        driver = self._plugins[device.kind].driver(device, device.profile, link, clock)
         self._drivers[device.name] = device.link, driver
         self._stack.push_async_callback(driver.close)  # runs before the link's own close
         return driver
+
+    def made(self, name: str) -> Driver:
+        """The driver of a device, made before."""
+        return self._drivers[name][1]
 
     def drivers(self, devices: Iterable[Device]) -> dict[str, Driver]:
         return {device.name: self.driver(device) for device in devices}
@@ -56,11 +68,14 @@ class Wiring:
             told.add(url)
         return found
 
-    def _open(self, url: str) -> Link:
+    def _opener(self, url: str) -> Plugin:
         scheme = url.partition("://")[0]
         for plugin in self._plugins.values():
             if scheme in plugin.link_schemes:
-                link = self._links[url] = plugin.open_link(url, self._clock)
-                self._stack.push_async_callback(link.close)
-                return link
+                return plugin
         raise ConfigError(f"no installed driver can open {url!r}")
+
+    def _open(self, url: str) -> Link:
+        link = self._links[url] = self._opener(url).open_link(url, self._clock)
+        self._stack.push_async_callback(link.close)
+        return link

@@ -3,6 +3,7 @@
 PLUGIN is what the entry point gives. Links, driver and profiles are imported when a site uses them.
 """
 
+from collections.abc import Callable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
@@ -11,12 +12,14 @@ from drivers.can.url import SCHEMES, parse
 from gateway.clock import Clock
 from gateway.driver import Plan
 from gateway.site import Device
+from gateway.tape import Event, Tap, Tape
 
 if TYPE_CHECKING:
     from drivers.can.bus import CanLink
     from drivers.can.driver import CanDriver
     from drivers.can.profile import CanProfile
     from drivers.can.table import CanTable
+    from drivers.can.tape import TapeLink, TappedLink
 
 
 class CanPlugin:
@@ -59,6 +62,21 @@ class CanPlugin:
         from drivers.can.driver import CanDriver
 
         return CanDriver(device, profile, link, clock)
+
+    def tapped(self, link: "CanLink", tap: Tap) -> "TappedLink":
+        from drivers.can.tape import TappedLink
+
+        return TappedLink(link, tap)
+
+    def replayed(self, tape: Tape) -> "TapeLink":
+        from drivers.can.tape import TapeLink
+
+        return TapeLink(tape)
+
+    def masker(self, profile: "CanTable") -> Callable[[Event], Event]:
+        from drivers.can.tape import masker
+
+        return masker(profile.codec)
 
     def plan(self, device: Device, profile: "CanTable") -> Plan:
         from drivers.can.plan import make_plan

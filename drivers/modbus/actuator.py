@@ -15,6 +15,7 @@ from gateway.driver import Driver, RegisterLink
 from gateway.errors import LinkError
 from gateway.model import Points, Quality, ReadBack, Sample, SetpointSpec
 from gateway.site import Device
+from gateway.tape import Refreshing
 
 NAMEPLATE_MS = 10_000  # between two looks for a nameplate that the device did not tell: it may only be asleep
 
@@ -60,6 +61,10 @@ class Commanded:
             self._nameplate_due_ms = sample.stamp.mono_ms + NAMEPLATE_MS
             await self._learn()
         return sample
+
+    def refresh(self) -> None:
+        if isinstance(self._polls, Refreshing):
+            self._polls.refresh()
 
     async def close(self) -> None:
         await self._polls.close()

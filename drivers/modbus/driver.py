@@ -67,6 +67,10 @@ class ModbusDriver:
             self._slow_due_ms = stamp.mono_ms + SLOW_MS
         return Sample(self._device.name, stamp, points, tuple(values), qualities)
 
+    def refresh(self) -> None:
+        """The next poll brings the slow points too."""
+        self._slow_due_ms = 0
+
     async def close(self) -> None:
         """Nothing of its own: the link belongs to all devices on it."""
 

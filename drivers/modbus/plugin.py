@@ -16,11 +16,13 @@ from drivers.modbus.url import SCHEMES, parse
 from gateway.clock import Clock
 from gateway.driver import Driver, Plan
 from gateway.site import Device
+from gateway.tape import Event, Tap, Tape
 
 if TYPE_CHECKING:
     from drivers.modbus.link import ModbusLink
     from drivers.modbus.profile import ModbusProfile
     from drivers.modbus.table import Board, Table
+    from drivers.modbus.tape import TapeLink, TappedLink
 
 
 def _quiet_library() -> None:
@@ -72,6 +74,24 @@ class ModbusPlugin:
         if profile.setpoint is None or not device.control:
             return polls
         return Commanded(device, profile, profile.setpoint, link, polls)
+
+    def tapped(self, link: "ModbusLink", tap: Tap) -> "TappedLink":
+        from drivers.modbus.tape import TappedLink
+
+        return TappedLink(link, tap)
+
+    def replayed(self, tape: Tape) -> "TapeLink":
+        from drivers.modbus.tape import TapeLink
+
+        return TapeLink(tape)
+
+    def masker(self, profile: "Table | Board") -> Callable[[Event], Event]:
+        """A profile says where the serial number stands."""
+        from drivers.mask import Place, blank
+
+        text = getattr(profile, "identity", {}).get("serial")
+        places = (Place(text.table, text.address, text.count, text.unit),) if text else ()
+        return lambda event: blank(event, places)
 
     def plan(self, device: Device, profile: "Table | Board") -> Plan:
         """Requests and bus time of one poll. ConfigError when the device's link URL is not usable."""

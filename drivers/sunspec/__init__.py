@@ -5,6 +5,7 @@ register link. It opens no links itself: Modbus links belong to drivers.modbus. 
 device loads nothing but this file.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -14,6 +15,7 @@ from gateway.clock import Clock
 from gateway.driver import Driver, Link, Plan, RegisterLink
 from gateway.errors import ConfigError
 from gateway.site import Device
+from gateway.tape import Event
 
 if TYPE_CHECKING:
     from drivers.sunspec.profile import SunSpecProfile
@@ -52,6 +54,11 @@ class SunSpecPlugin:
         if device.control and profile.role == "inverter" and profile.setpoint != "none":
             return Commanded(reader, profile, device)
         return reader
+
+    def masker(self, profile: "Settings") -> Callable[[Event], Event]:
+        from drivers.sunspec.mask import Mask
+
+        return Mask().of
 
     def plan(self, device: Device, profile: "Settings") -> Plan:
         from drivers.sunspec.offline import plan

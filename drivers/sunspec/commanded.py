@@ -94,6 +94,9 @@ class Commanded:
             await self.connect()
         return await self._reader.read()
 
+    def refresh(self) -> None:
+        self._reader.refresh()
+
     async def close(self) -> None:
         await self._reader.close()
 

@@ -106,6 +106,10 @@ class SunSpec:
         numbers, qualities = tuple(v for v, _ in values), bytes(q for _, q in values)
         return Sample(self._device.name, stamp, polls.all if slow else polls.fast, numbers, qualities)
 
+    def refresh(self) -> None:
+        """The next poll brings the slow points too."""
+        self._slow_due_ms = 0
+
     async def close(self) -> None:
         self._polls = None
 

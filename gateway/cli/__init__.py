@@ -20,6 +20,8 @@ VERBS = (
     "commission",
     "read",
     "status",
+    "capture",
+    "replay",
     "setpoint",
     "order",
     "prices",

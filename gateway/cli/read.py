@@ -37,16 +37,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     site = config.load(args.site)
-    device = next((d for d in site.devices if d.name == args.device), None)
-    if device is None:
-        names = ", ".join(d.name for d in site.devices)
-        raise ConfigError(f"{args.site} has no device {args.device!r}; it has: {names}")
+    device = named(site, args.device, args.site)
     identity, sample, age_ms = asyncio.run(poll_once(site, device))
     if args.json:
         print(json.dumps(_as_json(identity, sample)))
     else:
         _show(Screen(), device, identity, sample, age_ms)
     return 0
+
+
+def named(site: Site, name: str, path: Path) -> Device:
+    """The device of that name. ConfigError with the names there are."""
+    found = next((d for d in site.devices if d.name == name), None)
+    if found is None:
+        raise ConfigError(f"{path} has no device {name!r}; it has: {', '.join(d.name for d in site.devices)}")
+    return found
 
 
 async def poll_once(site: Site, device: Device) -> tuple[dict[str, str], Sample, int]:

@@ -25,6 +25,10 @@ Answer = Mapping[str, Any]
 Handler = Callable[[Mapping[str, Any]], Awaitable[Answer]]
 
 
+class NoDaemon(LinkError):
+    """Nobody serves that socket."""
+
+
 class LocalServer:
     """Serves `handlers` by the name in each request's "do"."""
 
@@ -118,7 +122,7 @@ async def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
                 writer.close()
                 await writer.wait_closed()
     except (FileNotFoundError, ConnectionRefusedError):  # the latter: it was killed
-        raise LinkError(f"no daemon runs here, at {path}: start it with `gridseal run`") from None
+        raise NoDaemon(f"no daemon runs here, at {path}: start it with `gridseal run`") from None
     except PermissionError:
         raise LinkError(f"{path} is open to the daemon's user and group only: ask as one of them") from None
     except (OSError, ValueError, TimeoutError) as error:
