@@ -2,8 +2,8 @@
 
 Owns the session: the assembler of frames and which way to write. Everything happens inside `connect` and
 `read`, so there is no task to lose. It refuses to hand out anything old: a sample is made only of frames
-that came after they were asked for (of a device that streams: within FRESH_MS), and a device that says
-nothing or only the beginning of something is a LinkError, not its last values.
+that came after it was asked for, and a device that says nothing, or only the beginning of something, is a
+LinkError, not its last values.
 """
 
 import asyncio
@@ -23,7 +23,6 @@ ADDRESS = 0  # there is one device at the other end
 REPLY_MS = 2_000  # a module that sleeps needs a second, one that is awake a tenth
 ATTEMPTS = 2  # the first request after a pause is what wakes some of them
 GAP_MS = 700  # within a frame: pieces come 10 to 100 ms apart
-FRESH_MS = 1_500  # of a device that streams: at most so old when a sample is made of it
 OPTIONAL_MISSES_MAX = 2  # then it is not asked again until the next connection
 
 T = TypeVar("T")
@@ -77,11 +76,12 @@ class BleDriver:
         """What the device tells now. LinkError when it does not."""
         if self._assembler is None:
             raise LinkError(f"{self._device.name}: not connected")
+        stamp = self._clock.now()  # before it is asked: an age is never understated
         told: Values = {}
         for request in self._family.requests(ADDRESS):
             told.update(await self._hear(request) or {})
         values, qualities = complete(self._family, told, self._table.allowance)
-        return Sample(self._device.name, self._clock.now(), self.points, values, qualities)
+        return Sample(self._device.name, stamp, self.points, values, qualities)
 
     async def close(self) -> None:
         self._end_session()
@@ -90,7 +90,7 @@ class BleDriver:
     async def _hear(self, request: Request) -> Values | None:
         """Of a device that streams, what it said just now or says next; else the answer to a question."""
         if self._table.streams:
-            heard = await self._answer(request, self._family.decode, self._clock.mono_ms() - FRESH_MS)
+            heard = await self._answer(request, self._family.decode, self._clock.mono_ms())
             if heard is not None:
                 return heard
         return await self._ask(request, self._family.decode)

@@ -107,6 +107,7 @@ class ForeignDriver:
     async def read(self) -> Sample:
         if self._bms is None or not self._bms.is_connected:
             raise LinkError(f"{self._link.url}: the connection ended")
+        stamp = self._clock.now()  # before it is asked: an age is never understated
         async with within(UPDATE_S, f"{self._device.name}: no answer"):
             with believed(self._device.name):
                 sample = await self._bms.async_update(raw=True)
@@ -114,7 +115,7 @@ class ForeignDriver:
         if not told:
             raise LinkError(f"{self._device.name}: answered without a single value")
         numbers, qualities = complete(FOREIGN, told, self._table.allowance)
-        return Sample(self._device.name, self._clock.now(), self.points, numbers, qualities)
+        return Sample(self._device.name, stamp, self.points, numbers, qualities)
 
     async def close(self) -> None:
         """Never raises and never hangs."""

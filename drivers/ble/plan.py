@@ -19,6 +19,12 @@ NOTE = "the connection is kept between polls: a telephone with the maker's app c
 def make_plan(device: Device, table: BleTable, where: BleUrl) -> Plan:
     """ConfigError when the family's library is missing, or this Python is too old for it."""
     notes = [NOTE, f"address {where.address}, by " + (where.adapter or "the first adapter that is on")]
+    if table.allowance is not None:
+        charge, discharge = table.allowance.charge_ma / 1000, table.allowance.discharge_ma / 1000
+        notes.append(
+            f"the battery states no limits: while it allows it, {charge:g} A charging and {discharge:g} A "
+            "discharging count, by its profile"
+        )
     if table.gatt is None:
         from drivers.ble.foreign import need
         from drivers.ble.translate import FOREIGN

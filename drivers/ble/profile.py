@@ -56,7 +56,9 @@ class BleProfile(ProfileBase):
     )
     gatt: GattModel | None = None
     streams: bool = Field(default=False, description="asked once, it repeats its frames by itself")
-    allowance: AllowanceModel | None = None
+    allowance: AllowanceModel | None = Field(
+        default=None, description="the pack's limits, where the family states none"
+    )
 
     @field_validator("family")
     @classmethod
@@ -72,7 +74,9 @@ class BleProfile(ProfileBase):
         if not is_foreign(self.family) and self.gatt is None:
             raise ValueError(f"{self.family} needs gatt: service, notify and write")
         family = FAMILIES.get(self.family, FOREIGN)
-        if self.allowance and family.tells_limits:
+        if not family.tells_limits and self.allowance is None:
+            raise ValueError(f"{self.family} states no limits: write the pack's own as allowance")
+        if family.tells_limits and self.allowance is not None:
             raise ValueError(f"{self.family} states its limits itself: leave out allowance")
         if lacking := self.unmeasured(names(family)):
             raise ValueError(f"derating is over {lacking[0]}, which {self.family} does not tell")

@@ -47,7 +47,8 @@ def answers(family: str, replies: dict[str, str]) -> dict[bytes, bytes]:
 
 
 JBD = recorded("bms_jbd")[0]
-JBD_ANSWERS = answers("jbd", JBD["replies"])
+# aiobmsble 0.31.0, tests/bms/test_jbd_bms.py: HW_INFO
+JBD_ANSWERS = answers("jbd", JBD["replies"] | {"hardware": "dd05000a30313233343536373839fde977"})
 
 
 def device(table: BleTable, address: str = ADDRESS, poll_ms: int = 1000) -> Device:

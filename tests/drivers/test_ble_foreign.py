@@ -91,7 +91,7 @@ def on_air(main):
 
 def test_it_says_who_it_is_and_what_it_measures(library):
     async def main(clock, air, driver, _link):
-        assert await driver.connect() == {"vendor": "JBD (Jiabaida)", "model": "SP04S034", "firmware": "8.0"}
+        assert await driver.connect() == {"vendor": "JBD", "model": "SP04S034", "firmware": "8.0"}
         assert air.log == ["scan", "scan ended"]
         said = told(await driver.read())
         assert said == {
@@ -143,7 +143,7 @@ def test_whatever_its_readers_raise_is_a_link_error_of_one_line(library, error):
             await driver.connect()
         assert library.calls[-1] == "disconnect"
         library.raises = {"update": error, "info": error}
-        assert await driver.connect() == {"vendor": "JBD (Jiabaida)"}
+        assert await driver.connect() == {"vendor": "JBD"}
         with pytest.raises(LinkError) as said:
             await driver.read()
         assert "bms1" in str(said.value) and "\n" not in str(said.value)
@@ -189,7 +189,7 @@ if version_info >= foreign.PYTHON:  # the library's own minimum
                 monkeypatch.setattr(bleak, "get_platform_client_backend_type", kind)
                 async with read_by(adapter, clock, table=table("jbd_bms")) as (driver, link):
                     identity = await driver.connect()
-                    assert identity["firmware"] and identity["vendor"] == "JBD (Jiabaida)"
+                    assert identity["firmware"] and identity["vendor"] == "JBD"
                     said = told(await driver.read())
                     common = {k: v for k, v in board["told"].items() if k in said}
                     assert common.items() <= said.items() and len(common) >= 12

@@ -56,6 +56,7 @@ def test_what_a_profile_says_is_in_its_table():
         ({"family": "aiobmsble:jbd_bms"}, "leave out gatt and streams"),
         ({"family": "aiobmsble:jbd_bms", "gatt": None, "streams": True}, "leave out gatt and streams"),
         ({"gatt": None}, "jbd needs gatt"),
+        ({"allowance": None}, "jbd states no limits: write the pack's own as allowance"),
         ({"gatt": {"service": "FF00", "notify": "ff01", "write": "ff02"}}, "pattern"),
         ({"gatt": {"service": "ff00", "notify": "ff1", "write": "ff02"}}, "pattern"),
         ({"allowance": {"charge_ma": -1, "discharge_ma": 1}}, "greater than or equal to 0"),
