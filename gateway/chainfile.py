@@ -7,9 +7,9 @@ alone decides which model reads the part, so a mistake is told in the words of t
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 
-from gateway import site
+from gateway import principal, site
 from gateway.sitetypes import Address, MicroStx, Period, StacksContract, Strict, Wei, http_url
 
 Id = Annotated[int, Field(ge=1)]
@@ -39,14 +39,18 @@ class ChainModel(Strict):
     poll: Period = 4000
 
 
-class EvmChain(ChainModel):
-    """What is the same for every system on an EVM chain."""
+class EvmAccess(Strict):
+    """How any program of ours uses an EVM chain: a site, a relayer."""
 
     id: Annotated[int, Field(ge=1)]
     rpc: Endpoints
     confirmations: Annotated[int, Field(ge=0, le=1000)] = 12
     fee_cap: Wei = Field(default=100 * 10**9, alias="fee cap", description="most paid per gas")
     spend: Wei = Field(default=10**16, description="most spent on gas in a day")
+
+
+class EvmChain(ChainModel, EvmAccess):
+    """What is the same for every system on an EVM chain."""
 
 
 class StorageContracts(Strict):
@@ -152,6 +156,16 @@ class StacksChain(ChainModel):
     confirmations: Annotated[int, Field(ge=0, le=1000)] = 6
     fee_cap: MicroStx = Field(default=100, alias="fee cap", description="most paid per byte")
     spend: MicroStx = Field(default=5 * 10**6, description="most spent on fees in a day")
+
+    @field_validator("contracts")
+    @classmethod
+    def _of_the_network(cls, contracts: StacksContracts, info: ValidationInfo) -> StacksContracts:
+        network = info.data.get("network")
+        for role, text in contracts:
+            found = "testnet" if principal.parse(text).version in principal.TESTNET_VERSIONS else "mainnet"
+            if network and found != network:
+                raise ValueError(f"{role}: {text} is on {found}, but network is {network}")
+        return contracts
 
     @property
     def id(self) -> int:

@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from gateway import units
+from gateway import principal, units
 
 
 def _unit(scale: units.Scale, least: int | None = None, most: int | None = None) -> BeforeValidator:
@@ -40,8 +40,8 @@ Address = Annotated[str, BeforeValidator(_address, json_schema_input_type=str)]
 
 
 def _principal(value: str) -> str:
-    if not re.fullmatch(r"S[PMTN][0-9A-HJKMNP-TV-Z]{28,41}\.[a-zA-Z][a-zA-Z0-9_-]{0,39}", value):
-        raise ValueError(f"{value!r} is not a contract on Stacks (SP….name)")
+    if not principal.parse(value).contract:
+        raise ValueError(f"{value!r} is an address; a contract is needed (SP….name)")
     return value
 
 

@@ -7,6 +7,7 @@ names both first: then a stop between any two steps leaves a site that starts an
 
 import argparse
 import asyncio
+import json
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,23 +26,27 @@ PROBE_S = 5.0
 
 
 def prove(args: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of setGatewayKey for a site's key, with its consent to the owner."""
+    """The owner's call that binds a site's key, with the key's consent to that owner."""
+    from gateway.chain import platforms
     from gateway.evidence import possession
-    from gateway.evidence.address import checksum
     from gateway.evidence.signer import open_signer
     from gateway.evidence.typed import site_hash
 
     site = config.load(args.site)
     key, chain = _bound(site, args.site)
-    owner, signer = checksum(args.owner), open_signer(key, by_hand=True)
-    agreed = signer.sign(possession.digest(domain(site), owner, chain.asset_id, site.id))
+    platform = platforms.platform(chain)
+    owner, signer = platform.owner(args.owner), open_signer(key, by_hand=True)
+    agreed = signer.sign(possession.digest(domain(site), owner.binder, chain.asset_id, site.id))
+    call = platform.binding(signer.public_key, site.id, agreed)
     return {
-        "contract": checksum(domain(site).contract),
-        "owner": owner,
+        "contract": call.contract,
+        "owner": owner.address,
         "asset": chain.asset_id,
         "address": signer.address,
+        "account": platform.account(signer.public_key),
         "site": "0x" + site_hash(site.id).hex(),
         "possession": "0x" + agreed.hex(),
+        "call": json.dumps(dict(call.fields)),
     }
 
 
@@ -56,7 +61,12 @@ def rotate(args: argparse.Namespace) -> dict[str, Any]:
         )
     new = open_signer(site.attest.next, by_hand=True)
     made = asyncio.run(_rotate(site, new))
-    return {**made, "next": new.address, "then": "give the new address some gas money and restart the daemon"}
+    account = new.address
+    if site.chain is not None:
+        from gateway.chain import platforms
+
+        account = platforms.platform(site.chain).account(new.public_key)
+    return {**made, "next": new.address, "then": f"give {account} some money for fees and restart the daemon"}
 
 
 def revoke(args: argparse.Namespace) -> dict[str, Any]:

@@ -32,7 +32,7 @@ The key signs records and pays for its transactions. KEY says where it is kept, 
   gridseal keys new credential:gridseal-key --file /etc/gridseal/gridseal-key.cred
   gridseal keys show /etc/gridseal/key.json                        the address, without the passphrase
   gridseal keys show /etc/gridseal/key.json --passphrase FILE      opens it: address and public key
-  gridseal keys prove site.yaml --owner 0x…                        what setGatewayKey needs
+  gridseal keys prove site.yaml --owner 0x…                        the owner's call that binds the key
   gridseal keys rotate site.yaml                                   attest.key hands over to attest.next
   gridseal keys revoke site.yaml --reason compromised              nothing more is signed by attest.key
 
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_key(verbs.add_parser(name, help=help_text, description=help_text))
     prove = verbs.add_parser("prove", help="a site's key agrees to be bound by the owner of its asset")
     prove.add_argument("site", type=Path, help="the site.yaml")
-    prove.add_argument("--owner", required=True, metavar="ADDRESS", help="who will call setGatewayKey")
+    prove.add_argument("--owner", required=True, metavar="ADDRESS", help="who sends the call: 0x… (on Stacks: SP…)")
     rotate = verbs.add_parser("rotate", help="attest.key hands over to attest.next")
     rotate.add_argument("site", type=Path, help="the site.yaml, with both keys")
     revoke = verbs.add_parser("revoke", help="nothing more is signed by attest.key")

@@ -18,9 +18,10 @@ from gateway.site import Site
 HELP = """\
 the call by which an owner registers this site with its contract system
 
-Prints the contract and the data of a transaction as JSON: the owner sends it from a wallet. The id that comes
-back goes into site.yaml (storage:, meter:, member: or microgrid:; until then any number may stand there), and
-`gridseal keys prove` gives the next call, which binds the gateway's key.
+Prints the contract and the data of a transaction as JSON (on Stacks: contract, function and arguments): the
+owner sends it from a wallet. The id that comes back goes into site.yaml (storage:, meter:, member:,
+microgrid: or facility:; until then any number may stand there), and `gridseal keys prove` gives the next
+call, which binds the gateway's key.
 
   gridseal register site.yaml --owner 0x… --capacity "10 kWh" --location "Meadow Lane 7"
   gridseal register site.yaml --owner 0x…     the capacity as the devices said it last"""
@@ -28,7 +29,12 @@ back goes into site.yaml (storage:, meter:, member: or microgrid:; until then an
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("site", type=Path, help="the site.yaml")
-    parser.add_argument("--owner", required=True, metavar="ADDRESS", help="who will own it in the contract")
+    parser.add_argument(
+        "--owner",
+        required=True,
+        metavar="ADDRESS",
+        help="who will own it in the contract: 0x… (on Stacks: SP…)",
+    )
     parser.add_argument("--capacity", type=amount.energy, default=0, help='of the battery, as "10 kWh"')
     parser.add_argument("--efficiency", type=amount.percent, default=9000, help='of a round trip, as "90 %%"')
     parser.add_argument("--location", default="", help="in words")
@@ -38,13 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from gateway.chain import platforms  # the libraries of the chain, which no other verb needs
     from gateway.chain.platforms.calls import Nameplate
-    from gateway.evidence.address import checksum
 
     site = config.load(args.site)
     if site.chain is None:
         raise ConfigError(f"{args.site}: this site has no `chain:` to be registered with")
+    platform = platforms.platform(site.chain)
     plate = Nameplate(
-        checksum(args.owner),
+        platform.owner(args.owner).address,
         site.id,
         args.capacity or rated_wh(site),
         max(site.limits.charge_w, site.limits.discharge_w),
@@ -52,8 +58,7 @@ def run(args: argparse.Namespace) -> int:
         args.location,
         args.battery,
     )
-    call = platforms.platform(site.chain).registration(plate)
-    print(json.dumps({"from": plate.owner, "to": checksum(call.contract), "data": "0x" + call.data.hex()}))
+    print(json.dumps({"from": plate.owner, **platform.registration(plate).fields}))
     return 0
 
 

@@ -131,6 +131,10 @@ function answer(method, url, body) {
   if (path === "GET /v2/accounts") return [200, account(rest[0])];
   if (path === "GET /v2/fees") return [200, 1];
   if (path === "POST /v2/transactions") return accept(new Uint8Array(body));
+  if (path === "GET /v2/contracts") {
+    const found = simnet.getContractsInterfaces().get(`${rest[1]}.${rest[2]}`);
+    return found ? [200, found] : [404, { error: "no such contract" }];
+  }
   if (path === "POST /v2/contracts") return read(`${rest[1]}.${rest[2]}`, rest[3], JSON.parse(body), url.searchParams.get("tip"));
   if (path === "GET /extended/v1") {
     const t = mempool.has(rest[1]) ? said(mempool.get(rest[1])) : mined.get(rest[1]);

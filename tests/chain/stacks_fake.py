@@ -18,12 +18,13 @@ from Crypto.Hash import SHA512
 from gateway.chain.faults import Fault, RpcError
 from gateway.chain.send_state import Policy
 from gateway.chain.stacks import side
-from gateway.chain.stacks.address import TESTNET_ID, Principal, c32, of_key, version_of
+from gateway.chain.stacks.address import TESTNET_ID, of_key, version_of
 from gateway.chain.stacks.client import Api
 from gateway.chain.stacks.codec import UInt, Value, encode
 from gateway.chain.stacks.operators import Operators
 from gateway.chain.stacks.transaction import Invocation, payload
 from gateway.chain.txmgr import TxManager
+from gateway.principal import Principal, c32
 from gateway.site import StoreSettings
 from gateway.store import Store
 from tests.chain.world import KeySigner
@@ -78,6 +79,7 @@ class Stacks:
         self.replaced: set[str] = set()
         self.failing: set[bytes] = set()  # calls that the contract aborts
         self.views: dict[str, Callable[[list[str], int], Value]] = {}
+        self.functions: dict[str, dict[str, str]] = {}  # of contracts: name -> access
         self.rate = 1
         self._forks = 0
         self.mine()
@@ -127,6 +129,9 @@ class Stacks:
                 return self._block(int(height))
             case ["GET", "extended", "v1", "tx", name]:
                 return self._transaction(name)
+            case ["GET", "v2", "contracts", "interface", _, name]:
+                found = [{"name": f, "access": a} for f, a in self.functions.get(name, {}).items()]
+                return (200, {"functions": found}) if found else (404, {})
             case ["POST", "v2", "contracts", "call-read", _, _, function]:
                 at = self._at(tip)
                 said = None if at is None else self.views[function](json.loads(body)["arguments"], at)
@@ -216,12 +221,10 @@ class World:
         )
 
     def operators(
-        self, trial: Callable[[Invocation], Invocation | None] = lambda call: None, needed: int = 2
+        self, trial: Callable[[Invocation], Invocation | None] = lambda call: None, **options: Any
     ) -> Operators:
         endpoints = [Api(e.name, e.send) for e in (self.a, self.b)]
-        return Operators(
-            endpoints, self.clock, chain_id=TESTNET_ID, account=ACCOUNT, trial=trial, needed=needed
-        )
+        return Operators(endpoints, self.clock, chain_id=TESTNET_ID, account=ACCOUNT, trial=trial, **options)
 
     def manager(self, policy: Policy | None = None, **options: Any) -> TxManager:
         sign = side.wallet(TESTNET_ID, KEY).sign

@@ -14,10 +14,11 @@ from typing import Any
 
 import aiohttp
 
-from gateway.chain.stacks.address import TESTNET_ID, of_key, parse, version_of
+from gateway.chain.stacks.address import TESTNET_ID, of_key, version_of
 from gateway.chain.stacks.codec import Ok, UInt, Utf8, Value, decode, encode
 from gateway.evidence import possession
 from gateway.evidence.typed import Domain, site_hash
+from gateway.principal import parse
 from gateway.site import ChainSettings
 from tests import tools
 from tests.chain.people import SITE

@@ -1,32 +1,38 @@
 """Platform `stacks` end to end, over the stand-in for a node: register, approve, attest, report, obey,
 prove, be paid."""
 
+import asyncio
+import json
+from pathlib import Path
+
+from gateway import cli
 from gateway.chain import reporter, txmgr
-from gateway.chain.platforms import platform
-from gateway.chain.platforms.calls import Facts, Nameplate
-from gateway.chain.stacks.codec import Int, Ok, UInt
-from gateway.chain.stacks.transaction import read_payload
+from gateway.chain.platforms.calls import Facts
+from gateway.chain.stacks.codec import Int, Ok, UInt, decode
+from gateway.cli import against
+from gateway.config import load
+from gateway.evidence.signer import make_keystore
 from gateway.model import Limits, ServiceKind
 from tests.chain.ground import GATEWAY_KEY, running
-from tests.chain.people import delivery, interval
+from tests.chain.people import SITE, delivery, interval
 from tests.chain.stacks_ground import OPERATOR, OWNER, STX, stacks_node
 from tests.chain.world import KeySigner
+from tests.gateway.cli_bench import write
 
 REGULATION, PAYMENT = 0, 10 * STX
 FACTS = Facts(0, Limits(5000, 5000), capacity_wh=10_000, available_wh=6200)
-PLATE = Nameplate(OWNER, "meadow-lane-7", 10_000, 5000, 9000, "Lane 7", "LITHIUM_ION")
 
 
-async def test_from_registration_to_payment(tmp_path, monkeypatch):
+async def test_from_registration_to_payment(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reporter, "POLL_S", 0.1)
     monkeypatch.setattr(txmgr, "REFUSAL_PAUSE_MS", 100)
     known = []
     async with stacks_node() as node:
-        settings, signer = node.settings(), KeySigner(GATEWAY_KEY)
-        adapter = platform(settings)
-        call = read_payload(adapter.registration(PLATE).data)
-        made = await node.do(call.contract.contract, call.function, *call.arguments, sender=OWNER)
-        assert made == Ok(UInt(1))
+        verbs = Verbs(capsys, sitefile(tmp_path, node))
+        settings, signer = load(verbs.site).chain, KeySigner(GATEWAY_KEY)
+        await verbs.do("check", verbs.site)
+        call = await verbs.said("register", verbs.site, "--owner", OWNER, "--capacity", "10 kWh")
+        assert await by_wallet(node, call) == Ok(UInt(1))
         async with running(settings, tmp_path, node.mine, lambda: known[0] if known else None) as site:
             await site.attestor.attest(interval(0))
             account = await node.fund(signer)
@@ -36,7 +42,9 @@ async def test_from_registration_to_payment(tmp_path, monkeypatch):
 
             await site.until(refused)  # the key is not bound yet: nothing is paid for that
 
-            assert await node.bind(1, signer, adapter.evidence_contract) == Ok(True)
+            proof = await verbs.said("keys", "prove", verbs.site, "--owner", OWNER, "--json")
+            assert proof["account"] == account
+            assert await by_wallet(node, json.loads(proof["call"])) == Ok(True)
             await node.do("facility-verification", "approve-facility", UInt(1))
             await site.attestor.attest(interval(1))
             await site.until(lambda: counted(node, 2))
@@ -76,6 +84,61 @@ async def test_from_registration_to_payment(tmp_path, monkeypatch):
             )
             assert await node.balance(OWNER) - before == PAYMENT
             await nothing_twice(site, node, account)
+            held = await asyncio.to_thread(against.held, verbs.site, [signer.address])
+            assert (held.bound, held.last) == (signer.address, {signer.address: 3})
+        async with running(settings, tmp_path, node.mine, lambda: known[0]) as site:
+            for _ in range(5):
+                await node.mine()
+                await asyncio.sleep(0.2)
+            await nothing_twice(site, node, account)
+            repeated = {command.id for command in site.commands}
+            assert repeated == {command.id}, "only what is still suggested, whose id control knows"
+
+
+class Verbs:
+    """The command line on a site.yaml, in a thread: it asks the node that this loop drives."""
+
+    def __init__(self, capsys, site: Path) -> None:
+        self.capsys, self.site = capsys, site
+
+    async def do(self, *words: object) -> str:
+        self.capsys.readouterr()
+        code = await asyncio.to_thread(cli.main, [str(word) for word in words])
+        found = self.capsys.readouterr()
+        assert code == 0, found.err
+        return found.out
+
+    async def said(self, *words: object) -> dict:
+        return dict(json.loads(await self.do(*words)))
+
+
+def sitefile(folder: Path, node) -> Path:
+    (folder / "key.json").write_bytes(make_keystore(bytes.fromhex(GATEWAY_KEY[2:]), b"w", 2))
+    (folder / "words").write_text("w\n")
+    path = write(folder)
+    made = node.settings()
+    path.write_text(
+        path.read_text().replace("id: here", f"id: {SITE}")
+        + f"""\
+attest: {{key: key.json, passphrase: words}}
+chain:
+  platform: stacks
+  network: testnet
+  api: {json.dumps(made.rpc)}
+  contracts: {json.dumps(made.contracts)}
+  facility: 1
+  confirmations: 2
+  poll: 50 ms
+"""
+    )
+    return path
+
+
+async def by_wallet(node, call: dict):
+    """The owner's wallet makes the call that a verb printed."""
+    name = call["contract"].partition(".")[2]
+    given = [decode(bytes.fromhex(a[2:])) for a in call["functionArgs"]]
+    return await node.do(name, call["functionName"], *given, sender=OWNER)
 
 
 async def counted(node, sequence: int) -> bool:

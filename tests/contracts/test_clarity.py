@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.chain.platforms.stacks import NUMBERS, StacksPlatform, verifying_contract
-from gateway.chain.stacks.address import TESTNET_ID, parse
+from gateway.chain.stacks.address import TESTNET_ID
 from gateway.chain.stacks.codec import Err, Int, Ok, Some, UInt
 from gateway.chain.stacks.transaction import read_payload
 from gateway.evidence import possession, typed
@@ -24,6 +24,7 @@ from gateway.evidence.typed import (
     Rotation,
     Setup,
 )
+from gateway.principal import parse
 from tests.chain.people import SITE, delivery, interval
 from tests.chain.stacks_ground import OPERATOR, OWNER, STRANGER, STX, stacks_node
 

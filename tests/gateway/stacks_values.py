@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
-from gateway.chain.stacks.address import Principal
 from gateway.chain.stacks.codec import Ascii, Err, Int, Ok, Some, UInt, Utf8
+from gateway.principal import Principal
 
 names = st.from_regex(r"[a-z][a-z0-9-]{0,11}", fullmatch=True)
 principals = st.builds(

@@ -39,6 +39,14 @@ GOOD = {
     "block": (BLOCK, Anchor(16, HASH, INDEX, 1_790_000_000)),
     "transaction": (MINED, Seen("success", 16, HASH, 300)),
     "read": ({"okay": True, "result": "0x" + encode(Some(UInt(7))).hex()}, Some(UInt(7))),
+    "functions": (
+        {
+            "functions": [
+                {"name": n, "access": a} for n, a in (("f", "public"), ("g", "read_only"), ("h", "private"))
+            ]
+        },
+        frozenset({"public", "read_only"}),
+    ),
     "publish": (TXID[2:], TXID),
 }
 ASK = {
@@ -50,6 +58,7 @@ ASK = {
     "block": lambda a: a.block(16),
     "transaction": lambda a: a.transaction(TXID),
     "read": lambda a: a.read(SINK, "get", [UInt(1)], ACCOUNT, INDEX),
+    "functions": lambda a: a.functions(SINK),
     "publish": lambda a: a.publish(b"\0" * 200),
 }
 
@@ -171,6 +180,7 @@ def test_what_a_transaction_has_become():
         assert get(says(found and said).transaction(TXID)) == found
     assert get(says({"error": "no"}, 404).transaction(TXID)) is None
     assert get(says({"error": "no"}, 404).block(16)) is None
+    assert get(says({"error": "no"}, 404).functions(SINK)) is None
 
 
 @pytest.mark.parametrize("reason", [*REASONS, "SignatureValidation", "x" * 500])

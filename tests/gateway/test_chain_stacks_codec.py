@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.chain.stacks.address import Principal
 from gateway.chain.stacks.codec import DEPTH_MAX, Ascii, Err, Int, Ok, Some, UInt, Utf8, decode, encode
 from gateway.errors import ChainError
+from gateway.principal import Principal
 from tests.gateway.stacks_values import values
 
 

@@ -53,6 +53,28 @@ def test_another_network_is_said_in_one_line(tmp_path):
     simulate(tmp_path, scenario)
 
 
+def test_contracts_that_are_not_there_or_are_others_are_said_by_their_role(tmp_path):
+    async def scenario(w):
+        uses = {"records": (SINK, frozenset({"put", "get"}))}
+        with pytest.raises(ConfigError, match=r"contracts\.records: .* is not deployed on chain\.network"):
+            await w.operators(contracts=uses).check()
+        w.chain.functions["sink"] = {"put": "public", "get": "private", "other": "read_only"}
+        with pytest.raises(ConfigError, match="has no function get: it is another contract"):
+            await w.operators(contracts=uses).check()
+        with pytest.raises(ChainError, match="has no function get"):
+            await w.operators(contracts=uses).ensure()
+        w.chain.functions["sink"]["get"] = "read_only"
+        await w.operators(contracts=uses).check()
+        w.b.lies["/v2/contracts/interface"] = lambda status, said: (404, {})
+        with pytest.raises(ChainError, match="disagree about the functions"):
+            await w.operators(contracts=uses).check()
+        w.b.down = True
+        with pytest.raises(ChainError, match="outage"):
+            await w.operators(contracts=uses).check()
+
+    simulate(tmp_path, scenario)
+
+
 @pytest.mark.parametrize("field", ["hash", "index_block_hash", "block_time"])
 def test_two_stories_of_one_block(tmp_path, field):
     async def scenario(w):

@@ -7,11 +7,12 @@ import pytest
 
 from gateway.chain.platforms.stacks import StacksPlatform
 from gateway.chain.stacks import orders as module
-from gateway.chain.stacks.address import TESTNET_ID, Principal
+from gateway.chain.stacks.address import TESTNET_ID
 from gateway.chain.stacks.codec import Ascii, Int, Some, UInt, decode
 from gateway.chain.stacks.orders import BATCH, Requests
 from gateway.errors import ChainError
 from gateway.model import ClockTrust, ServiceKind
+from gateway.principal import Principal
 from gateway.site import ChainSettings
 from gateway.store import cursors, intents
 from tests.chain.stacks_fake import World

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from gateway.analytics.figures import Performance
-from gateway.chain.platforms.calls import Call, Facts, Heard, Nameplate, Report
+from gateway.chain.platforms.calls import Call, Facts, Heard, Nameplate, Owner, OwnerCall, Report
 from gateway.chain.shapes import Block, Log
 from gateway.errors import ConfigError
 from gateway.model import Record
@@ -52,8 +52,20 @@ class Platform(Protocol):
         """What the contracts should know of the site now."""
         ...
 
-    def registration(self, plate: Nameplate) -> Call:
+    def owner(self, text: str) -> Owner:
+        """ConfigError when the text is no address of this system's chain."""
+        ...
+
+    def registration(self, plate: Nameplate) -> OwnerCall:
         """What the owner sends, once, so that the contracts know the site; what comes back is its id."""
+        ...
+
+    def binding(self, public_key: bytes, site: str, possession: bytes) -> OwnerCall:
+        """What the owner sends to bind the site's key, which is 65 bytes (04 || x || y) and has agreed."""
+        ...
+
+    def account(self, public_key: bytes) -> str:
+        """Whose money the transactions of a key cost, as people write the address."""
         ...
 
     def command_id(self, record: Record) -> str:

@@ -3,7 +3,7 @@
 Vocabulary only: frozen, no I/O.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.analytics.figures import Alert, Performance
@@ -80,6 +80,22 @@ class Facts:
     devices: Sequence[DeviceFacts] = field(default=())
     alerts: Sequence[Alert] = field(default=())
     day: Performance | None = None  # the last 24 hours
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who owns a site in the contracts: the address as people write it, and as a key's consent names it."""
+
+    address: str
+    binder: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerCall:
+    """A call that the owner's wallet makes: the contract, and what the wallet wants besides, by name."""
+
+    contract: str
+    fields: Mapping[str, str | Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)

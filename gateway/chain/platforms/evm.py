@@ -12,11 +12,21 @@ from dataclasses import dataclass, replace
 from gateway.analytics.figures import Performance
 from gateway.chain.platforms import market, packed
 from gateway.chain.platforms.artifacts import calldata, event
-from gateway.chain.platforms.calls import Call, Facts, Heard, Nameplate, NotEncodable, Report
+from gateway.chain.platforms.calls import (
+    Call,
+    Facts,
+    Heard,
+    Nameplate,
+    NotEncodable,
+    Owner,
+    OwnerCall,
+    Report,
+)
 from gateway.chain.shapes import Block, Log
 from gateway.errors import ConfigError
 from gateway.evidence import body as bodies
-from gateway.evidence.typed import keccak
+from gateway.evidence.address import address_of, checksum
+from gateway.evidence.typed import keccak, site_hash
 from gateway.model import Interval, Record, ServiceKind
 
 # About twice the dearest measured (61k, 86k, 61k, 44k, 75k); an owner may be a contract that is paid dearer.
@@ -167,9 +177,20 @@ class EvmPlatform:
     def reports(self, facts: Facts) -> Sequence[Report]:
         return self._system.reports(self._asset, facts)
 
-    def registration(self, plate: Nameplate) -> Call:
+    def owner(self, text: str) -> Owner:
+        address = checksum(text)
+        return Owner(address, address)
+
+    def registration(self, plate: Nameplate) -> OwnerCall:
         method, arguments = self._system.register
-        return self._call(self._system.evidence, method, *arguments(plate), gas=0)
+        return _by_owner(self._call(self._system.evidence, method, *arguments(plate), gas=0))
+
+    def binding(self, public_key: bytes, site: str, possession: bytes) -> OwnerCall:
+        arguments = self._asset.id, address_of(public_key), site_hash(site), possession
+        return _by_owner(self._call(self._system.evidence, "setGatewayKey", *arguments, gas=0))
+
+    def account(self, public_key: bytes) -> str:
+        return address_of(public_key)
 
     def last_sequence_call(self, address: str) -> Call:
         return self._call(self._system.evidence, "lastSequence", address, gas=0)
@@ -202,6 +223,11 @@ class EvmPlatform:
         if int.from_bytes(log.topics[found.place], "big") != found.of(self._asset):
             return None
         return found.read(log, block)
+
+
+def _by_owner(call: Call) -> OwnerCall:
+    contract = checksum(call.contract)
+    return OwnerCall(contract, {"to": contract, "data": "0x" + call.data.hex()})
 
 
 def _check(system: System, asset: Asset) -> None:

@@ -12,19 +12,41 @@ import coincurve
 
 from gateway import services
 from gateway.analytics.figures import Performance
-from gateway.chain.platforms.calls import Call, Facts, Nameplate, NotEncodable, Order, Report, Unusable
-from gateway.chain.stacks.address import TESTNET_ID, TESTNET_VERSIONS, Principal, parse
+from gateway.chain.platforms.calls import (
+    Call,
+    Facts,
+    Nameplate,
+    NotEncodable,
+    Order,
+    Owner,
+    OwnerCall,
+    Report,
+    Unusable,
+)
+from gateway.chain.stacks.address import TESTNET_ID, of_key, version_of
 from gateway.chain.stacks.codec import Int, Some, UInt, Utf8, Value, encode
 from gateway.chain.stacks.transaction import Invocation, payload, size
 from gateway.errors import ChainError, ConfigError
 from gateway.evidence import body as bodies
 from gateway.evidence import possession
 from gateway.evidence.records import recover
-from gateway.evidence.typed import KINDS, Rotation, address_bytes, keccak, words
+from gateway.evidence.typed import KINDS, Rotation, address_bytes, keccak, site_hash, words
 from gateway.model import INT64_MAX, INT64_MIN, Command, Record, ServiceKind, Source
+from gateway.principal import TESTNET_VERSIONS, Principal, parse
 from gateway.site import ChainSettings
 
-ROLES = ("facility", "records", "capacity", "actions", "services")
+# Role of a contract -> the functions that the gateway, or the owner by what it prints, calls there.
+FUNCTIONS: Mapping[str, frozenset[str]] = {
+    "facility": frozenset({"register-facility"}),
+    "records": frozenset({
+        "submit-record", "submit-rotation", "check-record", "check-rotation", "last-sequence", "gateway-of",
+        "predecessor-of", "set-gateway-key",
+    }),
+    "capacity": frozenset({"initialize-capacity", "update-capacity"}),
+    "actions": frozenset({"record-action", "get-suggested-action"}),
+    "services": frozenset({"fulfill-request", "check-fulfilment", "request-of"}),
+}  # fmt: skip
+ROLES = tuple(FUNCTIONS)
 NUMBERS = {kind: number for number, kind in enumerate(KINDS, 1)}  # of kinds of records, as the contract's
 # `service` of grid-services.clar -> the law that carries it out; its values are the law's parameters.
 KINDS_OF_SERVICE: Mapping[int, ServiceKind] = {
@@ -73,7 +95,13 @@ class StacksPlatform:
             role: _contract(role, settings.contracts[role], settings.chain_id) for role in ROLES
         }
         self._facility = settings.asset_id
+        self._chain_id = settings.chain_id
         self.evidence_contract = verifying_contract(self._contracts["records"])
+
+    @property
+    def uses(self) -> Mapping[str, tuple[Principal, frozenset[str]]]:
+        """By role: its contract, and the functions it has to have."""
+        return {role: (self._contracts[role], functions) for role, functions in FUNCTIONS.items()}
 
     @property
     def facility(self) -> str:
@@ -139,18 +167,38 @@ class StacksPlatform:
             found.append(Report("available", str(wh), call))
         return found
 
-    def registration(self, plate: Nameplate) -> Call:
+    def owner(self, text: str) -> Owner:
+        try:
+            found = parse(text)
+        except ValueError as error:
+            raise ConfigError(f"--owner: {error}") from None
+        if found.contract or found.version != version_of(self._chain_id):
+            raise ConfigError(
+                f"--owner: {text} is no address of a key on the network that chain.network names"
+            )
+        return Owner(str(found), "0x" + found.hash.hex())
+
+    def registration(self, plate: Nameplate) -> OwnerCall:
         if not plate.capacity_wh:
             raise ConfigError("a facility is registered by its capacity: give --capacity")
         if len(plate.location) > LOCATION_MAX:
             raise ConfigError(f"the contract has room for {LOCATION_MAX} letters of the location")
-        return self._call(
+        return self._by_owner(
             "facility",
             "register-facility",
             UInt(plate.capacity_wh),
             UInt(plate.power_w),
             Utf8(plate.location),
         )
+
+    def binding(self, public_key: bytes, site: str, possession: bytes) -> OwnerCall:
+        facility = UInt(self._facility)
+        return self._by_owner(
+            "records", "set-gateway-key", facility, public_key[1:], site_hash(site), possession
+        )
+
+    def account(self, public_key: bytes) -> str:
+        return str(of_key(public_key, version_of(self._chain_id)))
 
     def last_sequence_call(self, address: str) -> Call:
         return self._call("records", "last-sequence", address_bytes(address))
@@ -169,6 +217,12 @@ class StacksPlatform:
             f"chain.facility: facility {self._facility} is bound to the key {bound}, but attest.key is"
             f" {address}: correct one of them, or have the facility's owner bind this key (set-gateway-key)"
         )
+
+    def _by_owner(self, role: str, function: str, *arguments: Value) -> OwnerCall:
+        """In the words of a wallet's contract-call (SIP-030)."""
+        contract = str(self._contracts[role])
+        given = ["0x" + encode(argument).hex() for argument in arguments]
+        return OwnerCall(contract, {"contract": contract, "functionName": function, "functionArgs": given})
 
     def _call(self, role: str, function: str, *arguments: Value) -> Call:
         contract = self._contracts[role]
@@ -242,7 +296,7 @@ class StacksPlatform:
 def _contract(role: str, text: str, chain_id: int) -> Principal:
     try:
         found = parse(text)
-    except ChainError as error:
+    except ValueError as error:
         raise ConfigError(f"chain.contracts.{role}: {error}") from None
     if not found.contract:
         raise ConfigError(f"chain.contracts.{role}: {text} is an address, not a contract (SP….name)")

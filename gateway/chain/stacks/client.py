@@ -14,9 +14,9 @@ from typing import Any
 from gateway.chain.faults import Fault, RpcError, printable
 from gateway.chain.rpc import ANSWER_BYTES_MAX, ASIDE_S, BRACKETS_MAX, TIMEOUT_S, endpoint_name
 from gateway.chain.shapes import mapping
-from gateway.chain.stacks.address import Principal
 from gateway.chain.stacks.codec import Value, decode, encode
 from gateway.errors import ChainError
+from gateway.principal import Principal
 
 UINT32_MAX, UINT63_MAX = 2**32 - 1, 2**63 - 1
 RATE_MAX_USTX = 10**6  # a byte: a STX for each is absurd
@@ -189,6 +189,18 @@ class Api:
         if not isinstance(result, str) or not re.fullmatch(r"0x([0-9a-f]{2})+", result):
             raise self._wrong(f"no value of {function}")
         return decode(bytes.fromhex(result[2:]))
+
+    async def functions(self, contract: Principal) -> frozenset[str] | None:
+        """Names of what can be called there; None when no such contract is deployed."""
+        where = str(contract).replace(".", "/")
+        status, said = await self._ask("GET", f"/v2/contracts/interface/{where}", b"")
+        if status == 404:
+            return None
+        listed = self._good(status, said).get("functions")
+        if not isinstance(listed, list):
+            raise self._wrong(f"no interface of {contract}")
+        shown = [mapping(f, "function") for f in listed]
+        return frozenset(str(f.get("name")) for f in shown if f.get("access") in ("public", "read_only"))
 
     async def publish(self, raw: bytes) -> str:
         """Hand a signed transaction in; its id as the endpoint names it. RpcError when it is not taken."""

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from gateway.chain.stacks.address import CONTRACT_MAX, CONTRACT_NAME, Principal
 from gateway.errors import ChainError
+from gateway.principal import CONTRACT_MAX, CONTRACT_NAME, Principal
 
 DEPTH_MAX = 32
 BYTES_MAX = 2**20

@@ -6,7 +6,8 @@ asked by the read-only function that the platform names (`trial`). It refuses to
 or where the newest block is far from the clock.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from gateway.chain.agreement import Agreement
 from gateway.chain.faults import Fault, RpcError
@@ -16,17 +17,19 @@ from gateway.chain.stacks.client import Anchor, Api, Seen
 from gateway.chain.stacks.codec import Err, Some, UInt, Value
 from gateway.chain.stacks.transaction import Invocation, read_payload
 from gateway.clock import Clock
-from gateway.errors import ChainError
+from gateway.errors import ChainError, ConfigError
 from gateway.model import ClockTrust
+from gateway.principal import Principal
 
 # Between two Bitcoin blocks no tenure may begin; three hours without one happen about once in 20 years.
 HEAD_OFF_MAX_MS = STALL_MAX_MS = 3 * 3_600_000
 
 Trial = Callable[[Invocation], Invocation | None]
+Uses = tuple[Principal, frozenset[str]]  # a contract, and the functions that it must have
 
 
 class Operators(Agreement[Api]):
-    """`account` is the address that the gateway's transactions are paid from."""
+    """`account` is in whose name contracts are read; `contracts` what each role's has to have for us."""
 
     def __init__(
         self,
@@ -36,11 +39,27 @@ class Operators(Agreement[Api]):
         chain_id: int,
         account: str,
         trial: Trial,
+        contracts: Mapping[str, Uses] = MappingProxyType({}),
         needed: int = 2,
     ) -> None:
         super().__init__(endpoints, clock, chain_id, needed)
+        self._contracts = contracts
         self._account = account
         self._trial = trial
+
+    async def check(self) -> None:
+        """Right network, contracts there and with the functions that are used. ConfigError when not."""
+        await super().check()
+        for role, (contract, functions) in self._contracts.items():
+            found = await self._agreed(lambda e, c=contract: e.functions(c), f"the functions of {contract}")  # type: ignore[misc]
+            if found is None:
+                raise ConfigError(f"chain.contracts.{role}: {contract} is not deployed on chain.network")
+            if missing := sorted(functions - found):
+                raise ConfigError(
+                    f"chain.contracts.{role}: {contract} has no function {', '.join(missing)}: it is another"
+                    " contract"
+                )
+        self._verified = True
 
     async def head(self) -> Head:
         """The newest block that every endpoint has. ChainError when too few have one that is fresh."""

@@ -24,7 +24,14 @@ def make(settings: ChainSettings, platform: Platform, clock: Clock) -> Side:
     system = cast(StacksPlatform, platform)
     posts = [HttpApi(url) for url in settings.rpc]
     endpoints = [Api(endpoint_name(url), post) for url, post in zip(settings.rpc, posts, strict=True)]
-    operators = Operators(endpoints, clock, chain_id=settings.chain_id, account=system.reader, trial=trial)
+    operators = Operators(
+        endpoints,
+        clock,
+        chain_id=settings.chain_id,
+        account=system.reader,
+        trial=trial,
+        contracts=system.uses,
+    )
     policy = Policy(
         confirmations=max(1, settings.confirmations),
         fee_cap_wei=settings.fee_cap_wei,

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from Crypto.Hash import SHA512
 
-from gateway.chain.stacks.address import MAINNET_ID, Principal, of_key, version_of
+from gateway.chain.stacks.address import MAINNET_ID, of_key, version_of
 from gateway.chain.stacks.codec import Reader, Value, contract_named, encode, named
 from gateway.errors import ChainError
+from gateway.principal import Principal
 
 ARGUMENTS_MAX = 64
 _ENVELOPE_BYTES = 116  # of a transaction, beside its call
