@@ -58,11 +58,12 @@ class AttestModel(KeyModel):
 
 def settings(attest: AttestModel, folder: Path) -> AttestSettings:
     """Relative paths are relative to `folder`, where site.yaml is."""
-    following, identity = (_settings(m, folder) if m else None for m in (attest.next, attest.identity))
-    return AttestSettings(attest.every // 1000, _settings(attest, folder), following, identity)
+    following, identity = (key_settings(m, folder) if m else None for m in (attest.next, attest.identity))
+    return AttestSettings(attest.every // 1000, key_settings(attest, folder), following, identity)
 
 
-def _settings(model: KeyModel, folder: Path) -> KeySettings | None:
+def key_settings(model: KeyModel, folder: Path) -> KeySettings | None:
+    """Where the key is; None when none is named."""
     if model.key is None:
         return None
     source = keysource.parse(model.key)

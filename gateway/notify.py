@@ -28,11 +28,12 @@ class Notifier:
         self._send(f"READY=1\nSTATUS={status}")
 
     def alive(self) -> None:
-        """Called by control after a cycle that finished on time, and by nothing else (invariant 15)."""
+        """Of a site: called by control after a cycle that finished on time, and by nothing else (invariant
+        15)."""
         self._send("WATCHDOG=1")
 
-    def stopping(self) -> None:
-        self._send("STOPPING=1\nSTATUS=battery to its fallback, closing the store")
+    def stopping(self, status: str = "battery to its fallback, closing the store") -> None:
+        self._send(f"STOPPING=1\nSTATUS={status}")
 
     def close(self) -> None:
         if self._socket:

@@ -1,4 +1,4 @@
-"""`gridseal schema`: the JSON schemas that editors use to complete site.yaml and profiles."""
+"""`gridseal schema`: the JSON schemas that editors use to complete site.yaml, fleet.yaml and profiles."""
 
 import argparse
 import json
@@ -7,16 +7,17 @@ from typing import Any
 
 from gateway.driver import find_plugins
 from gateway.errors import ConfigError
+from gateway.fleet.file import FleetFile
 from gateway.sitefile import SiteFile
 
 HELP = """\
-write the JSON schemas of site.yaml and of device profiles into a folder
+write the JSON schemas of site.yaml, fleet.yaml and device profiles into a folder
 
   gridseal schema config"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="where site.schema.json and profile.*.schema.json go")
+    parser.add_argument("folder", type=Path, help="where the *.schema.json go")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,7 +33,10 @@ def run(args: argparse.Namespace) -> int:
 
 def schemas() -> dict[str, dict[str, Any]]:
     """File name to schema, for all installed drivers."""
-    found = {"site.schema.json": SiteFile.model_json_schema()}
+    found = {
+        "site.schema.json": SiteFile.model_json_schema(),
+        "fleet.schema.json": FleetFile.model_json_schema(),
+    }
     for kind, plugin in sorted(find_plugins().items()):
         found[f"profile.{kind}.schema.json"] = plugin.profile_model.model_json_schema()
     return found

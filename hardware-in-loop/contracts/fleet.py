@@ -1,9 +1,10 @@
 """What an interval costs when one relayer submits those of many sites in one transaction.
 
-    python hardware-in-loop/contracts/fleet.py [--json] [SITES ...]
+    python hardware-in-loop/contracts/fleet.py [--json] [--batch RECORDS] [SITES ...]
 
 Gas for each site, in the steady state of a ring, against the same interval submitted by itself. Each site has
-a key of its own; the relayer has nothing to do with any of them.
+a key of its own; the relayer has nothing to do with any of them. More sites than a batch takes are several
+transactions, as `gridseal relay` sends them.
 """
 
 import argparse
@@ -75,8 +76,8 @@ def words_of(record: Record, contract: str) -> list[bytes]:
     return [w if isinstance(w, bytes) else w.to_bytes(32, "big") for w in arguments]
 
 
-def measure(sizes: tuple[int, ...] = SIZES) -> dict[str, int]:
-    """Gas a site, by the number of sites in a transaction; and that of an interval sent alone."""
+def measure(sizes: tuple[int, ...] = SIZES, batch: int = max(SIZES)) -> dict[str, int]:
+    """Gas a site, by the number of sites; and that of an interval sent alone."""
     fleet = Fleet(max(sizes))
     for _ in range(RING + 1):  # every slot is written once
         for start in range(0, len(fleet.sites), 100):
@@ -85,10 +86,13 @@ def measure(sizes: tuple[int, ...] = SIZES) -> dict[str, int]:
     _, arguments = packed.submission(alone, fleet.contract.address.lower())
     table = {"alone": fleet.contract.send("submitInterval", *arguments, sender=fleet.relayer).gas}
     for size in sizes:
-        receipt = fleet.relay([site.next() for site in fleet.sites[:size]])
-        if fleet.accepted(receipt) != size:
-            raise RuntimeError(f"{fleet.accepted(receipt)} of {size} records were accepted")
-        table[f"{size} sites"] = round(receipt.gas / size)
+        sites = fleet.sites[:size]
+        receipts = [
+            fleet.relay([site.next() for site in sites[n : n + batch]]) for n in range(0, size, batch)
+        ]
+        if (accepted := sum(map(fleet.accepted, receipts))) != size:
+            raise RuntimeError(f"{accepted} of {size} records were accepted")
+        table[f"{size} sites"] = round(sum(receipt.gas for receipt in receipts) / size)
     return table
 
 
@@ -96,8 +100,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="gas a site of intervals that a relayer submits together")
     parser.add_argument("sizes", type=int, nargs="*", default=SIZES)
     parser.add_argument("--json", action="store_true", help="only the JSON")
+    parser.add_argument("--batch", type=int, default=max(SIZES), help="most records in a transaction")
     args = parser.parse_args()
-    table = measure(tuple(args.sizes))
+    table = measure(tuple(args.sizes), args.batch)
     if not args.json:
         for name, gas in table.items():
             print(f"{name:<16}{gas:>12,}")

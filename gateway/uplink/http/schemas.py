@@ -84,7 +84,10 @@ HISTORY = of(
 RECORD = of(
     {
         "sequence": INTEGER,
-        "kind": {"type": "string", "enum": ["interval", "delivery", "gap"]},
+        "kind": {
+            "type": "string",
+            "enum": ["interval", "delivery", "gap", "setup", "rotation", "revocation"],
+        },
         "previous": ID,
         "digest": ID,
         "body": TEXT,
