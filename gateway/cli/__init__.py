@@ -16,12 +16,13 @@ from gateway.errors import GridsealError
 
 VERBS = (
     "run",
+    "relay",
     "check",
     "commission",
     "read",
-    "status",
     "capture",
     "replay",
+    "status",
     "setpoint",
     "order",
     "prices",
