@@ -15,7 +15,6 @@ from drivers.can import vbus
 from gateway.model import ClockTrust
 from tests.sim.court import Court
 from tests.sim.life import Life, Seed
-from tests.sim.script import YEAR_MS
 
 # The register a second master would write, where the rig lets one do it unseen.
 TEMPERATE_C = 20.0
@@ -30,7 +29,6 @@ class Trouble:
         self._obeys = [part.plant.control for part in rig.parts]
         self.kinds: Counter[str] = Counter()
         self.down_s: float | None = None  # how long the next start waits
-        self.aged = False  # the calendar has jumped by so much that readings were old by it, and were let go
 
     def _count(self, kind: str) -> None:
         self.kinds[kind] += 1
@@ -98,7 +96,6 @@ class Trouble:
 
     async def do_step(self, ms: int) -> None:
         self._count("clock_step")
-        self.aged = self.aged or abs(ms) >= YEAR_MS
         self._clock.step(ms)
 
     async def do_distrust(self) -> None:
