@@ -20,7 +20,7 @@ SIZE_MAX = 256 * 2**20  # bytes of a file that is read
 LINE_MAX = 512 * 1024  # the header holds a profile; an event has a few hundred bytes
 HEADER: Mapping[str, type] = {
     "software": str, "site": str, "device": dict, "profile": dict, "profile_digest": str, "masked": bool,
-    "began": dict, "by": str,
+    "began": dict, "by": str, "profiles": dict,
 }  # fmt: skip
 DEVICE: Mapping[str, type] = {"name": str, "profile": str, "link": str, "unit": int, "poll_ms": int}
 

@@ -60,6 +60,7 @@ class Job:
             "by": by,
             "masked": self.mask is not None,
             "profile_digest": device.profile_digest.hex(),
+            "profiles": {d.name: d.profile_digest.hex() for d in self.site.devices},
             "profile": self.profile,
         }  # fmt: skip
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.cli import against, export
+from gateway.cli import against, bound, export
 from gateway.errors import ConfigError, StoreError
 from gateway.store import files
 
@@ -32,6 +32,7 @@ the records, and which key is bound.
   gridseal export site.yaml --format records --with-readings -o evidence.jsonl
   gridseal verify evidence.jsonl --key 0x52908400098527886E0F7030069857D2E4169EE7
   gridseal verify evidence.jsonl --against site.yaml
+  gridseal verify evidence.jsonl --capture bms.jsonl
   gridseal verify evidence.jsonl --prove bms/battery_soc_bp@2026-11-01T12:00:01.250
 
 exit codes: 0 all of it holds, 1 something is wrong (or the reading to prove is not there)"""
@@ -50,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", type=Path, metavar="SITE", help="ask the contract of this site.yaml how far it has them"
     )
+    parser.add_argument(
+        "--capture", type=Path, metavar="FILE", help="are the readings of this capture under these records?"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 
@@ -67,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
     from gateway.evidence.address import checksum
     from gateway.evidence.audit import Audit
 
-    audit = Audit(checksum(args.key) if args.key else "", args.prove)
+    capture, binding = bound.load(args.capture) if args.capture else (None, None)
+    audit = Audit(checksum(args.key) if args.key else "", args.prove, binding)
     for place, row in _rows(args.what):
         try:
             audit.row(row)
@@ -76,9 +81,12 @@ def run(args: argparse.Namespace) -> int:
     audit.finish()
     if args.against:
         _ask_contract(audit, args.against)
+    if capture:
+        audit.faults += bound.faults(capture, audit)
     missing = args.prove is not None and audit.proof is None
     print(json.dumps(as_json(audit)) if args.json else "\n".join(_lines(audit, args.prove)))
-    return 1 if audit.faults or not audit.kinds or missing else 0
+    unbound = binding is not None and not binding.holds
+    return 1 if audit.faults or not audit.kinds or missing or unbound else 0
 
 
 def _ask_contract(audit: "Audit", site: Path) -> None:
@@ -154,6 +162,7 @@ def as_json(audit: "Audit") -> dict[str, Any]:
         "faults": [{"record": f.sequence, "message": f.message} for f in audit.faults],
         "certificates": audit.certificates,
         "proof": audit.proof,
+        "capture": bound.as_json(audit.binding) if audit.binding else None,
     }
 
 
@@ -170,6 +179,7 @@ def _lines(audit: "Audit", asked: "Wanted | None") -> Iterator[str]:
     yield f"signed by {', then '.join(audit.signed_by) or 'nobody'}"
     yield f"Merkle roots rebuilt: {audit.roots}, from {audit.readings} readings"
     yield from audit.certificates
+    yield from audit.binding.told() if audit.binding else ()
     yield from (f"note: {note}" for note in audit.notes)
     yield from (f"WRONG: {fault}" for fault in audit.faults)
     if audit.proof:

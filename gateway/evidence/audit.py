@@ -13,6 +13,7 @@ from typing import Any
 from gateway.evidence import body as bodies
 from gateway.evidence import certificate, endorsement, merkle
 from gateway.evidence.address import checksum
+from gateway.evidence.binding import Binding
 from gateway.evidence.body import Statement
 from gateway.evidence.records import Chain, Fault
 from gateway.evidence.typed import Body, Gap, Revocation, Rotation, Setup
@@ -39,6 +40,7 @@ class Audit:
 
     signer: str = ""
     wanted: Wanted | None = None
+    binding: Binding | None = None  # of a capture
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
@@ -139,6 +141,8 @@ class Audit:
         self._record, self._said, self._leaves, self._target = record, _statement(record), [], None
         if self._said is None:
             return
+        if self.binding and isinstance(self._said.body, Setup):
+            self.binding.setup(self._said.body.profiles)
         place = (self._said.domain.chain_id, self._said.domain.contract, self._said.site)
         if place not in self.places:
             self.places.append(place)
@@ -154,11 +158,21 @@ class Audit:
         leaf = merkle.leaf(point, at_ms, value, quality)
         self._leaves.append(leaf)
         self.readings += 1
+        if self.binding:
+            self.binding.reading((point, at_ms), (value, quality))
         if self.wanted == Wanted(point, at_ms):
             reading = {"point": point, "at_ms": at_ms, "value": value, "quality": quality}
             self._target = {**reading, "leaf": leaf}
 
     def _close(self) -> None:
+        before = self.roots
+        self._rebuild()
+        if self.binding and self._record and self._said:
+            body = self._said.body
+            span = (body.start_ms, body.end_ms) if isinstance(body, Interval) else None
+            self.binding.close(self._record.sequence, span, rebuilt=self.roots > before)
+
+    def _rebuild(self) -> None:
         """Compare the root of the record just read with that of its readings, as far as they are there."""
         record, said = self._record, self._said
         if (

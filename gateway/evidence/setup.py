@@ -59,7 +59,12 @@ def configuration(site: Site) -> str:
 
 def profiles(site: Site) -> str:
     """The canonical JSON whose keccak256 is `profiles`."""
-    return _json({device.name: device.profile_digest.hex() for device in site.devices})
+    return named_profiles({device.name: device.profile_digest.hex() for device in site.devices})
+
+
+def named_profiles(digests: Mapping[str, str]) -> str:
+    """The same of digests in hex, by device."""
+    return _json(dict(digests))
 
 
 def _json(value: object) -> str:
