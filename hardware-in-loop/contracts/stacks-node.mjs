@@ -14,7 +14,7 @@ const DEPLOYER = "ST1PQHQKV0RJXZFY1DGX8MNSNYVE3VGZJSRTPGZGM";
 const BURN = "ST000000000000000000002AMW42H";
 const CONTRACTS = ["facility-verification", "record-chain", "capacity-tracking", "charge-discharge", "revenue-sharing", "grid-services"];
 
-const simnet = await getSDK();
+const simnet = await getSDK({ trackCosts: true, trackCoverage: false });
 await simnet.initEmptySession({ enabled: false });
 simnet.setEpoch("3.1");
 simnet.deployer = DEPLOYER;
@@ -51,7 +51,7 @@ function accept(raw) {
   transaction.verifyOrigin();
   const condition = transaction.auth.spendingCondition;
   const sender = addressToString(addressFromVersionHash(26, condition.signer));
-  const found = { id: "0x" + transaction.txid(), transaction, sender, nonce: Number(condition.nonce), fee: condition.fee };
+  const found = { id: "0x" + transaction.txid(), transaction, sender, nonce: Number(condition.nonce), fee: condition.fee, bytes: raw.length };
   const reject = (reason) => [400, { error: "transaction rejected", reason, txid: transaction.txid() }];
   if (transaction.chainId !== CHAIN_ID) return reject("BadTransactionVersion");
   if (found.nonce < nonce(sender)) return reject("BadNonce");
@@ -89,12 +89,13 @@ function mine() {
   const results = simnet.mineBlock([...fees, ...calls]).slice(fees.length);
   ready.forEach((t, place) => {
     mempool.delete(t.id);
-    const { result, events } = results[place];
+    const { result, events, costs } = results[place];
     // Post-conditions are the node's part: in deny mode nothing moves that they do not name. Ours name nothing.
     const moved = events.some((e) => /transfer|mint|burn/.test(e.event));
     const status = moved ? "abort_by_post_condition" : result.type === "ok" ? "success" : "abort_by_response";
     mined.set(t.id, {
       ...said(t), tx_status: status, tx_result: { hex: hex(result) }, block_height: height(), block_hash: block(height()).hash, canonical: true, microblock_canonical: true,
+      execution_cost: costs?.total, bytes: t.bytes,
     });
   });
   if (!ready.length) simnet.mineEmptyStacksBlock();

@@ -67,6 +67,13 @@ class StacksNode:
             assert found.get("okay"), found
             return decode(bytes.fromhex(found["result"][2:]))
 
+    async def publish(self, raw: bytes) -> str:
+        """Hand a transaction in; its id."""
+        async with self.session.post(f"{self.url}/v2/transactions", data=raw) as answer:
+            found = await answer.json()
+            assert answer.status == 200, found
+            return f"0x{found}"
+
     async def mine(self) -> Any:
         return await self.people("mine")
 

@@ -2,12 +2,16 @@
 
 import re
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from gateway.chain.platforms.calls import Facts
 from gateway.chain.platforms.stacks import NUMBERS, StacksPlatform, verifying_contract
+from gateway.chain.send_state import Draft, Fees
+from gateway.chain.stacks import side
 from gateway.chain.stacks.address import TESTNET_ID
 from gateway.chain.stacks.codec import Err, Int, Ok, Some, UInt
 from gateway.chain.stacks.transaction import read_payload
@@ -24,6 +28,7 @@ from gateway.evidence.typed import (
     Rotation,
     Setup,
 )
+from gateway.model import Limits
 from gateway.principal import parse
 from tests.chain.people import SITE, delivery, interval
 from tests.chain.stacks_ground import OPERATOR, OWNER, STRANGER, STX, stacks_node
@@ -301,3 +306,59 @@ async def test_a_request_is_paid_by_its_delivery_and_shared(node):
     after = [await node.balance(who) for who in (OWNER, OPERATOR, STRANGER)]
     assert [b - a for a, b in zip(before, after, strict=True)] == [12 * STX, 14 * STX, 4 * STX]
     assert (await node.ask(revenue, "get-distribution", facility, UInt(1))).value["amount"] == UInt(16 * STX)
+
+
+# What is sent -> bytes of its transaction (its fee is reckoned by them), and the most runtime its call may
+# take. Clarity's costs are deterministic; a block holds 5,000,000,000 of runtime and 15,000 writes.
+COSTS = {
+    "interval": (900, 300_000),
+    "action": (206, 100_000),
+    "capacity": (213, 50_000),
+    "available": (209, 50_000),
+    "delivery": (900, 300_000),
+    "fulfil": (188, 120_000),
+    "setup": (484, 200_000),
+    "rotation": (608, 400_000),
+}
+
+
+async def test_what_each_transaction_of_the_gateway_costs(node):
+    chain = await links(node, 0xA1)
+    await node.fund(chain.signer)
+    wallet, nonces, found = side.wallet(TESTNET_ID, chain.signer), count(), {}
+
+    async def sent(what: str, call) -> None:
+        name, raw = wallet.sign(Draft(next(nonces), call.contract, call.data, call.gas, Fees(1, 1)))
+        assert await node.publish(raw) == name
+        await node.mine()
+        (mined,) = [t for t in await node.people("mined") if t["tx_id"] == name]
+        assert mined["tx_status"] == "success"
+        assert len(raw) == int(mined["fee_rate"]) == call.gas
+        cost = mined["execution_cost"]
+        assert cost["writeCount"] <= 10
+        found[what] = (len(raw), cost["runtime"])
+
+    async def recorded(what: str, body) -> None:
+        record = chain.next(body)
+        chain.sequence, chain.previous = record.sequence, record.digest
+        await sent(what, chain.platform.record_call(record))
+        for name, call in chain.platform.follow_ups(record, str(request), None):
+            await sent(name.split("/")[0], call)
+
+    begin_s = await node.time_s()
+    terms = (UInt(2), UInt(begin_s), UInt(begin_s + 900), Int(250), [Int(4000), Int(20), Int(200)], UInt(STX))
+    asked = await node.do("grid-services", "request-service", UInt(chain.facility), *terms, sender=OPERATOR)
+    request = asked.value.value
+    known = (await node.ask("grid-services", "get-request", UInt(request))).value
+    for number in range(2):
+        await recorded("interval", interval(number))
+    for report in chain.platform.reports(Facts(0, Limits(5000, 5000), capacity_wh=10_000, available_wh=6200)):
+        await sent(report.subject, report.call)
+    window = begin_s * 1000, (begin_s + 900) * 1000
+    await recorded("delivery", delivery(known["command"].hex(), *window, 250))
+    await recorded("setup", Setup(1, b"\1" * 32, b"\2" * 32, "gridseal 0"))
+    await recorded("rotation", chain.rotation(KeySigner(b"\xa2" * 32)))
+    assert found.keys() == COSTS.keys()
+    for what, (size, runtime) in found.items():
+        assert size == COSTS[what][0], what
+        assert runtime <= COSTS[what][1], what
