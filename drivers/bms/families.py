@@ -2,7 +2,14 @@
 
 from collections.abc import Mapping
 
+from drivers.bms.daly import DALY, DALY_BLE
 from drivers.bms.family import Family
 from drivers.bms.jbd import JBD
+from drivers.bms.jk import JK
+from drivers.bms.jk02 import JK_BLE, JK_PB
+from drivers.bms.pylontech import PYLONTECH
+from drivers.bms.seplos import SEPLOS_V2
 
-FAMILIES: Mapping[str, Family] = {family.name: family for family in (JBD,)}
+FAMILIES: Mapping[str, Family] = {
+    family.name: family for family in (JBD, JK, JK_PB, JK_BLE, DALY, DALY_BLE, SEPLOS_V2, PYLONTECH)
+}

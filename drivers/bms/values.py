@@ -32,7 +32,7 @@ PLAUSIBLE: Mapping[str, tuple[int, int]] = {
     Quantity.BATTERY_TEMPERATURE.value: (-4_000, 10_000),
     "battery_temperature_min_cc": (-4_000, 10_000),
     "battery_temperature_max_cc": (-4_000, 10_000),
-    "battery_mosfet_temperature_cc": (-4_000, 20_000),
+    "battery_board_temperature_cc": (-4_000, 20_000),
     CHARGE: (0, 1_200_000),
     DISCHARGE: (0, 1_200_000),
     Quantity.CHARGE_VOLTAGE_LIMIT.value: (5_000, 1_000_000),

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from drivers.bms.families import FAMILIES
-from drivers.bms.family import Family, Frame, Request, Values
+from drivers.bms.family import Assembler, Family, Frame, Request, Values
 from gateway.errors import FrameError
 
 RECORDED = Path(__file__).parent.parent / "recorded"
@@ -21,6 +21,14 @@ class Reply:
     address: int
     request: Request
     raw: bytes
+    introduced: bytes  # what the device had said before, in the same session
+
+    def session(self) -> Assembler:
+        """An assembler that has heard the introduction."""
+        assembler = self.family.assembler()
+        if self.request not in self.family.introduction(self.address):
+            assembler.feed(self.introduced)
+        return assembler
 
     def __str__(self) -> str:
         return f"{self.family.name}, {self.request.name}, {self.raw.hex()[:24]}"
@@ -39,12 +47,20 @@ def cases() -> Iterator[Case]:
     for name, family in FAMILIES.items():
         for case in yaml.safe_load((RECORDED / f"bms_{name}.yaml").read_text()):
             address = case.get("address", family.addresses[0])
-            known = {r.name: r for r in (*family.introduction(address), *family.requests(address))}
+            introduction = family.introduction(address)
+            known = {r.name: r for r in (*introduction, *family.requests(address))}
+            raws = {asked: wire(raw) for asked, raw in case["replies"].items()}
+            introduced = b"".join(raws.get(request.name, b"") for request in introduction)
             replies = tuple(
-                Reply(family, address, known[asked], bytes.fromhex(raw))
-                for asked, raw in case["replies"].items()
+                Reply(family, address, known[asked], raw, introduced) for asked, raw in raws.items()
             )
             yield Case(case["name"], family, replies, case["told"], case.get("texts", {}))
+
+
+def wire(raw: str) -> bytes:
+    """Hex, or an ASCII frame without its CR; blanks where the file breaks a line."""
+    raw = raw.replace(" ", "")
+    return f"{raw}\r".encode() if raw.startswith("~") else bytes.fromhex(raw)
 
 
 def readings(reply: Reply, chunks: Iterable[bytes]) -> list[Values]:
@@ -53,7 +69,7 @@ def readings(reply: Reply, chunks: Iterable[bytes]) -> list[Values]:
 
 
 def frames(reply: Reply, chunks: Iterable[bytes]) -> list[Frame]:
-    assembler = reply.family.assembler()
+    assembler = reply.session()
     return [frame for chunk in chunks for frame in assembler.feed(chunk)]
 
 
