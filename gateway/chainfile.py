@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from gateway import principal, site
-from gateway.sitetypes import Address, MicroStx, Period, StacksContract, Strict, Wei, http_url
+from gateway.sitetypes import Address, Duration, MicroStx, Period, StacksContract, Strict, Wei, http_url
 
 Id = Annotated[int, Field(ge=1)]
 
@@ -51,6 +51,13 @@ class EvmAccess(Strict):
 
 class EvmChain(ChainModel, EvmAccess):
     """What is the same for every system on an EVM chain."""
+
+    records: Literal["sent", "relayed"] = Field(
+        default="sent", description='"relayed": a relayer brings the signed records (docs/fleet.md)'
+    )
+    patience: Duration = Field(
+        default=7_200_000, description="how long it may take before the site sends them itself"
+    )
 
 
 class StorageContracts(Strict):
@@ -210,4 +217,5 @@ def settings(chain: EvmChain | StacksChain, folder: Path) -> site.ChainSettings:
         fee_cap_wei=chain.fee_cap,
         spend_per_day_wei=chain.spend,
         poll_ms=chain.poll,
+        patience_ms=fields["patience"] if fields.get("records") == "relayed" else 0,
     )

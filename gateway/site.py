@@ -168,6 +168,7 @@ class ChainSettings:
     fee_cap_wei: int = 100 * 10**9
     spend_per_day_wei: int = 10**16
     poll_ms: int = 4000
+    patience_ms: int = 0  # how long a relayer may take to bring a record; 0: the site sends its own
 
 
 @dataclass(frozen=True, slots=True)

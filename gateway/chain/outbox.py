@@ -1,8 +1,9 @@
 """Signed records on their way to the contracts: each becomes one intent, in order, and is then followed.
 
-It owns no data: records say what is signed, intents what was sent, so it can stop anywhere. A record is
-marked confirmed in the same transaction that queues what follows it (validate, then settle). It refuses to
-run ahead: only so many calls are open, the rest waits in the records' own table.
+It owns no data: records say what is signed, intents what was sent, so it can stop anywhere. Where a relayer
+brings the records, it watches that they arrive, and sends them when that takes too long. A record is marked
+confirmed in the same transaction that queues what follows it (validate, then settle). It refuses to run
+ahead: only so many calls are open, the rest waits in the records' own table.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import Protocol
 
 from gateway.analytics import period
 from gateway.analytics.figures import Performance
+from gateway.chain.patience import Patience
 from gateway.chain.platforms import Platform
 from gateway.chain.platforms.calls import NotEncodable
 from gateway.clock import Clock
@@ -61,6 +63,8 @@ class Outbox:
         self._confirmations = confirmations
         self._poll_s = poll_ms / 1000
         self._last, self._last_at_ms = 0, -LAST_AGE_MS
+        self._patience = Patience(store, clock, platform.patience_ms)
+        self._own = True  # the site sends its records, or its patience is over
         self.stuck = ""  # why the oldest record cannot go, for people
 
     async def run(self) -> None:
@@ -72,6 +76,9 @@ class Outbox:
         """Queue what is signed, settle what is confirmed."""
         self.stuck, passed = "", 0
         entries = await self._store.call(records.unconfirmed, AHEAD)
+        self._own = await self._patience.over(waiting=bool(entries))
+        if self._own and self._platform.patience_ms:
+            self.stuck = self._patience.words
         while entries:
             entry = entries.pop(0)
             sequence = entry.record.sequence
@@ -95,12 +102,16 @@ class Outbox:
             return await self._confirm(entry, first)
         if intent is not None and intent.state == "sent":
             return True
-        if record.sequence <= await self._accepted(fresh=intent is not None and intent.state != "queued"):
+        # What a relayer may have brought in the last minutes is not sent as well.
+        fresh = self._own and self._platform.patience_ms > 0 if intent is None else intent.state != "queued"
+        if record.sequence <= await self._accepted(fresh=fresh):
             if intent is not None and intent.state == "queued":
                 withdrawn = await self._store.call(intents.withdraw, intent.id)
                 if not withdrawn:
                     return True  # the manager has just given it a nonce: it is followed to its end
-            return await self._confirm(entry, first)
+            return await self._brought(entry, first)
+        if call is not None and not self._own:
+            return True  # a relayer may bring it
         if call is not None:
             return await self._queue(record.sequence, NewIntent(key, call.contract, call.data, call.gas))
         if intent is not None and intent.state in ("reverted", "refused"):
@@ -114,6 +125,11 @@ class Outbox:
             return False
         self._wake()
         return True
+
+    async def _brought(self, entry: Entry, first: int) -> bool:
+        """The contract has it from somebody else."""
+        await self._patience.brought()
+        return await self._confirm(entry, first)
 
     async def _confirm(self, entry: Entry, first: int) -> bool:
         command = self._platform.command_id(entry.record)

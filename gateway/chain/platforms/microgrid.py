@@ -57,4 +57,5 @@ SYSTEM = System(
 
 
 def adapter(settings: ChainSettings) -> EvmPlatform:
-    return EvmPlatform(SYSTEM, Asset(settings.contracts, settings.asset_id))
+    asset = Asset(settings.contracts, settings.asset_id, patience_ms=settings.patience_ms)
+    return EvmPlatform(SYSTEM, asset)

@@ -156,5 +156,5 @@ SYSTEM = System(
 
 
 def adapter(settings: ChainSettings) -> EvmPlatform:
-    asset = Asset(settings.contracts, settings.asset_id, settings.pool, settings.leave)
+    asset = Asset(settings.contracts, settings.asset_id, settings.pool, settings.leave, settings.patience_ms)
     return EvmPlatform(SYSTEM, asset)
