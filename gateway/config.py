@@ -129,6 +129,7 @@ def _device(
         link=entry.link,
         profile=table,
         unit=entry.unit,
+        serial=entry.serial.strip(),
         poll_ms=entry.poll,
         timeout_ms=entry.timeout,
         control=entry.control,

@@ -68,6 +68,7 @@ class DeviceTask:
         self._on_sample = on_sample
         self._tap = tap or Tap(clock)
         self._attempts = 0
+        self._connects = -1  # of the link, when the device was identified
         self.health = Health(device.name, since_ms=clock.mono_ms())
         commanded = device.control and isinstance(driver, Actuator)
         self.hand = SetpointWriter(device, driver, clock) if commanded else None  # type: ignore[arg-type]
@@ -91,6 +92,7 @@ class DeviceTask:
 
     async def _session(self) -> None:
         """From connect to the failure that ends it."""
+        self._connects = -1
         self._tap.connecting()
         try:
             async with asyncio.timeout(CONNECT_S_MAX):
@@ -98,6 +100,8 @@ class DeviceTask:
         except TimeoutError as error:
             raise LinkError(f"{self._device.name} was not identified in {CONNECT_S_MAX:.0f} s") from error
         self._tap.connected()
+        check_serial(self._device, identity)
+        self._connects = self._tap.connects()
         self._on_identity(self._device.name, identity)
         self._on_points(self._device.name, self._driver.points, self._device.poll_ms)
         self._attempts = 0
@@ -142,14 +146,21 @@ class DeviceTask:
                 await asyncio.sleep(self._device.poll_ms / 1000)
 
     def _take(self, sample: Sample) -> None:
+        self._check_same()
         self._note(samples=self.health.samples + 1, failures=0)
         self._on_sample(sample)
         self._tap.sample(sample)
 
     def _missed(self, error: LinkError) -> None:
         self._note(failures=self.health.failures + 1, misses=self.health.misses + 1, last_error=str(error))
+        self._check_same()
         if self.health.failures >= MISSES_MAX:
             raise error
+
+    def _check_same(self) -> None:
+        """A new connection may lead to another device: one that must be a certain one is identified anew."""
+        if self._device.serial and self._tap.connects() != self._connects:
+            raise LinkError(f"{self._device.name}: a new connection to {self._device.link}: identified again")
 
     def _went(self, text: str) -> None:
         """Offline; the moment it went is kept through the attempts that follow."""
@@ -164,6 +175,17 @@ class DeviceTask:
 
     def _note(self, **changes: Any) -> None:
         self.health = replace(self.health, **changes)
+
+
+def check_serial(device: Device, identity: Mapping[str, str]) -> None:
+    """LinkError when what answers is not the device that site.yaml names: nothing of it is believed."""
+    said = identity.get("serial", "")
+    if device.serial and said != device.serial:
+        who = f"serial number {said}" if said else "a device that says no serial number"
+        raise LinkError(
+            f"{device.name}: {who} answers at {device.link}, not {device.serial}: another device has its "
+            "address; gridseal scan finds it"
+        )
 
 
 async def _together(works: list[Coroutine[Any, Any, None]]) -> None:

@@ -58,6 +58,7 @@ class Device:
     of: str = ""  # of a battery: the inverter it hangs on, where there are several
     derating: tuple[Curve, ...] = ()
     cells: int = 0  # of a battery: in series; 0: not known
+    serial: str = ""  # that it must say; empty: whichever device answers there
     profile_digest: bytes = bytes(32)  # of what the profile says, whatever its layout and comments
 
 

@@ -73,6 +73,9 @@ class DeviceModel(Strict):
     profile: str
     link: str = Field(description='where it is: "tcp://host:502", "rtu:///dev/serial/by-id/…", "can://can0"')
     unit: Annotated[int, Field(ge=0, le=247)] = 1
+    serial: Annotated[str, Field(max_length=64)] = Field(
+        default="", description="its serial number: another device that answers at `link` is refused"
+    )
     poll: Period = 1000
     timeout: Moment = 1000
     control: bool = Field(default=True, description="whether it may be given setpoints")

@@ -6,6 +6,7 @@ Used by the daemon and by the verbs that talk to a device once. Opens nothing: l
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -42,6 +43,8 @@ class Wiring:
         clock, opener = self._clock, self._opener(device.link)
         if isinstance(opener, Recordable):
             tap = self.taps[device.name] = Tap(clock)
+            if isinstance(link, Counted):
+                tap.connects = partial(_connects, link)
             link, clock = opener.tapped(link, tap), TapClock(clock, tap)
         driver = self._plugins[device.kind].driver(device, device.profile, link, clock)
         self._drivers[device.name] = device.link, driver
@@ -79,3 +82,8 @@ class Wiring:
         link = self._links[url] = self._opener(url).open_link(url, self._clock)
         self._stack.push_async_callback(link.close)
         return link
+
+
+def _connects(link: Counted) -> int:
+    connects: int = getattr(link.counters, "connects", 0)
+    return connects

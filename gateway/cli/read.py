@@ -12,6 +12,7 @@ from rich.table import Table
 from gateway import config, units
 from gateway.cli.screen import Screen
 from gateway.clock import SystemClock
+from gateway.device import check_serial
 from gateway.driver import find_plugins
 from gateway.errors import ConfigError, LinkError
 from gateway.model import Quality, Sample
@@ -61,6 +62,7 @@ async def poll_once(site: Site, device: Device) -> tuple[dict[str, str], Sample,
         async with asyncio.timeout(ANSWER_S), Wiring(find_plugins(), clock) as wiring:
             driver = wiring.driver(device)
             identity = dict(await driver.connect())
+            check_serial(device, identity)
             sample = await driver.read()
             return identity, sample, clock.mono_ms() - sample.stamp.mono_ms
     except TimeoutError:

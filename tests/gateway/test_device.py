@@ -170,3 +170,57 @@ def test_a_bug_beside_a_link_error_is_the_one_that_is_raised() -> None:
 
     with pytest.raises(KeyError):
         loop.run(main)
+
+
+NAMED = replace(DEVICE, serial="A1")
+
+
+class Named(MockDevice):
+    """Says a serial number; its link counts connections."""
+
+    def __init__(self, clock: VirtualClock, serial: str) -> None:
+        super().__init__("meter", clock, {Quantity.GRID_POWER: 5})
+        self.serial, self.connected = serial, 1
+
+    async def connect(self) -> dict[str, str]:
+        return {**await super().connect(), "serial": self.serial}
+
+    def becomes(self, serial: str) -> None:
+        """Another device is behind the link, which had to be opened again for it."""
+        self.serial, self.connected = serial, self.connected + 1
+
+
+def named(clock: VirtualClock, device: Device, serial: str) -> tuple[Named, Bench]:
+    mock = Named(clock, serial)
+    made = Bench(clock, mock, device)
+    made.task._tap.connects = lambda: mock.connected
+    return mock, made
+
+
+@pytest.mark.parametrize(("said", "message"), [("B2", "serial number B2 answers"), ("", "no serial number")])
+def test_another_device_at_the_address_is_refused_until_the_right_one_is_back(
+    said: str, message: str
+) -> None:
+    async def main(clock: VirtualClock) -> None:
+        mock, made = named(clock, NAMED, said)
+        await made.for_s(10)
+        assert not made.task.health.online and message in made.task.health.last_error
+        assert made.declared == [] and made.samples == []
+        mock.becomes("A1")
+        await made.for_s(5)
+        assert made.task.health.online and made.samples
+
+    loop.run(main)
+
+
+@pytest.mark.parametrize(("device", "refused"), [(NAMED, True), (DEVICE, False)])
+def test_a_new_connection_is_identified_again_where_it_matters(device: Device, refused: bool) -> None:
+    async def main(clock: VirtualClock) -> None:
+        mock, made = named(clock, device, "A1")
+        asyncio.get_running_loop().call_later(3.5, mock.becomes, "B2")
+        await made.for_s(10)
+        assert (len(mock.connects) > 1) == refused
+        assert made.task.health.online != refused
+        assert (len(made.samples) <= 4) == refused  # not one of the other
+
+    loop.run(main)
