@@ -36,6 +36,10 @@ class HttpModel(Strict):
         default=Path("/var/lib/gridseal/http-token"),
         description="file of the token that opens changes; made when it is missing",
     )
+    relayer: Path | None = Field(
+        default=None,
+        description="file of a token that opens the signed records and nothing else; made when it is missing",
+    )
     tls: TlsModel | Literal["none"] | None = Field(
         default=None, description='{certificate: …, key: …}; "none": plain HTTP on a network is meant'
     )
@@ -77,4 +81,5 @@ def settings(http: HttpModel, folder: Path) -> HttpSettings:
         certificate=folder / tls.certificate if tls else None,
         key=folder / tls.key if tls else None,
         pull=http.pull,
+        relayer=folder / http.relayer if http.relayer else None,
     )

@@ -194,6 +194,7 @@ class HttpSettings:
     certificate: Path | None = None
     key: Path | None = None
     pull: bool = False  # whether signed records are given to anybody (EIP-3668)
+    relayer: Path | None = None  # the file of a token that opens the signed records only
 
 
 @dataclass(frozen=True, slots=True)

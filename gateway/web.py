@@ -56,7 +56,8 @@ class Web:
 
     def __init__(self, settings: HttpSettings, parts: Parts) -> None:
         self._parts = parts
-        self._gate = Gate(token.load_or_make(settings.token), settings.hosts, parts.clock)
+        relayer = token.load_or_make(settings.relayer) if settings.relayer else ""
+        self._gate = Gate(token.load_or_make(settings.token), settings.hosts, parts.clock, relayer)
         site, store, clock = parts.site, parts.store, parts.clock
         signed = parts.desk.signed if site.signers else None
         found = routes.api(

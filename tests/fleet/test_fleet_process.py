@@ -61,10 +61,12 @@ async def serving(site: Served):
     """Its HTTP server, until the block ends."""
     clock = SystemClock(assume_synchronised=True)
     route = Route(
-        "GET", "/api/v1/records", "records", Access.FULL, Evidence(site.store).page, "signed records",
+        "GET", "/api/v1/records", "records", Access.RECORDS, Evidence(site.store).page, "signed records",
         schemas.RECORDS, parameters=(routes.AFTER, routes.LIMIT),
     )  # fmt: skip
-    server = HttpServer(HttpSettings(site.store.path, port=site.port), [route], Gate(TOKEN, (), clock))
+    server = HttpServer(
+        HttpSettings(site.store.path, port=site.port), [route], Gate("0" * 64, (), clock, TOKEN)
+    )
     async with asyncio.TaskGroup() as group:
         task = group.create_task(server.run())
         while not server.port:

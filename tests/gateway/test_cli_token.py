@@ -26,6 +26,18 @@ def test_it_is_made_shown_and_replaced(site: Path, capsys: pytest.CaptureFixture
     assert stat.S_IMODE((site.parent / "http-token").stat().st_mode) == 0o600
 
 
+def test_the_relayer_has_one_of_its_own(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["token", str(site), "--relayer"]) == 1
+    assert "add http: {relayer: …}" in capsys.readouterr().err
+    site.write_text(SITE + "http: {token: http-token, relayer: relayer-token}\n")
+    said = []
+    for words in ([], ["--relayer"], ["--relayer"], ["--relayer", "--new"]):
+        assert cli.main(["token", str(site), *words]) == 0
+        said.append(capsys.readouterr().out.strip())
+    assert len({*said}) == 3 and said[1] == said[2]
+    assert (site.parent / "relayer-token").read_text().strip() == said[3]
+
+
 def test_a_site_without_http_has_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "site.yaml"
     path.write_text(SITE)

@@ -140,6 +140,22 @@ def test_everything_is_told_to_the_machine_itself_and_to_who_has_the_token() -> 
         assert at.admit(headers(**where, authorization=RIGHT), Access.FULL) is True
 
 
+def test_the_relayer_s_token_opens_signed_records_and_nothing_else() -> None:
+    other = "fedcba9876543210" * 4
+    at = Gate(TOKEN, ("meadow.lan",), HandClock(), other)
+    far = {"host": "meadow.lan", "peer": "192.168.1.9", "local": "192.168.1.7"}
+    relayer = f"Bearer {other}"
+    assert status(headers(**far, authorization=relayer), Access.RECORDS, at) == 200
+    assert status(headers(**far, authorization=RIGHT), Access.RECORDS, at) == 200
+    assert status(headers(**far), Access.RECORDS, at) == 401
+    assert status(headers(), Access.RECORDS, at) == 200, "at the machine itself"
+    for access in (Access.READ, Access.FULL):
+        assert status(headers(**far, authorization=relayer), access, at) == 401
+    assert status(headers(authorization=relayer, **POST), Access.CHANGE, at) == 401
+    for unknown in (relayer, "Bearer ", "Bearer", f"Bearer {'0' * 64}"):
+        assert status(headers(**far, authorization=unknown), Access.RECORDS, gate("meadow.lan")) == 401
+
+
 def test_wrong_tokens_are_counted_slowed_and_forgiven_and_never_hold_up_the_right_one() -> None:
     clock = HandClock()
     at = Gate(TOKEN, (), clock)

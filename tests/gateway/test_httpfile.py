@@ -24,14 +24,16 @@ def test_left_empty_it_is_open_to_the_machine_alone() -> None:
     made = settings(HttpModel(), FOLDER)
     assert (made.bind, made.port, made.pull) == ("127.0.0.1", 8470, False)
     assert made.token == Path("/var/lib/gridseal/http-token")
-    assert made.certificate is None and made.key is None
+    assert made.certificate is None and made.key is None and made.relayer is None
 
 
 def test_paths_are_relative_to_the_file() -> None:
-    given = yaml.safe_load("{bind: 0.0.0.0, token: t, tls: {certificate: a.crt, key: a.key}, hosts: [b.lan]}")
+    given = yaml.safe_load(
+        "{bind: 0.0.0.0, token: t, tls: {certificate: a.crt, key: a.key}, hosts: [b.lan], relayer: r}"
+    )
     made = settings(HttpModel.model_validate(given), FOLDER)
     assert (made.token, made.certificate, made.key) == (FOLDER / "t", FOLDER / "a.crt", FOLDER / "a.key")
-    assert made.hosts == ("b.lan",)
+    assert (made.hosts, made.relayer) == (("b.lan",), FOLDER / "r")
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "192.168.1.7", "::", "fd00::7"])

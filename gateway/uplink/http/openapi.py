@@ -55,7 +55,7 @@ def _security(access: Access) -> list[dict[str, list[str]]]:
             return []
         case Access.CHANGE:
             return [{"token": []}]
-        case Access.READ | Access.FULL:
+        case Access.READ | Access.FULL | Access.RECORDS:
             return [{"token": []}, {}]
 
 

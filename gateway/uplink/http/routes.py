@@ -42,7 +42,7 @@ def api(
     async def measured(ask: Ask) -> Answer:
         return Answer(metrics.render(await watched.get(full=ask.full), facts()), metrics.KIND)
 
-    read, full, change = Access.READ, Access.FULL, Access.CHANGE
+    read, full, change, signed = Access.READ, Access.FULL, Access.CHANGE, Access.RECORDS
     of_meter, span = "/api/v1/meters/{id}", (METER, FROM, TO)
     told = NO_DEVICE | WRONG_SPAN
     return [
@@ -66,9 +66,9 @@ def api(
               schemas.now(*(q.value for q in DEMAND))),
         Route("GET", "/api/v1/grid/supply", "grid_supply", read, meters.supply, "what the site gives",
               schemas.now(*(q.value for q in SUPPLY))),
-        Route("GET", "/api/v1/records", "records", full, evidence.page, "signed records, by sequence",
+        Route("GET", "/api/v1/records", "records", signed, evidence.page, "signed records, by sequence",
               schemas.RECORDS, parameters=(AFTER, LIMIT)),
-        Route("GET", "/api/v1/records/latest", "latest_record", full, evidence.latest, "the newest record",
+        Route("GET", "/api/v1/records/latest", "latest_record", signed, evidence.latest, "the newest record",
               schemas.RECORD, refusals={404: "nothing has been signed yet"}),
     ]  # fmt: skip
 

@@ -20,6 +20,7 @@ class Access(Enum):
     OPEN = "open"  # anybody who reaches the server, with the token or without
     READ = "read"  # anybody, but without token or `local` setpoints and keys are left out
     FULL = "full"  # token, or `local`
+    RECORDS = "records"  # the same, and the relayer's own token, which opens nothing else
     CHANGE = "change"  # token, also at the machine itself
 
 
@@ -107,7 +108,7 @@ class Route:
         """Every refusal it may answer with."""
         found = {400: "malformed", 403: "from another site", 421: "for a host that is not this one"}
         found |= {431: "headers too large", 503: "too busy, or the store does not answer; try again"}
-        if self.access in (Access.FULL, Access.CHANGE):
+        if self.access in (Access.FULL, Access.RECORDS, Access.CHANGE):
             found |= {401: "the token is missing or wrong"}
         if self.access is not Access.OPEN:
             found |= {429: "too many wrong tokens"}
