@@ -35,13 +35,6 @@ const balance = (address) => simnet.getAssetsMap().get("STX")?.get(address) ?? 0
 const nonce = (address) => nonces.get(address) ?? 0;
 const hex = (value) => "0x" + Cl.serialize(value);
 
-function info() {
-  return {
-    network_id: CHAIN_ID, stacks_tip_height: height(), stacks_tip: hash("block", height()),
-    burn_block_height: simnet.burnBlockHeight, server_version: "gridseal stand-in",
-  };
-}
-
 function account(address) {
   return { balance: "0x" + balance(address).toString(16).padStart(32, "0"), locked: "0x" + "0".repeat(32), unlock_height: 0, nonce: nonce(address) };
 }
@@ -128,7 +121,7 @@ const people = {
 function answer(method, url, body) {
   const [, version, kind, ...rest] = url.pathname.split("/").map(decodeURIComponent);
   const path = `${method} /${version}/${kind}`;
-  if (path === "GET /v2/info") return [200, info()];
+  if (path === "GET /v2/info") return [200, { network_id: CHAIN_ID, stacks_tip_height: height() }];
   if (path === "GET /v2/accounts") return [200, account(rest[0])];
   if (path === "GET /v2/fees") return [200, 1];
   if (path === "POST /v2/transactions") return accept(new Uint8Array(body));
@@ -141,6 +134,7 @@ function answer(method, url, body) {
     const t = mempool.has(rest[1]) ? said(mempool.get(rest[1])) : mined.get(rest[1]);
     return t ? [200, t] : [404, { error: "could not find transaction by ID" }];
   }
+  if (path === "GET /extended/v2" && rest.length === 1) return [200, { results: [block(height())] }];
   if (path === "GET /extended/v2") return Number(rest[1]) <= height() ? [200, block(Number(rest[1]))] : [404, { error: "no block" }];
   if (version === "people" && people[kind]) return [200, people[kind](JSON.parse(String(body) || "{}")) ?? null];
   return [404, { error: "no such path" }];

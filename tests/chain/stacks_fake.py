@@ -119,7 +119,9 @@ class Stacks:
         tip = query.partition("tip=")[2]
         match [method, *where.split("/")[1:]]:
             case ["GET", "v2", "info"]:
-                return 200, {"network_id": TESTNET_ID, "stacks_tip_height": self.height}
+                return 200, {"network_id": TESTNET_ID}
+            case ["GET", "extended", "v2", "blocks"]:
+                return 200, {"results": [self._block(self.height)[1]]}
             case ["GET", "v2", "fees", "transfer"]:
                 return 200, self.rate
             case ["GET", "v2", "accounts", address]:

@@ -14,7 +14,7 @@ from gateway.chain import rpc
 from gateway.chain.faults import Fault, RpcError
 from gateway.chain.rpc import ANSWER_BYTES_MAX, ASIDE_S, BRACKETS_MAX
 from gateway.chain.stacks import client as module
-from gateway.chain.stacks.client import REASONS, Anchor, Api, HttpApi, Info, Seen
+from gateway.chain.stacks.client import REASONS, Anchor, Api, HttpApi, Seen
 from gateway.chain.stacks.codec import DEPTH_MAX, Some, UInt, encode
 from gateway.errors import ChainError
 from tests.chain.stacks_fake import ACCOUNT, SINK
@@ -31,8 +31,8 @@ MINED = WAITING | {
     "tx_status": "success", "canonical": True, "block_height": 16, "block_hash": "0x" + HASH,
 }  # fmt: skip
 GOOD = {
-    "chain_id": ({"network_id": 1, "stacks_tip_height": 5}, 1),
-    "info": ({"network_id": 1, "stacks_tip_height": 5}, Info(1, 5)),
+    "chain_id": ({"network_id": 1}, 1),
+    "newest": ({"limit": 1, "results": [BLOCK]}, Anchor(16, HASH, INDEX, 1_790_000_000)),
     "nonce": ({"nonce": 3}, 3),
     "nonce at": ({"nonce": 3}, 3),
     "fee": (12, 12),
@@ -40,18 +40,14 @@ GOOD = {
     "transaction": (MINED, Seen("success", 16, HASH, 300)),
     "read": ({"okay": True, "result": "0x" + encode(Some(UInt(7))).hex()}, Some(UInt(7))),
     "functions": (
-        {
-            "functions": [
-                {"name": n, "access": a} for n, a in (("f", "public"), ("g", "read_only"), ("h", "private"))
-            ]
-        },
+        {"functions": [{"name": a, "access": a} for a in ("public", "read_only", "private")]},
         frozenset({"public", "read_only"}),
     ),
     "publish": (TXID[2:], TXID),
 }
 ASK = {
     "chain_id": lambda a: a.chain_id(),
-    "info": lambda a: a.info(),
+    "newest": lambda a: a.newest(),
     "nonce": lambda a: a.nonce(ACCOUNT),
     "nonce at": lambda a: a.nonce(ACCOUNT, INDEX),
     "fee": lambda a: a.fee_rate(),
@@ -152,12 +148,15 @@ def test_other_statuses_are_no_answers(name, status):
 @pytest.mark.parametrize(
     ("name", "said", "words"),
     [
-        ("block", BLOCK | {"height": 15}, "no canonical block 16"),
-        ("block", BLOCK | {"canonical": False}, "no canonical block 16"),
+        ("block", BLOCK | {"height": 15}, "not block 16"),
+        ("block", BLOCK | {"canonical": False}, "no canonical block"),
         ("transaction", MINED | {"tx_id": "0x" + "00" * 32}, "not the transaction"),
         ("transaction", MINED | {"fee_rate": "-1"}, "without a fee"),
         ("transaction", MINED | {"fee_rate": "9" * 20}, "without a fee"),
-        ("info", {"network_id": True, "stacks_tip_height": 1}, "no network_id"),
+        ("chain_id", {"network_id": True}, "no network_id"),
+        ("newest", {"results": []}, "no newest block"),
+        ("newest", {"results": [BLOCK, BLOCK]}, "no newest block"),
+        ("newest", {"results": [BLOCK | {"canonical": False}]}, "no canonical block"),
         ("fee", 10**7, "no the fee up to"),
         ("fee", -1, "no the fee up to"),
         ("read", {"okay": True, "result": "0x"}, "no value of get"),
@@ -209,14 +208,14 @@ def test_a_transport_that_never_answers():
         return 200, b""
 
     with pytest.raises(RpcError, match="no answer in time") as caught:
-        get(Api("mock", never, timeout_s=0.01 - ASIDE_S).info())
+        get(Api("mock", never, timeout_s=0.01 - ASIDE_S).chain_id())
     assert caught.value.fault is Fault.UNAVAILABLE
 
 
 # ---- HTTP -------------------------------------------------------------------------------------------
 
 
-async def over_http(handler, timeout_s: float = 5.0, ask="info"):
+async def over_http(handler, timeout_s: float = 5.0, ask="chain_id"):
     async with Server(handler) as url:
         post = HttpApi(url, timeout_s)
         try:
@@ -230,9 +229,9 @@ async def test_http():
 
     async def handler(request):
         seen.append((request.method, request.path, request.content_type, await request.read()))
-        return web.json_response(GOOD["publish" if request.method == "POST" else "info"][0])
+        return web.json_response(GOOD["publish" if request.method == "POST" else "chain_id"][0])
 
-    assert await over_http(handler) == Info(1, 5)
+    assert await over_http(handler) == 1
     assert await over_http(handler, ask="publish") == TXID
     assert seen == [
         ("GET", "/v3/secretkey/v2/info", "application/json", b""),
@@ -284,7 +283,7 @@ async def test_http_keeps_no_cookies():
 
     async def handler(request):
         sent.append(dict(request.cookies))
-        answer = web.json_response(GOOD["info"][0])
+        answer = web.json_response(GOOD["chain_id"][0])
         answer.set_cookie(f"c{len(sent)}", "x" * 3000)
         return answer
 

@@ -331,7 +331,7 @@ def test_a_call_that_would_fail_costs_nothing(tmp_path, monkeypatch):
     "garbage",
     [
         b"", b"null", b"[]", b'"x"', b"{}", b"\xff" * 64, b"[" * 9000, b'{"nonce":-1}', b'{"nonce":1e400}',
-        b'{"nonce":"0"}', b"<html>502</html>", b'{"network_id":2147483648,"stacks_tip_height":99999999999}',
+        b'{"nonce":"0"}', b"<html>502</html>", b'{"results":[{"height":99999999999}]}',
     ],
     ids=range(12),
 )  # fmt: skip

@@ -37,12 +37,6 @@ REASONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Info:
-    chain_id: int
-    height: int  # of the newest anchored block
-
-
-@dataclass(frozen=True, slots=True)
 class Anchor:
     """A block: `index` is what state is asked at. Hashes without 0x."""
 
@@ -120,13 +114,14 @@ class Api:
         self._timeout_s = timeout_s + ASIDE_S
 
     async def chain_id(self) -> int:
-        return (await self.info()).chain_id
+        return self._count(await self._get("/v2/info"), "network_id", UINT32_MAX)
 
-    async def info(self) -> Info:
-        said = await self._get("/v2/info")
-        return Info(
-            self._count(said, "network_id", UINT32_MAX), self._count(said, "stacks_tip_height", UINT32_MAX)
-        )
+    async def newest(self) -> Anchor:
+        """The newest block that the API has; its node, which is ahead of it, has its state."""
+        listed = (await self._get("/extended/v2/blocks?limit=1")).get("results")
+        if not isinstance(listed, list) or len(listed) != 1:
+            raise self._wrong("no newest block")
+        return self._anchor(mapping(listed[0], "block"))
 
     async def nonce(self, address: str, index: str = "") -> int:
         """How many transactions of the account are in blocks, up to the one of `index` (the newest)."""
@@ -143,11 +138,16 @@ class Api:
         status, said = await self._ask("GET", f"/extended/v2/blocks/{height}", b"")
         if status == 404:
             return None
-        fields = self._good(status, said)
-        if self._count(fields, "height", UINT32_MAX) != height or fields.get("canonical") is not True:
-            raise self._wrong(f"no canonical block {height}")
+        found = self._anchor(self._good(status, said))
+        if found.height != height:
+            raise self._wrong(f"not block {height}")
+        return found
+
+    def _anchor(self, fields: Any) -> Anchor:
+        if fields.get("canonical") is not True:
+            raise self._wrong("no canonical block")
         return Anchor(
-            height,
+            self._count(fields, "height", UINT32_MAX),
             self._hash(fields, "hash"),
             self._hash(fields, "index_block_hash"),
             self._count(fields, "block_time", UINT63_MAX),

@@ -67,18 +67,15 @@ class Operators(Agreement[Api]):
         return Head(min(heights), 0)
 
     async def _fresh(self, endpoint: Api) -> int:
-        info = await endpoint.info()
-        block = await endpoint.block(info.height)
-        if block is None:
-            raise RpcError(endpoint.name, Fault.UNAVAILABLE, "does not have its newest block")
+        block = await endpoint.newest()
         now = self._clock.now()
         off_ms = block.time_s * 1000 - now.wall_ms
         if now.trust is ClockTrust.TRUSTED and abs(off_ms) > HEAD_OFF_MAX_MS:
             side = "ahead of" if off_ms > 0 else "behind"
             said = f"its newest block is {abs(off_ms) // 1000} s {side} the clock"
             raise RpcError(endpoint.name, Fault.UNAVAILABLE, said)
-        self._must_advance(endpoint.name, info.height, STALL_MAX_MS)
-        return info.height
+        self._must_advance(endpoint.name, block.height, STALL_MAX_MS)
+        return block.height
 
     async def anchor(self, depth: int) -> Anchor:
         """The block `depth` deep (1: the newest), on which all agree."""
