@@ -57,7 +57,7 @@ class CurveModel(Strict):
 class ProfileBase(Strict):
     """Identity, provenance and honesty of a profile."""
 
-    driver: str = Field(description="driver family: modbus, sunspec, can, gpio")
+    driver: str = Field(description="driver family: modbus, sunspec, can, serial, ble, opcua, gpio")
     role: Literal["inverter", "battery", "meter", "relay"]
     vendor: str
     model: str

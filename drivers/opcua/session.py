@@ -171,7 +171,10 @@ class Session:
         await client.connect_socket()
         self._guard(client)
         await client.send_hello()
-        await client.open_secure_channel()
+        try:
+            await client.open_secure_channel()
+        except AssertionError as error:  # the library loses what the server says here
+            raise ua.UaStatusCodeError(ua.StatusCodes.BadSecurityChecksFailed) from error
 
     async def _log_in(self) -> None:
         where, client = self._where, self._client

@@ -2,6 +2,7 @@
 
 import pickle
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 import yaml
@@ -140,3 +141,10 @@ def test_a_self_expiring_device_has_its_timer_armed():
     )
     arm = model(text).table().setpoint.arm
     assert arm.write[0].value == "timeout_s" and arm.timer.node.identifier == "T"
+
+
+def test_the_profile_in_the_documentation_is_one():
+    page = (Path(__file__).parents[2] / "docs" / "opcua.md").read_text()
+    blocks = page.split("```yaml\n")[1:]
+    table = model("".join(block.partition("```")[0] for block in blocks)).table()
+    assert table.subscribed and table.setpoint and table.slow
