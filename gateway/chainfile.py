@@ -157,6 +157,7 @@ class StacksChain(ChainModel):
 
     platform: Literal["stacks"]
     network: Literal["mainnet", "testnet"]
+    poll: Period = 15_000  # 28 questions a minute to each operator, who counts them
     rpc: Endpoints = Field(alias="api")
     contracts: StacksContracts
     facility: Id = Field(description="this site's id in the contract")

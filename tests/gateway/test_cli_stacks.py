@@ -54,6 +54,7 @@ def test_a_right_one_is_right(tmp_path, capsys):
     capsys.readouterr()
     chain = load(path).chain
     assert (chain.chain_id, chain.asset_id, chain.platform) == (TESTNET_ID, 3, "stacks")
+    assert (chain.poll_ms, chain.confirmations) == (15_000, 6)
     assert chain.fee_cap_wei * 1000 < chain.spend_per_day_wei < 10**8, "microSTX"
 
 

@@ -61,6 +61,7 @@ CAPACITY_STEP_BP, AVAILABLE_STEP_BP = 100, 500  # of the capacity: less is not w
 DAY_S = 86_400
 END_MAX_S = 2**40
 LOCATION_MAX = 100
+SHOWN_MAX = 100  # of what a contract said: a reason stays one line
 # What the contract is asked before a call is paid for: the read-only function that says what it would say.
 TRIALS = {
     "submit-record": "check-record",
@@ -256,7 +257,7 @@ class StacksPlatform:
         parameters = services.named(kind, values)
         if parameters is None or any(not INT64_MIN <= v <= INT64_MAX for v in values):
             names = ", ".join(services.LAWS[kind].parameters)
-            return Unusable(f"{origin}: {kind} takes the numbers {names}, not {values}")
+            return Unusable(f"{origin}: {kind} takes the numbers {names}, not {repr(values)[:SHOWN_MAX]}")
         if kind is ServiceKind.FREQUENCY and not parameters["target_mhz"]:
             parameters = {**parameters, "target_mhz": _uint(fields, "target-mhz")}
         return self._order(fields, kind, parameters, origin, str(number))
