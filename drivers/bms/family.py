@@ -87,18 +87,13 @@ class Assembler:
 
     def _seek(self) -> bool:
         """Bring the first start to the front; False when there is none. What may become one stays."""
-        buffer = self._buffer
-        for at in range(len(buffer)):
-            rest = bytes(buffer[at : at + self._longest])
-            if any(rest.startswith(start) or start.startswith(rest) for start in self._envelope.starts):
-                del buffer[:at]
-                return True
-        buffer.clear()
-        return False
-
-    @property
-    def _longest(self) -> int:
-        return max(map(len, self._envelope.starts))
+        buffer, starts = self._buffer, self._envelope.starts
+        found = [at for start in starts if (at := buffer.find(start)) >= 0]
+        if not found:
+            begun = range(max(0, len(buffer) + 1 - max(map(len, starts))), len(buffer))
+            found = [at for at in begun if any(start.startswith(buffer[at:]) for start in starts)]
+        del buffer[: min(found, default=len(buffer))]
+        return bool(buffer)
 
     def _length(self) -> int | None:
         """Of the frame at the front; None while that is not known."""

@@ -18,6 +18,8 @@ from gateway.errors import DeviceRefused, FrameError
 from gateway.model import Point, Points, Sample
 from gateway.site import Device
 
+ATTEMPTS = 2  # of an optional request at connecting: what is left out is missed until the next one
+
 
 class SerialDriver:
     """A Driver (gateway.driver)."""
@@ -67,13 +69,18 @@ class SerialDriver:
         """Nothing of its own: the link belongs to all devices on it."""
 
     async def _if_answered(self, request: Request) -> bytes | None:
-        """What an optional request brings; None if this device does not answer it."""
-        try:
-            return await self._ask(request)
-        except (NoAnswer, DeviceRefused):
-            if request.optional:
-                return None
-            raise
+        """What an optional request brings; None if this device does not answer it, nor when asked again."""
+        for _ in range(ATTEMPTS if request.optional else 1):
+            try:
+                return await self._ask(request)
+            except DeviceRefused:
+                if not request.optional:
+                    raise
+                break
+            except NoAnswer:
+                if not request.optional:
+                    raise
+        return None
 
     async def _ask(self, request: Request) -> bytes:
         self._assembler.reset()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from drivers.bms.ascii import _length_check, checksum
 from drivers.bms.families import FAMILIES
 from drivers.bms.family import Assembler, Family, Frame, Request, Values
 from gateway.errors import FrameError
@@ -80,3 +81,11 @@ def reading(reply: Reply, frame: Frame) -> Values | None:
         return reply.family.decode(reply.request.kind, frame.data)
     except FrameError:
         return None
+
+
+def ascii_reply(data: bytes, *, code=0, address=2, version=0x20, kind=0x46) -> bytes:
+    """A reply in the ASCII frames of Pylontech and Seplos."""
+    digits = 2 * len(data)
+    body = f"{version:02X}{address:02X}{kind:02X}{code:02X}{_length_check(digits) << 12 | digits:04X}"
+    body = (body + data.hex().upper()).encode()
+    return b"~" + body + checksum(body) + b"\r"

@@ -4,6 +4,9 @@ import asyncio
 import os
 import tty
 from contextlib import asynccontextmanager
+from importlib.resources import files
+
+import yaml
 
 from drivers.serial import PLUGIN
 from gateway.clock import SystemClock
@@ -63,6 +66,11 @@ class Peer:
             self.loop.call_later(0.005 * number, self.say, piece)
 
 
+def shipped(name):
+    """What a shipped profile says."""
+    return yaml.safe_load(files("drivers.profiles").joinpath(f"{name}.yaml").read_text())
+
+
 def device(path, *, name="bms", unit=1, timeout_ms=400, profile="jbd_serial"):
     return Device(
         name, profile, "serial", "battery", f"serial://{path}", None, unit=unit, timeout_ms=timeout_ms
@@ -70,9 +78,9 @@ def device(path, *, name="bms", unit=1, timeout_ms=400, profile="jbd_serial"):
 
 
 @asynccontextmanager
-async def plugged(answers):
+async def plugged(answers, options=""):
     peer = Peer(answers)
-    link = PLUGIN.open_link(f"serial://{peer.path}?baud=9600", SystemClock())
+    link = PLUGIN.open_link(f"serial://{peer.path}{options}", SystemClock())
     try:
         async with asyncio.timeout(30):
             yield peer, link

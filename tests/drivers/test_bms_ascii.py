@@ -4,15 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.bms.ascii import ENVELOPE, LENGTH_MAX, _length_check, checksum, reply_max, request
+from drivers.bms.ascii import ENVELOPE, LENGTH_MAX, _length_check, reply_max, request
 from drivers.bms.family import ANY, Assembler, Frame
-
-
-def reply(data: bytes, *, code=0, address=2, version=0x20, kind=0x46) -> bytes:
-    digits = 2 * len(data)
-    body = f"{version:02X}{address:02X}{kind:02X}{code:02X}{_length_check(digits) << 12 | digits:04X}"
-    body = (body + data.hex().upper()).encode()
-    return b"~" + body + checksum(body) + b"\r"
+from tests.drivers.bms_frames import ascii_reply
 
 
 def test_requests_are_those_of_the_vendor():
@@ -22,17 +16,17 @@ def test_requests_are_those_of_the_vendor():
 
 @given(st.binary(max_size=LENGTH_MAX // 2), st.integers(0, 255))
 def test_a_reply_is_what_it_carries(data, address):
-    raw = reply(data, address=address)
+    raw = ascii_reply(data, address=address)
     assert Assembler(ENVELOPE).feed(raw) == [Frame(ANY, data, address)]
     assert len(raw) == reply_max(len(data))
 
 
 @pytest.mark.parametrize("code", [0x01, 0x06, 0x90, 0x91, 0xE1])
 def test_a_return_code_is_a_refusal(code):
-    assert Assembler(ENVELOPE).feed(reply(b"", code=code)) == [Frame(ANY, b"", 2, refused=code)]
+    assert Assembler(ENVELOPE).feed(ascii_reply(b"", code=code)) == [Frame(ANY, b"", 2, refused=code)]
 
 
-def test_a_request_is_no_reply():
+def test_a_request_is_no_ascii_reply():
     assembler = Assembler(ENVELOPE)
     assert assembler.feed(request(2, 0x42, b"\x02") + request(2, 0x92, b"\x02")) == []
     assert assembler.dropped == 0
@@ -41,10 +35,10 @@ def test_a_request_is_no_reply():
 @pytest.mark.parametrize(
     ("raw", "dropped"),
     [
-        (reply(b"\x01", version=0x25), 1),
-        (reply(b"\x01", kind=0x4A), 1),
-        (reply(b"\x01")[:-1] + b"\n", 1),
-        (reply(b"\xab").replace(b"AB", b"ab"), 1),
+        (ascii_reply(b"\x01", version=0x25), 1),
+        (ascii_reply(b"\x01", kind=0x4A), 1),
+        (ascii_reply(b"\x01")[:-1] + b"\n", 1),
+        (ascii_reply(b"\xab").replace(b"AB", b"ab"), 1),
         (b"~2002460010020000", 0),  # the length's own checksum
         (b"~20024600F0010000", 0),  # half a byte
         (b"~200246zz00000000", 0),

@@ -86,6 +86,15 @@ def test_a_damaged_reply_is_no_reading(reply, data):
 
 
 @each_reply
+def test_a_reply_with_one_bit_changed_is_no_reading(reply):
+    """Every bit of every recorded reply."""
+    for bit in range(8 * len(reply.raw)):
+        damaged = bytearray(reply.raw)
+        damaged[bit // 8] ^= 1 << bit % 8
+        assert readings(reply, [bytes(damaged)]) == [], bit
+
+
+@each_reply
 @few
 @given(st.lists(st.binary(max_size=600), max_size=12))
 def test_no_bytes_are_too_bad(reply, chunks):

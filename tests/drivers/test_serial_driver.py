@@ -22,7 +22,8 @@ from tests.drivers.serial_bench import device, plugged
 from tests.gateway.cli_bench import write
 
 JBD = next(case for case in cases() if case.name.startswith("four cells"))
-ANSWERS = {reply.request.data: reply.raw for reply in JBD.replies}
+HARDWARE = b"\xdd\x05\x00\x04JBD1" + checksum(b"\x00\x04JBD1") + b"\x77"
+ANSWERS = {reply.request.data: reply.raw for reply in JBD.replies} | {request(5): HARDWARE}
 BASIC, CELLS = request(3), request(4)
 TABLE = SerialTable("JBD", "test", "jbd", (9600,), 5, Allowance(50_000, 60_000))
 
@@ -46,9 +47,7 @@ EXPECTED = JBD.told | {"charge_limit_ma": 50_000, "discharge_limit_ma": 60_000, 
 
 
 async def test_a_poll_gives_what_the_recording_says():
-    hardware = b"\x00\x04JBD1"
-    answers = ANSWERS | {request(5): b"\xdd\x05" + hardware + checksum(hardware) + b"\x77"}
-    async with plugged(answers) as (peer, link):
+    async with plugged(ANSWERS) as (peer, link):
         bms = driver(link)
         assert await bms.connect() == {"vendor": "JBD", "model": "JBD1"}
         sample = await bms.read()
@@ -98,7 +97,18 @@ async def test_a_poll_that_is_half_answered_is_no_sample():
             await bms.read()
         peer.answers |= ANSWERS
         assert good(await bms.read()) == EXPECTED  # the cut one has left nothing behind
-        assert link.counters.unanswered == 3  # the hardware's name among them
+        assert link.counters.unanswered == 2
+
+
+async def test_an_optional_request_is_asked_twice_and_then_left_out():
+    async with plugged({asked: raw for asked, raw in ANSWERS.items() if raw != HARDWARE}) as (peer, link):
+        bms = driver(link, timeout_ms=150)
+        assert await bms.connect() == {"vendor": "JBD", "model": "test"}
+        assert link.counters.unanswered == 2
+        assert good(await bms.read()) == EXPECTED
+        peer.answers[request(5)] = b"\xdd\x05\x80\x00" + checksum(b"\x80\x00") + b"\x77"  # it refuses
+        assert await bms.connect() == {"vendor": "JBD", "model": "test"}
+        assert link.counters.unanswered == 2
 
 
 async def test_an_answer_that_comes_too_late_answers_nothing_else():

@@ -20,7 +20,7 @@ async def ask(link, what, *, gap_ms=5, timeout_s=0.3):
 
 
 async def test_it_asks_and_hears_the_answer():
-    async with plugged({b"a?": b"b.", b"c?": b"d."}) as (peer, link):
+    async with plugged({b"a?": b"b.", b"c?": b"d."}, "?baud=9600") as (peer, link):
         assert await ask(link, b"a?") == b"b."
         assert await asyncio.gather(ask(link, b"a?"), ask(link, b"c?")) == [b"b.", b"d."]
         assert peer.heard == [b"a?", b"a?", b"c?"]
@@ -28,7 +28,7 @@ async def test_it_asks_and_hears_the_answer():
 
 
 async def test_what_comes_unasked_is_dropped_and_waited_out():
-    async with plugged({b"a?": b"b."}) as (peer, link):
+    async with plugged({b"a?": b"b."}, "?baud=9600") as (peer, link):
         await ask(link, b"a?")
         peer.say(b"old.")
         await asyncio.sleep(0.05)
@@ -37,7 +37,7 @@ async def test_what_comes_unasked_is_dropped_and_waited_out():
 
 
 async def test_a_wire_that_is_never_silent_is_said_to_be_so():
-    async with plugged({b"a?": b"b."}) as (peer, link):
+    async with plugged({b"a?": b"b."}, "?baud=9600") as (peer, link):
         await ask(link, b"a?")
 
         async def chatter():
@@ -53,7 +53,7 @@ async def test_a_wire_that_is_never_silent_is_said_to_be_so():
 
 
 async def test_a_cancelled_request_leaves_the_wire_to_the_next():
-    async with plugged({b"a?": b"b."}) as (_, link):
+    async with plugged({b"a?": b"b."}, "?baud=9600") as (_, link):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await ask(link, b"never?", timeout_s=30)
@@ -62,14 +62,14 @@ async def test_a_cancelled_request_leaves_the_wire_to_the_next():
 
 async def test_a_crowd_is_refused(monkeypatch):
     monkeypatch.setattr(link_module, "WAITING_MAX", 1)
-    async with plugged({b"a?": b"b."}) as (_, link):
+    async with plugged({b"a?": b"b."}, "?baud=9600") as (_, link):
         found = await asyncio.gather(ask(link, b"a?"), ask(link, b"a?"), return_exceptions=True)
         assert found[0] == b"b."
         assert "already wait" in str(found[1])
 
 
 async def test_an_asker_that_finds_a_bug_ends_in_it():
-    async with plugged({b"a?": b"b."}) as (_, link):
+    async with plugged({b"a?": b"b."}, "?baud=9600") as (_, link):
         await ask(link, b"a?")
         with pytest.raises(LinkError, match="2 bytes came, but no answer in them"):
             await link.ask(b"a?", lambda _data: None, gap_ms=5, timeout_s=0.1)
@@ -79,7 +79,7 @@ async def test_an_asker_that_finds_a_bug_ends_in_it():
 
 
 async def test_a_closed_link_stays_closed():
-    async with plugged({b"a?": b"b."}) as (_, link):
+    async with plugged({b"a?": b"b."}, "?baud=9600") as (_, link):
         waiting = asyncio.gather(ask(link, b"never?", timeout_s=30), return_exceptions=True)
         await asyncio.sleep(0.2)
         await link.close()

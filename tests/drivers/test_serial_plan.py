@@ -3,7 +3,6 @@
 from importlib.resources import files
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from drivers.bms.families import FAMILIES
@@ -11,28 +10,24 @@ from drivers.bms.values import names
 from drivers.serial import PLUGIN
 from drivers.serial.profile import SerialProfile
 from gateway.errors import ConfigError
-from tests.drivers.serial_bench import device
+from tests.drivers.serial_bench import device, shipped
 
 SHIPPED = sorted(
-    path.name
+    path.name.removesuffix(".yaml")
     for path in files("drivers.profiles").iterdir()
     if path.name.endswith(".yaml") and "driver: serial\n" in path.read_text()
 )
 
 
-def data(name="jbd_serial.yaml"):
-    return yaml.safe_load(files("drivers.profiles").joinpath(name).read_text())
-
-
 def table(**changes):
-    return SerialProfile(**(data() | changes)).table()
+    return SerialProfile(**(shipped("jbd_serial") | changes)).table()
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_profile_makes_a_plan(name):
-    profile = SerialProfile(**data(name))
+    profile = SerialProfile(**shipped(name))
     family = FAMILIES[profile.family]
-    one = device("/dev/serial/by-id/x", unit=family.addresses[-1], profile=name.removesuffix(".yaml"))
+    one = device("/dev/serial/by-id/x", unit=family.addresses[-1], profile=name)
     plan = PLUGIN.plan(one, profile.table())
     assert [point.name for point in plan.points] == list(names(family))
     assert len(plan.lines) == len(family.requests(family.addresses[-1]))
@@ -43,7 +38,7 @@ def test_every_shipped_profile_makes_a_plan(name):
 
 
 def test_every_family_ships_for_the_wire_or_for_the_air():
-    assert {SerialProfile(**data(name)).family for name in SHIPPED} <= set(FAMILIES)
+    assert {SerialProfile(**shipped(name)).family for name in SHIPPED} <= set(FAMILIES)
 
 
 def test_a_numbered_port_is_warned_of():
