@@ -15,7 +15,7 @@ from drivers.ble.table import BleTable, Gatt
 from drivers.bms.family import Assembler, Family, Frame, Request, Values
 from drivers.bms.values import complete, names
 from gateway.clock import Clock
-from gateway.errors import FrameError, LinkError
+from gateway.errors import DeviceRefused, FrameError, LinkError
 from gateway.model import Point, Points, Sample
 from gateway.site import Device
 
@@ -23,6 +23,7 @@ ADDRESS = 0  # there is one device at the other end
 REPLY_MS = 2_000  # a module that sleeps needs a second, one that is awake a tenth
 ATTEMPTS = 2  # the first request after a pause is what wakes some of them
 GAP_MS = 700  # within a frame: pieces come 10 to 100 ms apart
+RENEW_MS = 60_000  # of a device that streams: its settings, which somebody may change in its app
 OPTIONAL_MISSES_MAX = 2  # then it is not asked again until the next connection
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class BleDriver:
         self._assembler: Assembler | None = None
         self._other_way = False
         self._misses: dict[str, int] = {}  # of optional requests
+        self._kept: dict[str, tuple[Values, int]] = {}  # of this session, and when it was asked for
         self._piece_ms = 0  # when the last piece came
         self._reply_ms = max(device.timeout_ms, REPLY_MS)
         self._dropped = 0  # frames whose content could not be believed, and those of ended sessions
@@ -64,7 +66,7 @@ class BleDriver:
             for request in self._family.introduction(ADDRESS):
                 said.update(await self._ask(request, self._family.texts) or {})
             for request in self._family.requests(ADDRESS):
-                await self._ask(request, self._family.decode)
+                await self._told(request)
         except LinkError:
             if self._link.counters.received == before:
                 self._other_way = not self._other_way
@@ -79,7 +81,7 @@ class BleDriver:
         stamp = self._clock.now()  # before it is asked: an age is never understated
         told: Values = {}
         for request in self._family.requests(ADDRESS):
-            told.update(await self._hear(request) or {})
+            told.update(await self._told(request))
         values, qualities = complete(self._family, told, self._table.allowance)
         return Sample(self._device.name, stamp, self.points, values, qualities)
 
@@ -87,13 +89,22 @@ class BleDriver:
         self._end_session()
         await self._link.close()
 
-    async def _hear(self, request: Request) -> Values | None:
-        """Of a device that streams, what it said just now or says next; else the answer to a question."""
-        if self._table.streams:
+    async def _told(self, request: Request) -> Values:
+        """What the device says in answer to one request of a poll. One that streams is only listened to; what
+        it does not repeat, its settings, is asked for now and then."""
+        streams = self._table.streams
+        if request.name in streams:
             heard = await self._answer(request, self._family.decode, self._clock.mono_ms())
             if heard is not None:
                 return heard
-        return await self._ask(request, self._family.decode)
+        elif streams and request.name in self._kept:
+            kept, asked_ms = self._kept[request.name]
+            if self._clock.mono_ms() - asked_ms < RENEW_MS:
+                return kept
+        asked_ms = self._clock.mono_ms()
+        told = await self._ask(request, self._family.decode) or {}
+        self._kept[request.name] = told, asked_ms
+        return told
 
     async def _ask(self, request: Request, read: Callable[[int, bytes], T]) -> T | None:
         """What `read` makes of the answer. None when an optional request is not answered."""
@@ -116,19 +127,19 @@ class BleDriver:
         )
 
     async def _answer(self, request: Request, read: Callable[[int, bytes], T], since_ms: int) -> T | None:
-        """The newest answer that came since then, waited for as long as one may take."""
-        answer: T | None = None
+        """The first answer that came since then, waited for as long as one may take."""
         end_ms = self._clock.mono_ms() + self._reply_ms
-        while answer is None or self._link.pending:
+        while True:
             try:
                 async with asyncio.timeout(max(0, end_ms - self._clock.mono_ms()) / 1000):
                     data, at_ms = await self._link.receive()
             except TimeoutError:
-                break
+                return None
             for frame in self._frames(data, at_ms):
-                if at_ms >= since_ms and frame.refused == 0 and request.answered_by(frame, ADDRESS):
-                    answer = self._believed(request, frame, read, answer)
-        return answer
+                if at_ms >= since_ms and request.answered_by(frame, ADDRESS):
+                    answer = self._believed(request, frame, read)
+                    if answer is not None:
+                        return answer
 
     def _frames(self, data: bytes, at_ms: int) -> list[Frame]:
         """What this piece completes. After a gap it does not belong to what came before."""
@@ -137,14 +148,18 @@ class BleDriver:
         self._piece_ms = at_ms
         return self._session.feed(data)
 
-    def _believed(
-        self, request: Request, frame: Frame, read: Callable[[int, bytes], T], before: T | None
-    ) -> T | None:
+    def _believed(self, request: Request, frame: Frame, read: Callable[[int, bytes], T]) -> T | None:
+        if frame.refused and request.optional:
+            return None
+        if frame.refused:
+            raise DeviceRefused(
+                f"{self._device.name}: refuses {request.name} ({frame.refused})", frame.refused
+            )
         try:
             return read(request.kind, frame.data)
         except FrameError:
             self._dropped += 1
-            return before
+            return None
 
     @property
     def _session(self) -> Assembler:
@@ -156,3 +171,4 @@ class BleDriver:
         self._dropped += self._assembler.dropped if self._assembler else 0
         self._assembler, self._piece_ms = None, 0
         self._misses.clear()
+        self._kept.clear()

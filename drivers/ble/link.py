@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CONNECT_S = 25.0  # with the discovery of services, which old modules take 10 s for
 NOTIFY_S = 5.0
 WRITE_S = 3.0
-CLOSE_S = 8.0
+CLOSE_S = 5.0
 BUFFER_MAX = 8192  # bytes: the longest set of frames, several times
 PIECE_MIN, PIECE_MAX = 20, 244  # bytes of a write: what every connection takes, and the most one packet does
 

@@ -18,6 +18,8 @@ from drivers.profile import ProfileBase, Strict
 
 BASE_UUID = "0000{}-0000-1000-8000-00805f9b34fb"
 FOREIGN_PATTERN = r"aiobmsble:[a-z0-9_]{1,40}"
+# Frames without an address: at the other end of a connection there is one device.
+ALONE = [name for name, family in FAMILIES.items() if len(family.addresses) == 1]
 Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{4}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Current = Annotated[int, Field(ge=0, le=1_200_000)]
 
@@ -52,10 +54,13 @@ class BleProfile(ProfileBase):
     driver: Literal["ble"]
     role: Literal["battery"]
     family: str = Field(
-        description="frames it speaks: jbd, jk02, ...; or aiobmsble:<module>, on Python 3.12 and newer"
+        description=f"frames it speaks: {', '.join(ALONE)}; or aiobmsble:<module>, on Python 3.12 and newer"
     )
     gatt: GattModel | None = None
-    streams: bool = Field(default=False, description="asked once, it repeats its frames by itself")
+    streams: list[str] = Field(
+        default_factory=list,
+        description="requests of the family whose answer it repeats by itself, once it was asked anything",
+    )
     allowance: AllowanceModel | None = Field(
         default=None, description="the pack's limits, where the family states none"
     )
@@ -63,9 +68,9 @@ class BleProfile(ProfileBase):
     @field_validator("family")
     @classmethod
     def _known(cls, family: str) -> str:
-        if family in FAMILIES or is_foreign(family):
+        if family in ALONE or is_foreign(family):
             return family
-        raise ValueError(f"{family!r} is none of {', '.join(FAMILIES)} and not like aiobmsble:seplos_bms")
+        raise ValueError(f"{family!r} is none of {', '.join(ALONE)} and not like aiobmsble:seplos_bms")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -74,6 +79,9 @@ class BleProfile(ProfileBase):
         if not is_foreign(self.family) and self.gatt is None:
             raise ValueError(f"{self.family} needs gatt: service, notify and write")
         family = FAMILIES.get(self.family, FOREIGN)
+        asked = [request.name for request in family.requests(0)]
+        if unknown := set(self.streams) - set(asked):
+            raise ValueError(f"{self.family} has no request {min(unknown)!r}; it has: {', '.join(asked)}")
         if not family.tells_limits and self.allowance is None:
             raise ValueError(f"{self.family} states no limits: write the pack's own as allowance")
         if family.tells_limits and self.allowance is not None:
@@ -86,7 +94,7 @@ class BleProfile(ProfileBase):
         """The plain form that the driver takes."""
         gatt = self.gatt.plain() if self.gatt else None
         allowance = self.allowance.plain() if self.allowance else None
-        return BleTable(self.vendor, self.family, gatt, self.streams, allowance)
+        return BleTable(self.vendor, self.family, gatt, tuple(self.streams), allowance)
 
 
 def is_foreign(family: str) -> bool:

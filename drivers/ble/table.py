@@ -31,5 +31,5 @@ class BleTable:
     vendor: str
     family: str
     gatt: Gatt | None = None
-    streams: bool = False  # once asked it repeats its frames by itself
+    streams: tuple[str, ...] = ()  # requests whose answer it repeats by itself, once anything was asked
     allowance: Allowance | None = None

@@ -5,6 +5,8 @@ what is written to it with recorded notifications, and can misbehave. No kernel,
 """
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from bleak.backends.adapter import BaseBleakAdapter
 from bleak.backends.characteristic import BleakGATTCharacteristic
@@ -175,7 +177,9 @@ class BumbleClient(BaseBleakClient):
 class Bms:
     """A virtual BMS on the air. `answers` maps what is written to what is notified, `piece` bytes at a time.
 
-    It can be made `silent`, to `stutter` (only so many pieces of an answer), and to write garbage before it.
+    It can be made `silent`, to `stutter` (only so many pieces of an answer), to say garbage before it, to be
+    late, and to say what it `repeats` each second once it was asked anything. With `one` it notifies where it
+    is written to.
     """
 
     def __init__(
@@ -189,10 +193,14 @@ class Bms:
         to: str = "ff02",
         writes: P = P.WRITE_WITHOUT_RESPONSE,
         piece: int = 20,
+        one: bool = False,
     ) -> None:
         self.air, self.address, self.answers, self.piece = air, address, answers, piece
         self._service, self._notify, self._to, self._writes = service, notify, to, writes
+        self._one = one
         self.written: list[bytes] = []
+        self.repeats, self._repeating = b"", False
+        self._mouth = asyncio.Lock()
         self.silent = False
         self.stutter = 1000
         self.garbage = b""
@@ -205,34 +213,26 @@ class Bms:
     async def start(self) -> "Bms":
         device = self.device = await self.air.device(f"BMS-{self.address[-2:]}", self.address)
         says = Characteristic(self._notify, P.NOTIFY, Characteristic.Permissions.READABLE)
+        writes = self._writes | P.NOTIFY if self._one else self._writes
         hears = Characteristic(
-            self._to,
-            self._writes,
-            Characteristic.Permissions.WRITEABLE,
-            CharacteristicValue(write=self._heard),
+            self._to, writes, Characteristic.Permissions.WRITEABLE, CharacteristicValue(write=self._heard)
         )
-        self._says = says
-        device.add_services([Service(self._service, self._characteristics(says, hears))])
+        self._says = hears if self._one else says
+        device.add_services([Service(self._service, [hears] if self._one else [hears, says])])
         device.advertising_data = bytes(AdvertisingData([CompleteLocalName(device.name)]))
         device.on("connection", self._connected)
         await device.power_on()
         await device.start_advertising(auto_restart=True)
         return self
 
-    def _characteristics(self, says: Characteristic, hears: Characteristic) -> list[Characteristic]:
-        return [says, hears]
-
     async def hang_up(self) -> None:
         await self.connection.disconnect()
 
-    async def vanish(self) -> None:
-        """Neither connected nor advertising: the battery was switched off."""
-        await self.device.stop_advertising()
-        if self.connection is not None:
-            await self.connection.disconnect()
-        await self.device.stop_advertising()
-
     async def say(self, data: bytes) -> None:
+        async with self._mouth:  # one thing after the other
+            await self._say(data)
+
+    async def _say(self, data: bytes) -> None:
         pieces = [data[at : at + self.piece] for at in range(0, len(data), self.piece)]
         for piece in pieces[: self.stutter]:
             await self.device.notify_subscribers(self._says, piece)
@@ -249,10 +249,23 @@ class Bms:
         self.written.append(bytes(data))
         answer = self.answers.get(bytes(data), b"")
         if answer and not self.silent:
-            task = asyncio.get_running_loop().create_task(self._answer(self.garbage + answer))
-            self._speaking.add(task)
-            task.add_done_callback(self._speaking.discard)
+            self._begin(self._answer(self.garbage + answer))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._speaking.add(task)
+        task.add_done_callback(self._speaking.discard)
 
     async def _answer(self, data: bytes) -> None:
         await asyncio.sleep(0.05 + self.late_s)
         await self.say(data)
+        if self.repeats and not self._repeating:
+            self._begin(self._repeat())
+
+    async def _repeat(self) -> None:
+        self._repeating = True
+        while self.connection is not None:
+            await asyncio.sleep(1)
+            if not self.silent:
+                await self.say(self.repeats)
+        self._repeating = False

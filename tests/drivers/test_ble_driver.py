@@ -10,7 +10,7 @@ import pytest
 from drivers.ble.driver import ATTEMPTS, OPTIONAL_MISSES_MAX, REPLY_MS, BleDriver
 from drivers.bms.families import FAMILIES
 from gateway.driver import Actuator
-from gateway.errors import LinkError
+from gateway.errors import DeviceRefused, LinkError
 from tests.drivers.ble_air import P
 from tests.drivers.ble_bench import (
     ADDRESS,
@@ -128,9 +128,9 @@ def test_an_answer_that_comes_too_late_answers_nothing_later():
             bms.late_s = (ATTEMPTS * REPLY_MS + 500) / 1000
             with pytest.raises(LinkError):
                 await driver.read()
+            await asyncio.sleep(2.8)  # both of them came meanwhile, the second a moment ago
             bms.late_s = 0.0
             bms.answers = answers("jbd", recorded("bms_jbd")[1]["replies"])
-            await asyncio.sleep(0.3)
             assert (
                 told(await driver.read())["battery_soc_bp"]
                 == recorded("bms_jbd")[1]["told"]["battery_soc_bp"]
@@ -188,6 +188,19 @@ def test_what_the_data_sheet_allows_is_a_limit_until_the_board_forbids_it():
             await driver.connect()
             said = told(await driver.read())
             assert (said["charge_limit_ma"], said["discharge_limit_ma"]) == (50_000, 100_000)
+
+    run(main)
+
+
+def test_a_board_that_refuses_is_not_asked_twice():
+    async def main(clock):
+        async with bench(clock) as (_, adapter, [bms]), read_by(adapter, clock) as (driver, _):
+            await driver.connect()
+            asked, before = FAMILIES["jbd"].requests(0)[0], len(bms.written)
+            bms.answers = {asked.data: bytes.fromhex("dd038000ff8077")}
+            with pytest.raises(DeviceRefused, match="refuses basic information") as said:
+                await driver.read()
+            assert said.value.code == 0x80 and len(bms.written) == before + 1
 
     run(main)
 

@@ -102,6 +102,21 @@ def test_a_link_that_is_not_open_and_one_whose_device_went_say_so():
     run(main)
 
 
+def test_opening_again_lets_go_of_the_connection_before():
+    async def main(clock):
+        async with bench(clock) as (_, adapter, [bms]):
+            link = link_to(adapter, clock)
+            for _ in range(2):
+                await link.open(GATT)
+                await bms.say(b"x")
+                assert (await link.receive())[0] == b"x"
+            await link.close()
+            await asyncio.sleep(0.1)
+            assert bms.connection is None and link.counters.lost == 0
+
+    run(main)
+
+
 def test_closing_while_somebody_waits_ends_the_wait():
     async def main(clock):
         async with bench(clock) as (_, adapter, _):

@@ -36,7 +36,7 @@ def test_what_a_profile_says_is_in_its_table():
     whole = "0000fff1-0000-1000-8000-00805f9b34fb"
     table = made(
         gatt={"service": "fff0", "notify": whole, "write": "fff2", "mode": "no-response"},
-        streams=True,
+        streams=["cell voltages"],
         allowance={"charge_ma": 1, "discharge_ma": 2},
     ).table()
     assert table.gatt == Gatt(
@@ -45,17 +45,21 @@ def test_what_a_profile_says_is_in_its_table():
         "0000fff2-0000-1000-8000-00805f9b34fb",
         Write.NO_RESPONSE,
     )
-    assert table.streams and table.allowance == Allowance(1, 2)
+    assert table.streams == ("cell voltages",) and table.allowance == Allowance(1, 2)
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
+        ({"family": "seplos_v2"}, "'seplos_v2' is none of jbd"),
+        ({"family": "jk_ble", "allowance": None, "streams": ["cells"]}, "jk_ble has no request 'cells'"),
+        ({"family": "jk_ble"}, "jk_ble states its limits itself: leave out allowance"),
         ({"family": "acme"}, "'acme' is none of jbd.* and not like aiobmsble:"),
         ({"family": "aiobmsble:../x"}, "not like aiobmsble:"),
         ({"family": "aiobmsble:jbd_bms"}, "leave out gatt and streams"),
-        ({"family": "aiobmsble:jbd_bms", "gatt": None, "streams": True}, "leave out gatt and streams"),
+        ({"family": "aiobmsble:jbd_bms", "gatt": None, "streams": ["x"]}, "leave out gatt and streams"),
         ({"gatt": None}, "jbd needs gatt"),
+        ({"streams": ["cells"]}, "jbd has no request 'cells'; it has: basic information, cell voltages"),
         ({"allowance": None}, "jbd states no limits: write the pack's own as allowance"),
         ({"gatt": {"service": "FF00", "notify": "ff01", "write": "ff02"}}, "pattern"),
         ({"gatt": {"service": "ff00", "notify": "ff1", "write": "ff02"}}, "pattern"),
