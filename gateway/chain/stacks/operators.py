@@ -6,6 +6,7 @@ asked by the read-only function that the platform names (`trial`). It refuses to
 or where the newest block is far from the clock.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -50,8 +51,8 @@ class Operators(Agreement[Api]):
     async def check(self) -> None:
         """Right network, contracts there and with the functions that are used. ConfigError when not."""
         await super().check()
-        for role, (contract, functions) in self._contracts.items():
-            found = await self._agreed(lambda e, c=contract: e.functions(c), f"the functions of {contract}")  # type: ignore[misc]
+        there = await self._agreed(self._functions, "the functions of the contracts")
+        for (role, (contract, functions)), found in zip(self._contracts.items(), there, strict=True):
             if found is None:
                 raise ConfigError(f"chain.contracts.{role}: {contract} is not deployed on chain.network")
             if missing := sorted(functions - found):
@@ -60,6 +61,11 @@ class Operators(Agreement[Api]):
                     " contract"
                 )
         self._verified = True
+
+    async def _functions(self, endpoint: Api) -> list[frozenset[str] | None]:
+        """Of each contract, asked for together: the start waits for it."""
+        asked = (endpoint.functions(contract) for contract, _ in self._contracts.values())
+        return await asyncio.gather(*asked)
 
     async def head(self) -> Head:
         """The newest block that every endpoint has. ChainError when too few have one that is fresh."""
