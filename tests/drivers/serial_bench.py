@@ -4,6 +4,7 @@ import asyncio
 import os
 import tty
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.resources import files
 
 import yaml
@@ -71,7 +72,12 @@ def shipped(name):
     return yaml.safe_load(files("drivers.profiles").joinpath(f"{name}.yaml").read_text())
 
 
-def device(path, *, name="bms", unit=1, timeout_ms=400, profile="jbd_serial"):
+def hurry(driver, timeout_ms=150):
+    """Wait no longer than this from now on: for what is not going to be answered."""
+    driver._device = replace(driver._device, timeout_ms=timeout_ms)
+
+
+def device(path, *, name="bms", unit=1, timeout_ms=5_000, profile="jbd_serial"):
     return Device(
         name, profile, "serial", "battery", f"serial://{path}", None, unit=unit, timeout_ms=timeout_ms
     )

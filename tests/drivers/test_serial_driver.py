@@ -18,7 +18,7 @@ from gateway.clock import SystemClock
 from gateway.errors import ConfigError, DeviceRefused, LinkError
 from gateway.model import Quality
 from tests.drivers.bms_frames import cases
-from tests.drivers.serial_bench import device, plugged
+from tests.drivers.serial_bench import device, hurry, plugged
 from tests.gateway.cli_bench import write
 
 JBD = next(case for case in cases() if case.name.startswith("four cells"))
@@ -90,19 +90,21 @@ async def test_a_poll_that_is_half_answered_is_no_sample():
         bms = driver(link)
         await bms.connect()
         del peer.answers[CELLS]
+        hurry(bms)
         with pytest.raises(LinkError, match="no answer within"):
             await bms.read()
         peer.answers[CELLS] = ANSWERS[CELLS][:-2]
         with pytest.raises(LinkError, match="bytes came, but no answer in them"):
             await bms.read()
         peer.answers |= ANSWERS
+        hurry(bms, 5_000)
         assert good(await bms.read()) == EXPECTED  # the cut one has left nothing behind
         assert link.counters.unanswered == 2
 
 
 async def test_an_optional_request_is_asked_twice_and_then_left_out():
     async with plugged({asked: raw for asked, raw in ANSWERS.items() if raw != HARDWARE}) as (peer, link):
-        bms = driver(link, timeout_ms=150)
+        bms = driver(link, timeout_ms=400)
         assert await bms.connect() == {"vendor": "JBD", "model": "test"}
         assert link.counters.unanswered == 2
         assert good(await bms.read()) == EXPECTED
@@ -114,17 +116,19 @@ async def test_an_optional_request_is_asked_twice_and_then_left_out():
 async def test_an_answer_that_comes_too_late_answers_nothing_else():
     """It is still arriving when the next request would go out: the wire is waited for."""
     async with plugged(ANSWERS) as (peer, link):
-        bms = driver(link, timeout_ms=250)
+        bms = driver(link)
         await bms.connect()
         old = bytearray(ANSWERS[BASIC])
         old[4:6] = b"\x00\x01"
         old[-3:-1] = checksum(bytes(old[2:-3]))
-        peer.answers[BASIC] = [b""] * 52 + [bytes(old)]  # 260 ms later
+        peer.answers[BASIC] = [b""] * 150 + [bytes(old)]  # 750 ms later
+        hurry(bms)
         with pytest.raises(LinkError, match="no answer within"):
             await bms.read()
         peer.answers |= ANSWERS
         while not link.counters.unasked:
             await asyncio.sleep(0.01)
+        hurry(bms, 5_000)
         assert good(await bms.read()) == EXPECTED
 
 
@@ -143,6 +147,7 @@ async def test_what_does_not_decode_is_counted_and_no_answer():
         bms = driver(link)
         await bms.connect()
         odd = b"\x00\x03abc"
+        hurry(bms)
         peer.answers[CELLS] = b"\xdd\x04" + odd + checksum(odd) + b"\x77"
         with pytest.raises(LinkError, match="no answer in them"):
             await bms.read()

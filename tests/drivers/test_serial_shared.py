@@ -17,7 +17,7 @@ from gateway.clock import SystemClock
 from gateway.errors import LinkError
 from gateway.model import Quality
 from tests.drivers.bms_frames import ascii_reply, cases
-from tests.drivers.serial_bench import device, plugged, shipped
+from tests.drivers.serial_bench import device, hurry, plugged, shipped
 
 PYLONTECH, JK_PB = FAMILIES["pylontech"], FAMILIES["jk_pb"]
 FULL = next(c for c in cases() if c.name.startswith("US5000"))
@@ -41,11 +41,14 @@ def answers(address, case):
     return {asked[name]: said[name] for name in asked} | {who.data: of(address, SERIAL)}
 
 
-def driver(link, name, address, profile="pylontech_serial"):
+def driver(link, name, address, profile="pylontech_serial", timeout_ms=5_000):
     table = SerialProfile(**(shipped(profile) | {"gap_ms": 5})).table()
     path = link.url.removeprefix("serial://")
     return PLUGIN.driver(
-        device(path, name=name, unit=address, timeout_ms=300, profile=profile), table, link, SystemClock()
+        device(path, name=name, unit=address, timeout_ms=timeout_ms, profile=profile),
+        table,
+        link,
+        SystemClock(),
     )
 
 
@@ -83,6 +86,7 @@ async def test_a_reply_to_another_masters_question_is_not_taken_for_ours():
         asked = PYLONTECH.requests(2)[0].data
         peer.answers[asked] = NO_ALARMS
         peer.before = b""
+        hurry(bms)
         with pytest.raises(LinkError, match="no answer in them"):
             await bms.read()
 
@@ -92,7 +96,7 @@ async def test_a_battery_without_alarms_or_limits_lets_nothing_through():
     for left_out in asked[1:]:
         said = {request: raw for request, raw in answers(2, FULL).items() if request != left_out.data}
         async with plugged(said) as (_, link):
-            bms = driver(link, "two", 2)
+            bms = driver(link, "two", 2, timeout_ms=400)
             await bms.connect()
             found = good(await bms.read())
             assert "battery_soc_bp" in found
@@ -115,6 +119,7 @@ async def test_a_board_that_answers_for_another_is_not_believed():
         assert (await bms.connect())["serial"] == "40119491480"
         assert good(await bms.read())["charge_limit_ma"] == 60_000
         peer.answers |= said(4)
+        hurry(bms)
         with pytest.raises(LinkError, match="308 bytes came, but no answer in them"):
             await bms.read()
 
@@ -122,4 +127,4 @@ async def test_a_board_that_answers_for_another_is_not_believed():
 async def test_a_family_that_the_device_does_not_speak_is_said_at_once():
     async with plugged(answers(2, FULL)) as (_, link):
         with pytest.raises(LinkError, match="no answer"):
-            await driver(link, "three", 3, "jk_pb_serial").connect()
+            await driver(link, "three", 3, "jk_pb_serial", 150).connect()
