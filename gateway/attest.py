@@ -155,12 +155,18 @@ class Attestor:
         while await self._seal_next_period():
             pass  # after an outage of days there are hundreds
 
-    async def skip_past(self, sequence: int) -> None:
+    async def skip_past(self, sequence: int) -> str:
         """Records up to `sequence` at least were signed. If the store does not hold them, what is sealed next
-        is a gap, well behind them."""
+        is a gap, well behind them; and this says so to whoever has to know."""
         last = await self._store.call(links.last)
-        if sequence > (last.sequence if last else 0):
-            self._skip_to = max(self._skip_to, sequence + SKIP + 1)
+        known = last.sequence if last else 0
+        if sequence <= known:
+            return ""
+        self._skip_to = max(self._skip_to, sequence + SKIP + 1)
+        return (
+            f"records up to {sequence} were signed, and the store ends with {known}: it is from an old"
+            " backup, or another disk; what is missing becomes a signed gap"
+        )
 
     async def follow_another(self) -> None:
         """Another key spoke for the site before. If the store holds nothing of it, its device is gone with

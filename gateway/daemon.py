@@ -309,7 +309,8 @@ class Daemon:
         number twice: nothing is sealed before the contract was asked once. Readings wait in the store."""
         assert self.attestor is not None
         if self.chain:
-            await self.attestor.skip_past(await self.chain.last_sequence())
+            if missing := await self.attestor.skip_past(await self.chain.last_sequence()):
+                self._say(narrate.ERROR + missing)
             if await self.chain.replaces():
                 await self.attestor.follow_another()
         await self.attestor.run()

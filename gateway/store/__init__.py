@@ -17,7 +17,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.site import StoreSettings
-from gateway.store import files, gaps, meta, records
+from gateway.store import faults, files, gaps, meta, records
 from gateway.store.files import OpenReport
 from gateway.store.samples import PointSets
 
@@ -120,13 +120,8 @@ class Store:
                 raise
             conn.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
-            raise self._fail(self._explain(error)) from error
+            raise self._fail(faults.explain(self.path, error)) from error
         return result
-
-    def _explain(self, error: Exception) -> str:
-        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
-            return f"the disk under {self.path} is full: free some space, or lower store.size"
-        return f"the database {self.path} failed: {error}"
 
     def _open(self) -> OpenReport:
         if self._conn is not None:
@@ -137,7 +132,7 @@ class Store:
             return self._transact(lambda conn: self._begin(conn, found))
         except (sqlite3.Error, OSError) as error:
             self._release()
-            raise self._fail(self._explain(error)) from error
+            raise self._fail(faults.explain(self.path, error)) from error
         except StoreError:
             self._release()
             raise

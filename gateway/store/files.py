@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import StoreError
-from gateway.store import meta, records, schema
+from gateway.store import faults, meta, records, schema
 from gateway.store.schema import Damaged
 
 BUSY_MS = 5000  # another program (an export, sqlite3 by hand) may hold the file this long
@@ -59,6 +59,8 @@ def lock(path: Path) -> int:
     try:
         descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
+        if faults.of_disk(error):
+            raise StoreError(faults.explain(path, error)) from error
         raise StoreError(
             f"{path}.lock cannot be made: {error.strerror}; give {path.parent} to the user that gridseal runs"
             " as, or change store.path"
