@@ -31,6 +31,17 @@ def test_victron_charges_with_a_positive_register_at_the_vebus_unit() -> None:
     assert sent("victron_gx", 0)[1] == (7, 37, (0,))
 
 
+def test_victron_gives_each_of_three_phases_a_third() -> None:
+    assert sent("victron_gx_3p", -1500) == [
+        (100, 2902, (3,)),
+        (7, 37, (500,)),
+        (7, 40, (500,)),
+        (7, 41, (500,)),
+    ]
+    assert sent("victron_gx_3p", 1500)[1:] == [(7, at, (0x10000 - 500,)) for at in (37, 40, 41)]
+    assert (quantise(steps_of("victron_gx_3p"), -1000), step_w(steps_of("victron_gx_3p"))) == (-999, 3)
+
+
 def test_huawei_triggers_last() -> None:
     assert sent("huawei_luna2000", -3000) == [
         (7, 47246, (0,)),
@@ -55,6 +66,35 @@ def test_solaredge_puts_the_low_word_first_and_the_command_last() -> None:
     assert sent("solaredge_storedge", -1234) == [(7, 57348, (4,)), (7, 57358, (low, high)), (7, 57357, (3,))]
     assert sent("solaredge_storedge", 1234) == [(7, 57348, (4,)), (7, 57360, (low, high)), (7, 57357, (4,))]
     assert sent("solaredge_storedge", 0) == [(7, 57348, (4,)), (7, 57357, (0,))]
+
+
+def test_goodwe_sends_mode_and_power_as_one_block() -> None:
+    assert sent("goodwe_et", -2000) == [(7, 47511, (11, 2000))]
+    assert sent("goodwe_et", 2000) == [(7, 47511, (12, 2000))]
+    assert sent("goodwe_et", 0) == [(7, 47511, (8, 0))]
+
+
+def test_sungrow_has_its_power_before_it_forces_the_mode() -> None:
+    assert sent("sungrow_sh", -2000) == [(7, 13051, (2000,)), (7, 13050, (0xAA,)), (7, 13049, (2,))]
+    assert sent("sungrow_sh", 2000) == [(7, 13051, (2000,)), (7, 13050, (0xBB,)), (7, 13049, (2,))]
+    assert sent("sungrow_sh", 0) == [(7, 13050, (0xCC,)), (7, 13049, (2,))]
+
+
+def test_solis_has_its_direction_before_the_power_in_tens_of_watts() -> None:
+    assert sent("solis_hybrid", -2009) == [(7, 43135, (1,)), (7, 43136, (200,))]
+    assert sent("solis_hybrid", 2000) == [(7, 43135, (2,)), (7, 43129, (200,))]
+    assert sent("solis_hybrid", 0) == [(7, 43135, (1,)), (7, 43136, (0,))]
+
+
+def test_sofar_leaves_the_battery_no_choice_between_least_and_most() -> None:
+    assert sent("sofar_g3", -2000) == [(7, 0x1110, (3,)), (7, 0x1187, (0, 0, 0, 2000, 0, 2000))]
+    assert sent("sofar_g3", 2000)[1] == (7, 0x1187, (0, 0, 0xFFFF, 0x10000 - 2000, 0xFFFF, 0x10000 - 2000))
+
+
+def test_kostal_takes_a_float_with_its_low_word_first_and_charges_below_zero() -> None:
+    low, high = struct.unpack(">2H", struct.pack(">f", -1234.0))[::-1]
+    assert sent("kostal_plenticore", -1234) == [(7, 1034, (low, high))]
+    assert sent("kostal_plenticore", 0) == [(7, 1034, (0, 0))]
 
 
 def step(*values: dict, **more: object) -> Step:

@@ -115,9 +115,11 @@ async def test_a_setpoint_from_arming_to_release(name: str) -> None:
 
 
 def obeying(name: str, link: Memory) -> None:
-    """What an installer has set in the device, and no write of ours changes."""
+    """What an installer has set in the device or how it is built, and no write of ours changes."""
     if name == "kostal_plenticore":
         link.put(1, 1080, 2)
+    if name == "victron_gx_3p":
+        link.put(1, 28, 3)  # phases
 
 
 def mirror(name: str, link: Memory) -> None:
