@@ -93,11 +93,17 @@ class Rest:
         return page_of(self.lies.get(site.name, list)(found), after)
 
 
+class Killed(Exception):
+    """The process is no more; what the store has committed is all that is left."""
+
+
 class Scene:
     """Sites with bound keys on one world, and a relayer that can be killed and begun again."""
 
     def __init__(self, w: World) -> None:
         self.w = w
+        self.kill_in: int | None = None  # half steps around transactions of the store until a kill
+        self._store_call, w.store.call = w.store.call, self._call
         self.jitter = lambda: 0.5
 
     async def begin(self, count: int, *, pace: Pace | None = None, bound: int | None = None) -> "Scene":
@@ -113,6 +119,19 @@ class Scene:
         w.block(w.policy.confirmations)
         self.restart()
         return self
+
+    async def _call(self, *words):
+        """A transaction of the store: a kill may come before it or after it."""
+        self._near_death()
+        found = await self._store_call(*words)
+        self._near_death()
+        return found
+
+    def _near_death(self) -> None:
+        if self.kill_in is not None:
+            self.kill_in -= 1
+            if self.kill_in < 0:
+                raise Killed
 
     async def bind(self, site: Signing) -> None:
         await self.market.register_storage(site.key, site.name, fund_wei=0)

@@ -8,10 +8,11 @@ from rig.evmchain import Refused
 from gateway.errors import ChainError
 from gateway.evidence.typed import NO_CHAIN, Gap, GapCause
 from gateway.fleet.plan import Parcel, Share
+from gateway.fleet.relayer import STALE_MS
 from gateway.fleet.settings import Pace
 from gateway.store import intents
 from tests.chain.people import delivery
-from tests.fleet.scene import forged, scene
+from tests.fleet.scene import Killed, forged, scene
 from tests.sim.loop import run
 
 
@@ -144,6 +145,47 @@ def test_what_the_site_sent_itself_is_not_sent_again(tmp_path):
     simulate(tmp_path, scenario, 1)
 
 
+def test_only_what_the_contract_took_from_it_counts_as_brought(tmp_path):
+    async def scenario(s):
+        site, other = s.sites
+        site.sign(), other.sign()
+        await s.gather()
+        await s.relayer.tick()
+        first = Parcel(site.contract, (Share(site.name, s.member(site).share),))
+        await s.market.node.send(s.w.evm.keys[2], site.contract, first.call.data)  # quicker
+        s.w.clock.wall_offset_ms += 1_000
+        await s.rounds(10)
+        assert await s.last() == [1, 1]
+        assert (s.member(site).brought, s.member(other).brought) == (0, 1)
+        site.sign(), other.sign()
+        await s.rounds(10)
+        assert (s.member(site).brought, s.member(other).brought) == (1, 2)
+
+    simulate(tmp_path, scenario, 2, pace=Pace(2, 60_000))
+
+
+def test_a_call_that_others_made_needless_is_taken_back(tmp_path):
+    async def scenario(s):
+        site = s.sites[0]
+        site.sign()
+        await s.gather()
+        await s.relayer.tick()
+        call = await s.w.store.call(intents.get, "relay/1")
+        await s.market.node.send(s.w.evm.keys[2], site.contract, call.data)
+        s.w.clock.wall_offset_ms += 1_000
+        for _ in range(2):  # the manager does not come to send it: its budget is used up
+            await s.relayer.tick()
+            s.w.pass_ms(STALE_MS)
+            s.w.block()
+        await s.relayer.tick()
+        assert (await s.w.store.call(intents.get, "relay/1")).state == "refused"
+        await s.rounds(5)
+        assert s.carried() == []
+        assert (s.members[0].last, s.members[0].brought) == (1, 0)
+
+    simulate(tmp_path, scenario, 1, pace=Pace(1, 0))
+
+
 def test_a_restart_after_every_step_sends_nothing_twice_and_forgets_nothing(tmp_path):
     async def scenario(s):
         for n in range(24):
@@ -230,12 +272,20 @@ def test_operators_that_disagree_stop_it_and_lose_nothing(tmp_path):
 
 
 def test_nothing_is_forgotten_or_doubled_under_seeded_trouble(tmp_path):
-    """Kills between any two steps, outages of sites and operators, lies of one operator, dropped transactions
-    and shallow reorgs, by seed; then quiet."""
+    """Kills before and after any transaction of the store, outages of sites and operators, lies of one
+    operator, dropped transactions and shallow reorgs, by seed; then quiet."""
     for seed in range(2):
         folder = tmp_path / str(seed)
         folder.mkdir()
         simulate(folder, lambda s, seed=seed: _troubled(s, random.Random(seed), seed), pace=Pace(4, 20_000))
+
+
+LIES = (
+    {"eth_call": lambda *_: "0x" + "00" * 32},
+    {"eth_getLogs": lambda *_: []},
+    {"eth_getTransactionReceipt": lambda *_: None},
+    {"eth_estimateGas": lambda *_: "0x5208"},
+)
 
 
 async def _troubled(s, dice, seed):
@@ -247,16 +297,19 @@ async def _troubled(s, dice, seed):
                 site.sign(delivery(f"{len(site.made):02x}{site.number:02x}" * 16, 1, 2, 3))
             (s.rest.down.add if dice.random() < 0.1 else s.rest.down.discard)(site.name)
         s.w.a.down = dice.random() < 0.05
-        s.w.b.lies = {"eth_call": lambda *_: "0x" + "00" * 32} if dice.random() < 0.05 else {}
+        s.w.b.lies = dice.choice(LIES) if dice.random() < 0.1 else {}
         if dice.random() < 0.05:
             s.w.evm.forget_pool()
         if dice.random() < 0.05:
             s.w.evm.reorg(dice.choice((1, 2)), keep=dice.random() < 0.5)
         for step in (s.gather, s.relayer.tick, s.manager.tick):
-            with contextlib.suppress(ChainError, Refused):
-                await step()
-            if dice.random() < 0.1:
+            s.kill_in = dice.randrange(12) if dice.random() < 0.2 else None
+            try:
+                with contextlib.suppress(ChainError, Refused):
+                    await step()
+            except Killed:
                 s.restart()
+            s.kill_in = None
         s.w.block()
         assert await s.w.store.call(intents.count_open) <= 32, f"seed {seed}"
     s.w.a.down, s.w.b.lies, s.rest.down = False, {}, set()
