@@ -89,7 +89,7 @@ class FrameLink(Link, Protocol):
     """CAN-like: everyone hears everything. Each listener has a bounded queue of its own."""
 
     def listen(self, ids: frozenset[int]) -> AsyncIterator[CanFrame]:
-        """Frames with these ids from now on; ends in LinkError when the bus is lost."""
+        """Frames with these ids (none: with all) from now on; ends in LinkError when the bus is lost."""
         ...
 
     async def send(self, frame: CanFrame) -> None: ...

@@ -22,6 +22,8 @@ TESTED_WITH = {
     "drivers/flags.py": "test_can_codec",
     "gateway/beside_model.py": "test_reactive",
     "gateway/sense.py": "test_control",
+    "gateway/recognising.py": "test_recognise",
+    "gateway/cli/scanning.py": "test_cli_scan",
     "gateway/sitefile.py": "test_config",
     "gateway/cli/amount.py": "test_cli_prices",
     "gateway/sitetypes.py": "test_sitefile",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from drivers.can.url import SCHEMES, parse
 from gateway.clock import Clock
 from gateway.driver import Plan
+from gateway.recognising import Match, Profiles
 from gateway.site import Device
 from gateway.tape import Event, Tap, Tape
 
@@ -77,6 +78,15 @@ class CanPlugin:
         from drivers.can.tape import masker
 
         return masker(profile.codec)
+
+    def heard(self, frames: frozenset[tuple[int, bool]], profiles: Profiles) -> list[Match]:
+        """The anchors of a profile are what every such device sends each second."""
+        tables = {name: profile.table().codec for name, profile in profiles.items()}
+        return [
+            Match(name, profiles[name].role, len(table.anchors), {"vendor": profiles[name].vendor})
+            for name, table in tables.items()
+            if table.anchors <= frames
+        ]
 
     def plan(self, device: Device, profile: "CanTable") -> Plan:
         from drivers.can.plan import make_plan

@@ -31,7 +31,7 @@ class Counters:
 
 
 class Listener:
-    """The frames of some ids from now on. Cancelling a wait loses no frame.
+    """The frames of some ids (none named: of all) from now on. Cancelling a wait loses no frame.
 
     `at_ms` is when the last one taken arrived, which is its age; it may have waited here since.
     """
@@ -108,6 +108,9 @@ class Hub:
 
     @property
     def ids(self) -> frozenset[int]:
+        """Empty: all, because somebody listens to all."""
+        if any(not listener.ids for listener in self.listeners):
+            return frozenset()
         return frozenset().union(*(listener.ids for listener in self.listeners))
 
     def listen(self, ids: frozenset[int], opener: Callable[[], Awaitable[None]]) -> Listener:
@@ -122,7 +125,7 @@ class Hub:
         self.counters.received += 1
         now_ms = self._heard_ms = self._clock.mono_ms()
         for listener in self.listeners:
-            if frame.id in listener.ids and not listener.put(frame, now_ms):
+            if (not listener.ids or frame.id in listener.ids) and not listener.put(frame, now_ms):
                 self.counters.overflowed += 1
 
     def lose(self, message: str) -> None:

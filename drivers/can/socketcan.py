@@ -44,9 +44,10 @@ def open_raw(interface: str) -> socket.socket:
 
 
 def set_filter(raw: socket.socket, ids: frozenset[int]) -> None:
-    """Let the kernel hand over data frames of these ids only, and the errors that explain a silence."""
-    filters = b"".join(FILTER.pack(i, ID_MASK_EXTENDED | REMOTE) for i in sorted(ids))
-    raw.setsockopt(socket.SOL_CAN_RAW, socket.CAN_RAW_FILTER, filters)
+    """Let the kernel hand over data frames of these ids only (none named: all), and the errors that explain a
+    silence."""
+    filters = [FILTER.pack(i, ID_MASK_EXTENDED | REMOTE) for i in sorted(ids)] or [FILTER.pack(0, REMOTE)]
+    raw.setsockopt(socket.SOL_CAN_RAW, socket.CAN_RAW_FILTER, b"".join(filters))
     raw.setsockopt(socket.SOL_CAN_RAW, CAN_RAW_ERR_FILTER, ERRORS_SHOWN)
 
 

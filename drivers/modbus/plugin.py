@@ -6,7 +6,7 @@ drives a device and what opens a link are imported when they are asked for: no p
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from drivers.modbus.url import SCHEMES, parse
 from gateway.clock import Clock
 from gateway.driver import Driver, Plan
+from gateway.recognising import Match, Profiles
 from gateway.site import Device
 from gateway.tape import Event, Tap, Tape
 
@@ -92,6 +93,16 @@ class ModbusPlugin:
         text = getattr(profile, "identity", {}).get("serial")
         places = (Place(text.table, text.address, text.count, text.unit),) if text else ()
         return lambda event: blank(event, places)
+
+    def units(self, profiles: Profiles) -> Sequence[int]:
+        from drivers.modbus.recognise import units
+
+        return units(profiles)
+
+    async def recognise(self, link: "ModbusLink", unit: int, profiles: Profiles) -> list[Match]:
+        from drivers.modbus.recognise import recognise
+
+        return await recognise(link, unit, profiles)
 
     def plan(self, device: Device, profile: "Table | Board") -> Plan:
         """Requests and bus time of one poll. ConfigError when the device's link URL is not usable."""

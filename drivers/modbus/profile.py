@@ -16,6 +16,7 @@ from drivers.modbus import codec, coils
 from drivers.modbus import table as tables
 from drivers.modbus.compound import Compound
 from drivers.modbus.plan import HOLE_MAX, Forbidden
+from drivers.modbus.recognise import RecogniseModel
 from drivers.modbus.register import Address, Register, Unit, raise_all, wrong
 from drivers.modbus.setpoint import SetpointModel
 from drivers.profile import Channel, ProfileBase, Strict
@@ -126,6 +127,9 @@ class ModbusProfile(ProfileBase):
         description="unread registers that one request may span; 0 for devices that refuse holes",
     )
     forbidden: tuple[ForbiddenModel, ...] = ()
+    recognise: RecogniseModel | None = Field(
+        default=None, description="by what `gridseal scan` tells such a device from others"
+    )
     identity: dict[Literal["model", "serial", "firmware"], Text] = Field(default_factory=dict)
     points: dict[PointName, PointModel] = Field(default_factory=dict)
     sums: dict[PointName, SumModel] = Field(

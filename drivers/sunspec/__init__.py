@@ -5,7 +5,7 @@ register link. It opens no links itself: Modbus links belong to drivers.modbus. 
 device loads nothing but this file.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gateway.clock import Clock
 from gateway.driver import Driver, Link, Plan, RegisterLink
 from gateway.errors import ConfigError
+from gateway.recognising import Match, Profiles
 from gateway.site import Device
 from gateway.tape import Event
 
@@ -59,6 +60,16 @@ class SunSpecPlugin:
         from drivers.sunspec.mask import Mask
 
         return Mask().of
+
+    def units(self, profiles: Profiles) -> Sequence[int]:
+        from drivers.sunspec.recognise import units
+
+        return units(profiles)
+
+    async def recognise(self, link: RegisterLink, unit: int, profiles: Profiles) -> list[Match]:
+        from drivers.sunspec.recognise import recognise
+
+        return await recognise(link, unit, profiles)
 
     def plan(self, device: Device, profile: "Settings") -> Plan:
         from drivers.sunspec.offline import plan

@@ -9,10 +9,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from drivers.profile import Measuring, ProfileBase
+from drivers.profile import Measuring, ProfileBase, Strict
 from drivers.sunspec.settings import Settings
 
 Direction = Literal["charge", "discharge"]
+
+
+class RecogniseModel(Strict):
+    """By what a scan tells such a device: a chain of models for its role, at one of the units."""
+
+    units: Annotated[tuple[Annotated[int, Field(ge=0, le=247)], ...], Field(min_length=1, max_length=8)] = (
+        1,
+    )
+    vendor: str = Field(default="", max_length=32, description="in what its common model names as maker")
 
 
 class SunSpecProfile(ProfileBase):
@@ -20,6 +29,7 @@ class SunSpecProfile(ProfileBase):
 
     driver: Literal["sunspec"]
     role: Measuring
+    recognise: RecogniseModel | None = None
     base: int | None = Field(
         default=None, ge=0, le=65534,
         description="address of 'SunS', only for devices that fall silent when asked at 40000, 0 or 50000",

@@ -22,6 +22,7 @@ VERBS = (
     "read",
     "capture",
     "replay",
+    "scan",
     "status",
     "setpoint",
     "order",

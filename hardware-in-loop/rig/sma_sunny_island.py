@@ -32,6 +32,7 @@ def _nothing(_: View) -> None:
 def rows(plant: Plant) -> list[Row]:
     spec = plant.spec
     return [
+        Row(30051, "u32", 8007),
         Row(30053, "u32", 9332),
         Row(30057, "u32", plant.seed),
         Row(30201, "u32", 307),

@@ -30,7 +30,7 @@ def _state(v: View) -> int:
 
 def system_rows(plant: Plant) -> list[Row]:
     return [
-        Row(800, "str", plant.serial, size=6),
+        Row(800, "str", "c0619a0b1c2d", size=6),
         *(Row(address, "u16", 0) for address in range(806, 811)),
         Row(811, "u16", lambda v: v.s.pv_w),
         *(Row(address, "u16", 0) for address in range(812, 817)),

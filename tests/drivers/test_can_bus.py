@@ -107,6 +107,18 @@ def test_a_closed_listener_hears_no_more():
     hear(main)
 
 
+def test_who_names_no_id_hears_all():
+    async def main(hub, clock):
+        one, every = hub.listen(frozenset({99}), opened), hub.listen(frozenset(), opened)
+        assert hub.ids == frozenset()  # of which a filter makes: everything
+        hub.deliver(A)
+        assert await anext(every) == A and not one.pending
+        every.close()
+        assert hub.ids == {99}
+
+    hear(main)
+
+
 def test_a_link_that_cannot_open_is_a_link_error_where_it_is_used():
     async def fails():
         raise LinkError("no such interface")

@@ -130,6 +130,8 @@ def test_filters_as_the_kernel_wants_them():
     (level, option, filters), (_, errors, mask) = Recorder.calls
     assert (level, option, errors, mask) == (socket.SOL_CAN_RAW, socket.CAN_RAW_FILTER, 2, 0x140)
     assert filters == struct.pack("=IIII", 0x351, 0x5FFF_FFFF, 0x356, 0x5FFF_FFFF)
+    set_filter(Recorder(), frozenset())
+    assert Recorder.calls[2][2] == struct.pack("=II", 0, 0x4000_0000)  # everything but remote frames
 
 
 def test_errors_and_misshapen_frames_are_counted():

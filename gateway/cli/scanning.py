@@ -1,0 +1,211 @@
+"""Looking for devices, politely: few connections at once, pauses, bounds, and nothing is written to anybody.
+
+Owns how a network, a serial line and a CAN bus are gone through; what is found there, the plugins say. An
+answer is asked for once: what several profiles want to read is read once, and a unit that was silent is not
+asked again.
+"""
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.cli.proposal import Find, address_notes, mac_of, ranked
+from gateway.clock import Clock
+from gateway.driver import FrameLink, Plugin
+from gateway.errors import ConfigError, DeviceRefused, LinkError
+from gateway.recognising import Hearing, Match, Profiles, Recognising
+
+AT_ONCE = 8  # connections; embedded stacks and cheap routers take no more kindly
+CONNECT_S = 1.0
+PAUSE_S = 0.02  # between two connections of one worker
+ADDRESSES_MAX = 1024
+ANSWER_S = 0.5  # on a serial line, where most of what is asked is not there
+SILENT_MAX = 4  # units in a row on a connection: nobody there speaks Modbus
+LISTEN_S = 5.0  # every battery sends each second
+BAUDS = (9600, 19200, 115200, 38400)
+
+Step = Callable[[int, int, str], None]  # done, of how many, what now
+
+
+def addresses(text: str) -> list[str]:
+    """192.168.1.40, a host name, 192.168.1.0/24 or 192.168.1.10-50. ConfigError for anything else."""
+    try:
+        if "/" in text:
+            network = ipaddress.ip_network(text, strict=False)
+            if network.num_addresses > ADDRESSES_MAX:
+                raise ConfigError(f"{text}: more than {ADDRESSES_MAX} addresses; scan a part of it")
+            return [str(a) for a in network.hosts()] or [str(network.network_address)]
+        first, dash, last = text.partition("-")
+        if dash and last.isdigit() and first.replace(".", "").isdigit():
+            start = ipaddress.IPv4Address(first)
+            end = int(start) & ~0xFF | int(last)
+            if not int(last) <= 255 or end < int(start):
+                raise ConfigError(f"{text}: the range ends before it begins")
+            return [str(ipaddress.IPv4Address(n)) for n in range(int(start), end + 1)]
+    except ValueError as error:
+        raise ConfigError(f"{text}: no address, network or range: {error}") from None
+    return [text]
+
+
+async def open_hosts(hosts: Sequence[str], port: int, step: Step) -> list[str]:
+    """Those that take a connection at this port, which is closed at once."""
+    found: dict[str, None] = {}
+    waiting, done = list(reversed(hosts)), 0
+
+    async def work() -> None:
+        nonlocal done
+        while waiting:
+            host = waiting.pop()
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(CONNECT_S):
+                    _, writer = await asyncio.open_connection(host, port)
+                writer.close()
+                with suppress(OSError):
+                    await writer.wait_closed()
+                found[host] = None
+            done += 1
+            step(done, len(hosts), host)
+            await asyncio.sleep(PAUSE_S)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(AT_ONCE, len(hosts))):
+            group.create_task(work())
+    return [host for host in hosts if host in found]
+
+
+@dataclass(slots=True)
+class Asker:
+    """A RegisterLink that remembers: each thing is asked once, and who was silent never again. A connection
+    on which somebody was silent is made anew, for it may be half dead."""
+
+    make: Callable[[], Any]
+    answer_s: float | None = None
+    silent: set[int] = field(default_factory=set)
+    answers: int = 0
+    _link: Any = None
+    _known: dict[tuple[int, str, int, int], bytes | DeviceRefused] = field(default_factory=dict)
+
+    async def read(self, unit: int, table: str, address: int, count: int, *, timeout_s: float) -> bytes:
+        key = unit, table, address, count
+        if unit in self.silent:
+            raise LinkError(f"unit {unit} was silent")
+        if key not in self._known:
+            self._known[key] = await self._ask(key, self.answer_s or timeout_s)
+        found = self._known[key]
+        if isinstance(found, DeviceRefused):
+            raise found
+        return found
+
+    async def _ask(self, key: tuple[int, str, int, int], timeout_s: float) -> bytes | DeviceRefused:
+        if self._link is None:
+            self._link = self.make()
+        try:
+            found: bytes | DeviceRefused = await self._link.read(*key, timeout_s=timeout_s)
+        except DeviceRefused as no:
+            found = no
+        except LinkError as error:
+            self.silent.add(key[0])
+            self.answers += hasattr(error, "code")  # a gateway says that nobody is behind it
+            await self.close()
+            raise
+        self.answers += 1
+        return found
+
+    async def close(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
+
+
+Families = Mapping[str, Profiles]  # the profiles of each plugin, by its kind
+
+
+@dataclass(frozen=True, slots=True)
+class Scanner:
+    """Everything a scan needs of the installation."""
+
+    plugins: Mapping[str, Plugin]
+    families: Families
+    clock: Clock
+    step: Step
+
+    def opener(self, url: str) -> Plugin:
+        scheme = url.partition("://")[0]
+        return next(p for p in self.plugins.values() if scheme in p.link_schemes)
+
+    async def registers(
+        self, url: str, units: Sequence[int] = (), answer_s: float | None = None
+    ) -> list[Find]:
+        """What answers on a Modbus link: unit by unit, recognised or not."""
+        asker = Asker(lambda: self.opener(url).open_link(url, self.clock), answer_s)
+        asked = list(dict.fromkeys([*units, *self._units(url)]))
+        patience = len(units) + (SILENT_MAX if url.startswith("tcp") else len(asked))
+        finds = []
+        try:
+            for done, unit in enumerate(asked, 1):
+                self.step(done, len(asked), f"{url} unit {unit}")
+                if not asker.answers and len(asker.silent) >= patience:
+                    break
+                before = asker.answers
+                matches = await self._matches(url, asker, unit)
+                if matches or (asker.answers > before and unit not in asker.silent and unit in units):
+                    finds.append(self._find(url, unit, matches))
+        finally:
+            await asker.close()
+        if not finds and asker.answers:
+            finds.append(Find(url, asked[0]))
+        return finds
+
+    def _plugins(self, url: str) -> Iterable[tuple[Recognising, Profiles]]:
+        scheme = url.partition("://")[0]
+        for kind, profiles in self.families.items():
+            plugin = self.plugins[kind]
+            if isinstance(plugin, Recognising) and scheme in plugin.schemes:
+                yield plugin, profiles
+
+    def _units(self, url: str) -> list[int]:
+        return [unit for plugin, profiles in self._plugins(url) for unit in plugin.units(profiles)]
+
+    async def _matches(self, url: str, asker: Asker, unit: int) -> list[Match]:
+        found: list[Match] = []
+        for plugin, profiles in self._plugins(url):
+            with suppress(LinkError):
+                found += await plugin.recognise(asker, unit, profiles)
+        return ranked(found)
+
+    def _find(self, url: str, unit: int, matches: list[Match]) -> Find:
+        identity = matches[0].identity if matches else {}
+        return Find(url, unit, matches, tuple(address_notes(url, identity, mac_of(url))))
+
+    async def frames(self, url: str, seconds: float) -> tuple[list[Find], Mapping[tuple[int, bool], int]]:
+        """What is heard on a CAN bus, and how often each id."""
+        counted: dict[tuple[int, bool], int] = {}
+        plugin = self.opener(url)
+        link: Any = plugin.open_link(url, self.clock)
+        try:
+            async for frame in heard(link, seconds):
+                key = frame.id, frame.extended
+                counted[key] = counted.get(key, 0) + 1
+        finally:
+            await link.close()
+        matches: list[Match] = []
+        for kind, profiles in self.families.items():
+            family = self.plugins[kind]
+            if isinstance(family, Hearing):
+                matches += family.heard(frozenset(counted), profiles)
+        return ([Find(url, matches=ranked(matches))] if counted else []), counted
+
+
+async def heard(link: FrameLink, seconds: float) -> AsyncIterator[Any]:
+    """Every frame for so long."""
+    listener = link.listen(EVERYTHING)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            async for frame in listener:
+                yield frame
+
+
+EVERYTHING: frozenset[int] = frozenset()  # to a FrameLink: all there is

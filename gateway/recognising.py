@@ -1,0 +1,39 @@
+"""What a scan asks of drivers: which of their profiles is this, by what it says or sends of itself.
+
+A plugin whose devices can be told apart by asking is Recognising, one whose devices speak by themselves is
+Hearing. Neither writes anything. It refuses to guess: what fits no profile is no match.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+Profiles = Mapping[str, Any]  # by name, as their plugin's model
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A profile that fits. Of several the one with the most `signs` is meant; `identity` is what it says."""
+
+    profile: str
+    role: str
+    signs: int
+    identity: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Recognising(Protocol):
+    """Asked unit by unit. LinkError from `recognise`: nobody answers as this unit."""
+
+    def units(self, profiles: Profiles) -> Sequence[int]:
+        """The unit ids at which such devices are found, the likely ones first."""
+        ...
+
+    async def recognise(self, link: Any, unit: int, profiles: Profiles) -> list[Match]: ...
+
+
+@runtime_checkable
+class Hearing(Protocol):
+    """`heard`: the ids of the frames on the bus, with whether they have 29 bits."""
+
+    def heard(self, frames: frozenset[tuple[int, bool]], profiles: Profiles) -> list[Match]: ...

@@ -1,0 +1,182 @@
+"""`gridseal scan` on loopback: the rig's devices, a silent server, ranges, a bus; asks first, reads only."""
+
+import asyncio
+import io
+import json
+import socket
+
+import pytest
+
+from gateway import cli
+from gateway.cli import scan, scanning
+from gateway.cli.scanning import ADDRESSES_MAX, Asker, addresses, open_hosts
+from gateway.errors import ConfigError, DeviceRefused, LinkError
+from tests.gateway.cli_bench import write
+from tests.processes import rig
+
+
+def found(capsys, *words):
+    code = cli.main(["scan", *words, "--json"])
+    return code, json.loads(capsys.readouterr().out)["finds"]
+
+
+def names(finds):
+    return {f["unit"]: f["matches"][0]["profile"] for f in finds if f["matches"]}
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [
+        ("sunspec", {1: "sunspec", 200: "sunspec_meter"}),
+        ("victron_gx", {227: "victron_gx"}),
+        ("huawei_luna2000", {1: "huawei_luna2000"}),
+        ("solaredge_storedge", {1: "solaredge_storedge"}),
+        ("sma_sunny_island", {3: "sma_sunny_island"}),
+    ],
+)
+def test_each_device_is_known_for_what_it_is(tmp_path, capsys, device, expected):
+    with rig(tmp_path, "--device", device, "--tcp", "0") as where:
+        code, finds = found(capsys, "tcp", "127.0.0.1", "--port", str(where["tcp"]))
+    assert code == 0 and {unit: names(finds).get(unit) for unit in expected} == expected
+
+
+def test_the_bus_the_lines_to_paste_and_a_profile_of_ones_own(tmp_path, capsys):
+    with rig(tmp_path, "--tcp", "0", "--slcan") as where:
+        assert cli.main(["scan", "can", f"slcan://{where['slcan']}", "--seconds", "3"]) == 0
+        said = capsys.readouterr().out
+        assert "profile: pylontech_can" in said and "0x351" in said
+        site = write(tmp_path, port=where["tcp"])
+        (tmp_path / "mine.yaml").write_text(MINE)
+        words = ["scan", "tcp", "localhost", "--port", str(where["tcp"]), "--site", str(site)]
+        assert cli.main(words) == 0
+        said = capsys.readouterr().out
+        assert "profile: mine" in said and "also fits sunspec" in said and 'serial: "RIG' in said
+
+
+MINE = """\
+driver: modbus
+role: inverter
+vendor: Mine
+model: One
+sources: [the page]
+proof: simulated
+recognise: {registers: [{address: 40000, count: 2, text: SunS}, {address: 40004, count: 16, text: Gridseal}]}
+identity: {serial: {address: 40052, count: 16}}
+points: {grid_power_w: {address: 40004, type: u16}}
+"""
+
+
+def test_a_server_that_says_nothing_is_given_up_and_told(capsys, monkeypatch):
+    for package in ("modbus", "sunspec"):
+        monkeypatch.setattr(f"drivers.{package}.recognise.ANSWER_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        code, finds = found(
+            capsys, "tcp", "127.0.0.1", "--port", str(silent.getsockname()[1]), "--units", "1"
+        )
+    assert code == 0 and finds[0]["matches"] == [] and "no Modbus" in finds[0]["notes"][0]
+
+
+def test_nothing_there(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert found(capsys, "tcp", "127.0.0.1", "--port", str(port)) == (1, [])
+    assert cli.main(["scan", "tcp", "127.0.0.1", "--port", str(port)]) == 1
+    assert "nothing answers" in capsys.readouterr().out
+    assert cli.main(["scan", "serial", "/dev/nothing"]) == 1
+    assert "there is no /dev/nothing" in capsys.readouterr().err
+
+
+def test_a_range_is_asked_about_first(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
+    monkeypatch.setattr(scan, "_scan", lambda *_: pytest.fail("it began"))
+    assert cli.main(["scan", "tcp", "127.0.0.0/28"]) == 1
+    said = capsys.readouterr()
+    assert "14 addresses" in said.out and "nothing was done" in said.err
+
+
+def test_ctrl_c_shows_what_was_found(capsys, monkeypatch):
+    def interrupted(main):
+        main.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gateway.cli.scan.asyncio.run", interrupted)
+    assert cli.main(["scan", "tcp", "127.0.0.1"]) == 1
+    assert "ended early" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "last"),
+    [
+        ("10.0.0.4", 1, "10.0.0.4"),
+        ("inverter.lan", 1, "inverter.lan"),
+        ("my-inverter", 1, "my-inverter"),
+        ("10.0.0.0/30", 2, "10.0.0.2"),
+        ("10.0.0.7/32", 1, "10.0.0.7"),
+        ("10.0.0.4-9", 6, "10.0.0.9"),
+        ("fe80::1", 1, "fe80::1"),
+    ],
+)
+def test_what_a_range_may_look_like(text, count, last):
+    found = addresses(text)
+    assert (len(found), found[-1]) == (count, last)
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/8", "10.0.0.9-4", "10.0.0.1-300", "10.0.0/24x", "10.0.0.999/24"])
+def test_what_no_range_is(text):
+    with pytest.raises(ConfigError):
+        addresses(text)
+    assert ADDRESSES_MAX < 2**24
+
+
+async def test_few_connections_at_once(monkeypatch):
+    now = most = 0
+
+    async def connect(host, port):
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.001)
+        now -= 1
+        raise OSError
+
+    monkeypatch.setattr(scanning.asyncio, "open_connection", connect)
+    monkeypatch.setattr(scanning, "PAUSE_S", 0)
+    steps = []
+    assert await open_hosts([f"10.0.0.{n}" for n in range(60)], 502, lambda *s: steps.append(s)) == []
+    assert most <= scanning.AT_ONCE and len(steps) == 60 and steps[-1][:2] == (60, 60)
+
+
+async def test_an_asker_asks_once_and_never_again_who_was_silent():
+    class Link:
+        asked, closed = [], 0
+
+        async def read(self, *key, timeout_s):
+            self.asked.append(key)
+            if key[0] == 9:
+                raise LinkError("silence")
+            if key[2] == 5:
+                raise DeviceRefused("no", 2)
+            return b"\0\1"
+
+        async def close(self):
+            Link.closed += 1
+
+    asker = Asker(Link)
+    for _ in range(2):
+        assert await asker.read(1, "holding", 0, 1, timeout_s=1) == b"\0\1"
+        with pytest.raises(DeviceRefused):
+            await asker.read(1, "holding", 5, 1, timeout_s=1)
+        with pytest.raises(LinkError):
+            await asker.read(9, "holding", 0, 1, timeout_s=1)
+        with pytest.raises(LinkError):
+            await asker.read(9, "holding", 1, 1, timeout_s=1)
+    assert len(Link.asked) == 3 and Link.closed == 1 and asker.answers == 2
+    await asker.close()
+
+
+@pytest.mark.parametrize(
+    "words", [["tcp", "h", "--units", "300"], ["tcp", "h", "--units", "a"], ["air", "h"]]
+)
+def test_usage(words):
+    with pytest.raises(SystemExit):
+        cli.main(["scan", *words])
