@@ -18,7 +18,7 @@ NOTE = "the connection is kept between polls: a telephone with the maker's app c
 
 def make_plan(device: Device, table: BleTable, where: BleUrl) -> Plan:
     """ConfigError when the family's library is missing, or this Python is too old for it."""
-    notes = [NOTE, f"address {where.address}, by " + (where.adapter or "the first adapter that is on")]
+    notes = [NOTE, f"address {where.address}, by {where.adapter}"]
     if table.allowance is not None:
         charge, discharge = table.allowance.charge_ma / 1000, table.allowance.discharge_ma / 1000
         notes.append(

@@ -28,8 +28,8 @@ HINTS: Mapping[str, str] = {
     "No such file or directory": "D-Bus does not run here: install dbus and bluez",
     "ServiceUnknown": "BlueZ does not run: install bluez and start bluetooth.service",
     "AccessDenied": "the gateway may not speak to BlueZ: see systemd/bluetooth.conf",
-    "No Bluetooth adapters found": "none is plugged in, or its driver or firmware is missing",
-    "No powered Bluetooth adapters": "bluetoothctl power on, and rfkill unblock bluetooth",
+    "adapter 'hci": "`bluetoothctl list` tells which there are; write ?adapter=hci1 in the link",
+    "NotReady": "it is switched off: bluetoothctl power on, and rfkill unblock bluetooth",
     "InProgress": "another program uses the adapter",
 }
 
@@ -89,15 +89,11 @@ async def within(limit_s: float, what: str) -> AsyncIterator[None]:
 
 
 class Radio:
-    """One adapter's scanner and clients. `adapter` is a name like hci1, or empty."""
+    """One adapter's scanner and clients. `name` is BlueZ's: hci0."""
 
-    def __init__(self, adapter: str = "", stack: Stack | None = None) -> None:
-        self._adapter = adapter
+    def __init__(self, name: str, stack: Stack | None = None) -> None:
+        self.name = name
         self._stack = stack or Stack()
-
-    @property
-    def name(self) -> str:
-        return self._adapter or "Bluetooth"
 
     async def connected(self, address: str, services: frozenset[str]) -> "BLEDevice | None":
         """The device, if the system holds a connection to it: then it is silent and no scan finds it. A
@@ -137,4 +133,4 @@ class Radio:
     @property
     def _chosen(self) -> Any:
         """bleak's three argument types have this key in common."""
-        return {"adapter": self._adapter} if self._adapter else {}
+        return {"adapter": self.name}

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from gateway.errors import ConfigError
 
 SCHEMES = frozenset({"ble"})
+ADAPTER = "hci0"  # the one of a Pi itself
 EXAMPLE = "ble://A4:C1:38:00:11:22"
 _ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 _ADAPTER = re.compile(r"hci\d{1,2}")
@@ -18,11 +19,12 @@ _ADAPTER = re.compile(r"hci\d{1,2}")
 
 @dataclass(frozen=True, slots=True)
 class BleUrl:
-    """One checked URL. `address` is in capitals; `adapter` is empty for the first that is switched on."""
+    """One checked URL. `address` is in capitals. The adapter has a name also where none is written: two links
+    on one adapter must be known to be so."""
 
     url: str
     address: str
-    adapter: str = ""
+    adapter: str = ADAPTER
 
 
 def parse(url: str) -> BleUrl:
@@ -41,7 +43,7 @@ def parse(url: str) -> BleUrl:
         raise ConfigError(f"link {url!r}: an option is given twice")
     if unknown := sorted(options.keys() - {"adapter"}):
         raise ConfigError(f"link {url!r}: unknown option {unknown[0]!r}, known is adapter")
-    adapter = options.get("adapter", "")
-    if "adapter" in options and not _ADAPTER.fullmatch(adapter):
+    adapter = options.get("adapter", ADAPTER)
+    if not _ADAPTER.fullmatch(adapter):
         raise ConfigError(f"link {url!r}: adapter is a name like hci1")
     return BleUrl(url, parts.netloc.upper(), adapter)

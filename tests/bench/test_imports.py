@@ -11,8 +11,9 @@ from bench.site import write_modbus
 from gateway.driver import find_plugins
 
 NEVER = {
-    "aiohttp", "aiomqtt", "coincurve", "eth_abi", "eth_account", "eth_keyfile", "rich", "sha3",
-    "sqlite_utils", "sunspec2", "web3", "drivers.can.driver", "drivers.sunspec.driver", "gateway.attest",
+    "aiobmsble", "aiohttp", "aiomqtt", "bleak", "coincurve", "dbus_fast", "eth_abi", "eth_account",
+    "eth_keyfile", "rich", "sha3", "sqlite_utils", "sunspec2", "web3", "drivers.ble.link",
+    "drivers.can.driver", "drivers.sunspec.driver", "gateway.attest",
 }  # fmt: skip
 # What reads site.yaml and its profiles; it does so in a process of its own.
 READER = {

@@ -66,7 +66,7 @@ async def bench(clock, *addresses: str, **kind):
     """The air with a JBD board at each address, and the adapter that hears them."""
     air = await Air().start()
     boards = [await Bms(air, address, JBD_ANSWERS, **kind).start() for address in addresses or (ADDRESS,)]
-    yield air, Adapter(Radio("", air.stack), clock), boards
+    yield air, Adapter(Radio("hci0", air.stack), clock), boards
 
 
 @asynccontextmanager

@@ -72,7 +72,7 @@ def bluez(tmp_path, monkeypatch):
 
 def made(clock):
     table = profile("jbd_ble").table()
-    link = PLUGIN.open_link(f"ble://{ADDRESS}?adapter=hci0", clock)
+    link = PLUGIN.open_link(f"ble://{ADDRESS}", clock)
     return PLUGIN.driver(device(table), table, link, clock), link
 
 
@@ -143,6 +143,14 @@ def test_gridseal_reads_a_site_with_a_bluetooth_battery(bluez, tmp_path):
     assert done.returncode == 0, done.stderr
     points = json.loads(done.stdout)["points"]
     assert {name: points[name]["value"] for name in JBD["told"]} == JBD["told"]
+
+
+async def test_an_adapter_that_is_not_there_says_how_to_see_which_are(bluez):
+    table = profile("jbd_ble").table()
+    link = PLUGIN.open_link(f"ble://{ADDRESS}?adapter=hci5", SystemClock())
+    driver = PLUGIN.driver(device(table), table, link, SystemClock())
+    with pytest.raises(LinkError, match=r"hci5.* not found .*bluetoothctl list"):
+        await driver.connect()
 
 
 async def test_no_d_bus_at_all_says_what_to_install(monkeypatch, tmp_path):

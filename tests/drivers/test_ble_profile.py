@@ -9,8 +9,10 @@ from drivers.ble import PLUGIN, foreign, radio
 from drivers.ble.profile import BleProfile
 from drivers.ble.table import Gatt, Write
 from drivers.bms.values import Allowance
+from gateway import yamlfile
 from gateway.errors import ConfigError
 from tests.drivers.ble_bench import device, profile
+from tests.processes import ROOT
 
 SHIPPED = sorted(
     f.name.removesuffix(".yaml") for f in PLUGIN.profiles.iterdir() if f.name.endswith("_ble.yaml")
@@ -71,6 +73,12 @@ def test_what_a_profile_says_is_in_its_table():
 def test_what_cannot_be_right_is_refused(changes, says):
     with pytest.raises(ValidationError, match=says):
         made(**changes)
+
+
+def test_the_example_of_the_page_is_a_profile():
+    text = (ROOT / "docs/bluetooth.md").read_text().split("```yaml\n")[1].split("```")[0]
+    found = yamlfile.validate(yamlfile.parse(text, "seplos.yaml"), BleProfile)
+    assert found.table().gatt is None and found.table().allowance == Allowance(50_000, 50_000)
 
 
 def test_derating_is_over_what_the_family_tells():

@@ -11,7 +11,7 @@ from bleak.exc import (
 )
 from dbus_fast.errors import AuthError, DBusError
 
-from drivers.ble.radio import CLEAN_S, Radio, trouble, within
+from drivers.ble.radio import CLEAN_S, trouble, within
 from gateway.errors import LinkError
 from tests.sim.loop import run
 
@@ -29,9 +29,11 @@ from tests.sim.loop import run
         (BleakDBusError("org.freedesktop.DBus.Error.AccessDenied", ["Rejected"]), "systemd/bluetooth.conf"),
         (BleakDBusError("org.freedesktop.DBus.Error.ServiceUnknown", []), "start bluetooth.service"),
         (
-            BleakBluetoothNotAvailableError("No adapters", BleakBluetoothNotAvailableReason.NO_BLUETOOTH),
-            "here: No adapters",
+            BleakBluetoothNotAvailableError("No rights", BleakBluetoothNotAvailableReason.DENIED_BY_SYSTEM),
+            "here: No rights$",
         ),
+        (BleakError("adapter 'hci0' not found"), "write .adapter=hci1 in the link"),
+        (BleakDBusError("org.bluez.Error.NotReady", ["Resource Not Ready"]), "bluetoothctl power on"),
         (FileNotFoundError(2, "No such file or directory"), "No such file or directory \\(D-Bus does"),
         (EOFError(), "here: EOFError"),
         (AssertionError(), "here: AssertionError"),
@@ -81,7 +83,3 @@ def test_who_is_cancelled_from_outside_stays_cancelled():
         assert task.cancelled()
 
     run(main)
-
-
-def test_an_adapter_is_called_by_its_name():
-    assert Radio("hci1").name == "hci1" and Radio().name == "Bluetooth"

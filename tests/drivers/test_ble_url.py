@@ -12,8 +12,8 @@ from gateway.errors import ConfigError
 @pytest.mark.parametrize(
     ("url", "address", "adapter"),
     [
-        ("ble://A4:C1:38:00:11:22", "A4:C1:38:00:11:22", ""),
-        ("ble://a4:c1:38:00:11:ff/", "A4:C1:38:00:11:FF", ""),
+        ("ble://A4:C1:38:00:11:22", "A4:C1:38:00:11:22", "hci0"),
+        ("ble://a4:c1:38:00:11:ff/", "A4:C1:38:00:11:FF", "hci0"),
         ("ble://A4:C1:38:00:11:22?adapter=hci1", "A4:C1:38:00:11:22", "hci1"),
     ],
 )
