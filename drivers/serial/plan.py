@@ -14,7 +14,8 @@ THINK_MS = 30.0  # until a BMS begins to answer; slow ones take more
 
 
 def make_plan(device: Device, profile: SerialTable, where: SerialUrl) -> Plan:
-    """The requests of one poll. ConfigError for a rate or an address that the device cannot have."""
+    """One poll, whose requests make its points together. ConfigError for a rate or an address that the device
+    cannot have."""
     if where.baud is not None and where.baud not in profile.bauds:
         known = ", ".join(map(str, profile.bauds))
         raise ConfigError(
@@ -24,8 +25,9 @@ def make_plan(device: Device, profile: SerialTable, where: SerialUrl) -> Plan:
     family = FAMILIES[profile.family]
     asked = family.requests(address(device, family))
     points = tuple(Point(device.name, name) for name in names(family))
-    lines = tuple(PlanLine(f"ask {r.name}", _bus_ms(where, r, profile), 0) for r in asked)
-    return Plan(lines, points, None, tuple(_notes(profile, where)))
+    text = f"ask {', '.join(request.name for request in asked)}"
+    line = PlanLine(text, sum(_bus_ms(where, request, profile) for request in asked), len(points))
+    return Plan((line,), points, None, tuple(_notes(profile, where)))
 
 
 def address(device: Device, family: Family) -> int:

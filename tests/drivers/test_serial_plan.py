@@ -30,7 +30,9 @@ def test_every_shipped_profile_makes_a_plan(name):
     one = device("/dev/serial/by-id/x", unit=family.addresses[-1], profile=name)
     plan = PLUGIN.plan(one, profile.table())
     assert [point.name for point in plan.points] == list(names(family))
-    assert len(plan.lines) == len(family.requests(family.addresses[-1]))
+    (line,) = plan.lines
+    assert line.points == len(plan.points)
+    assert all(request.name in line.text for request in family.requests(family.addresses[-1]))
     assert 0 < plan.bus_ms < 2_000
     assert (profile.allowance is None) is family.tells_limits
     assert any("states no limits" in note for note in plan.notes) is not family.tells_limits
