@@ -13,18 +13,23 @@ from typing import Any
 from gateway.analytics import period
 from gateway.analytics.alerts import WINDOW, alerts
 from gateway.analytics.figures import Alert, Performance
+from gateway.analytics.health import Health, health
 from gateway.analytics.tally import Tally
 from gateway.store import Store, performance
 
+MONTH = 30  # days
 SLICE_MS = 10 * period.DAY_MS  # read at once: a thousand rows; commands are not held up by more
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """`days` in order of time, the last one not yet over; `alerts` the gravest first."""
+    """`days` in order of time, the last one not yet over; the last MONTH of them as one; `alerts` the
+    gravest first."""
 
     days: Sequence[Performance] = ()
     alerts: Sequence[Alert] = ()
+    month: Performance | None = None
+    health: Health | None = None
 
 
 class Days:
@@ -57,15 +62,24 @@ class Days:
         self._tallies = kept
 
     async def status(self) -> dict[str, Any]:
-        """For the status: the figures of the newest day, null if there is none, and the alerts."""
+        """For the status: the figures of the newest day and of the last month, how the health went, and the
+        alerts. What is not known is null."""
         looked = await self.look()
-        day = looked.days[-1] if looked.days else None
-        return {"day": asdict(day) if day else None, "alerts": [asdict(alert) for alert in looked.alerts]}
+        return {
+            "day": asdict(looked.days[-1]) if looked.days else None,
+            "month": asdict(looked.month) if looked.month else None,
+            "health": asdict(looked.health) if looked.health else None,
+            "alerts": [asdict(alert) for alert in looked.alerts],
+        }
 
 
 def _look(tallies: Sequence[Tally]) -> Looked:
     days = period.each(tallies)
-    return Looked(days, alerts(days))
+    after_ms = days[-1].start_ms - MONTH * period.DAY_MS if days else 0
+    measured = [day.capacity_wh for day in days if day.start_ms <= after_ms and day.capacity_wh]
+    lately = [tally for tally in tallies if tally.start_ms > after_ms]
+    month = period.whole(lately, measured[-1] if measured else None)
+    return Looked(days, alerts(days), month, health(days))
 
 
 def _by_day(some: Sequence[Tally]) -> list[Tally]:

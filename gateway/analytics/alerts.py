@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.analytics.figures import Alert, AlertCode, Performance, Severity
+from gateway.analytics.health import of_day
 from gateway.analytics.trend import middle, trend
 
 Days = Sequence[Performance]
@@ -47,9 +48,7 @@ class Rule:
 
 
 def health(days: Days) -> int | None:
-    """What the device says; what was measured where it says nothing."""
-    today = days[-1]
-    return today.soh_bp if today.soh_bp is not None else today.soh_measured_bp
+    return of_day(days[-1])
 
 
 def fade(days: Days) -> int | None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from gateway.uplink.http.proofs import Proofs
 from gateway.uplink.http.pull import Pull
 from gateway.uplink.http.server import HttpServer
 from gateway.uplink.http.views import Watched
+from tests.gateway.performances import DAY_MS, performance
 from tests.gateway.stores import WALL_MS, HandClock
 from tests.sim.mocks import site as mocked
 
@@ -75,6 +76,18 @@ STATUS: dict[str, Any] = {
     "chain": {
         "queued": 1, "sent": 8, "block": 26, "commands": 1, "unusable": [], "trouble": "rpc.example: away",
         "confirmed": 6, "intervals_confirmed": 6, "last_transaction": "0xdf54", "gas_per_interval": 44200,
+    },
+    "performance": {
+        "day": asdict(performance(20_000, charged_wh=1300, capacity_wh=None, temperature_min_cc=None)),
+        "month": asdict(performance(19_990, charged_wh=240_000, discharged_wh=216_500, cycles_milli=22_800)),
+        "health": {
+            "points": [[(19_700 + 10 * n) * DAY_MS, 9900 - 5 * n] for n in range(31)],
+            "per_year_bp": -180, "least_bp": -240, "most_bp": -120,
+        },
+        "alerts": [
+            {"code": "fan", "severity": "notice", "since_ms": 20_000 * DAY_MS, "text": "a fan fails"},
+            {"code": "insulation", "severity": "critical", "since_ms": 0, "text": "a ground fault"},
+        ],
     },
     "devices": {
         "meter": {"online": True, "identity": "Maker M1 S12345", "samples": 24, "misses": 1, "error": ""},

@@ -36,7 +36,7 @@ def at(day, **changes):
 async def test_before_anything_is_sealed_there_is_nothing(store):
     days = Days(store)
     assert (await days.look()).days == ()
-    assert await days.status() == {"day": None, "alerts": []}
+    assert await days.status() == {"day": None, "month": None, "health": None, "alerts": []}
 
 
 async def test_interval_by_interval_it_says_what_the_whole_says(store):
@@ -75,3 +75,15 @@ async def test_a_slow_loss_over_months_is_seen(store):
     status = await Days(store).status()
     assert [a["code"] for a in status["alerts"]] == [AlertCode.FADE_FAST]
     assert status["day"]["charged_wh"] == kept[-1].charged_wh
+    assert status["health"]["points"][-1][1] < status["health"]["points"][0][1]
+    assert -1000 < status["health"]["least_bp"] <= status["health"]["per_year_bp"] < -600
+
+
+async def test_a_month_is_the_days_of_its_time_as_one(store):
+    """Not the newest thirty that there are; and its capacity may be from before it."""
+    kept = list(period.by_day(Battery().days(60)))
+    some = [*kept[:20], *kept[40:]]  # three weeks of nothing
+    await put(store, *some)
+    month = (await Days(store).status())["month"]
+    assert (month["start_ms"], month["end_ms"]) == (kept[40].start_ms, kept[-1].end_ms)
+    assert month["charged_wh"] == sum(day.charged_wh for day in kept[40:])

@@ -22,6 +22,7 @@ def test_the_public_part_still_says_how_the_site_is() -> None:
     part = public(STATUS)
     assert part["site_figures"] == STATUS["site_figures"]
     assert part["control"]["mode"] == "running" and part["control"]["fault"]
+    assert part["performance"] == STATUS["performance"]
     assert part["records"] == {"signed": 8, "intervals": 7, "sequence": 8}
     assert part["devices"]["bms"] == {"online": False, "samples": 0, "misses": 3}
     assert list(part["troubles"]) == ["mqtt"]

@@ -1,20 +1,20 @@
-"""The site in Prometheus' text format. Pure: it is given the status and the counts, and writes lines.
+"""The site for Prometheus. Pure: it is given the status and the counts, and says which metrics they are.
 
 Names begin with gridseal_ and end in their unit; counters end in _total and begin anew at each start. What is
 not known has no line. It shows no secret, no address and no person: what the status hides it does not have.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
-KIND = "text/plain; version=0.0.4; charset=utf-8"
+from gateway.uplink.http import figures, prometheus
+from gateway.uplink.http.prometheus import Family, Sample
+
 TRUSTS = ("UNTRUSTED", "TRUSTED", "BACKDATED")
 DAY_S = 86_400
 MODES = ("running", "fallback", "stopped", "fault", "store lost")
-
-Labels = Mapping[str, str]
-Sample = tuple[Labels, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,8 @@ _FIGURES: Mapping[str, tuple[str, str, float]] = {
 def render(status: Mapping[str, Any], facts: Facts) -> str:
     """All metrics, each family once and whole."""
     parts = (_site(status), _control(status["control"]), _devices(status["devices"], facts))
-    lines: list[str] = []
-    for part in (*parts, _evidence(status), _parts(facts)):
-        for name, kind, text, samples in part:
-            rows = [f"gridseal_{name}{_labels(labels)} {_number(value)}" for labels, value in samples]
-            if rows:
-                lines += [f"# HELP gridseal_{name} {text}", f"# TYPE gridseal_{name} {kind}", *rows]
-    return "\n".join(lines) + "\n"
-
-
-Family = tuple[str, str, str, Iterable[Sample]]
+    more = (_evidence(status), figures.families(status["performance"]), _parts(facts))
+    return prometheus.text(chain(*parts, *more))
 
 
 def _site(status: Mapping[str, Any]) -> Iterator[Family]:
@@ -144,15 +136,20 @@ def _devices(devices: Mapping[str, Mapping[str, Any]], facts: Facts) -> Iterator
 
 
 def _evidence(status: Mapping[str, Any]) -> Iterator[Family]:
-    records, chain = status["records"], status["chain"]
+    records, onchain = status["records"], status["chain"]
     yield "records_signed", "gauge", "records signed, in this store", [({}, records["signed"])]
     yield "record_sequence", "gauge", "sequence of the newest record", [({}, records["sequence"])]
-    if chain:
-        yield "records_confirmed", "gauge", "records that the contract holds", [({}, chain["confirmed"])]
-        lag = records["signed"] - chain["confirmed"]
+    if onchain:
+        yield "records_confirmed", "gauge", "records that the contract holds", [({}, onchain["confirmed"])]
+        lag = records["signed"] - onchain["confirmed"]
         yield "chain_lag_records", "gauge", "signed records that the contract does not hold", [({}, lag)]
-        yield "chain_queue_calls", "gauge", "calls that wait for their confirmation", [({}, chain["queued"])]
-        yield "chain_block", "gauge", "newest block whose orders were read", [({}, chain["block"])]
+        yield (
+            "chain_queue_calls",
+            "gauge",
+            "calls that wait for their confirmation",
+            [({}, onchain["queued"])],
+        )
+        yield "chain_block", "gauge", "newest block whose orders were read", [({}, onchain["block"])]
     yield (
         "trouble",
         "gauge",
@@ -174,17 +171,3 @@ def _known(value: int | None, scale: float = 1) -> list[Sample]:
 
 def _one(holds: bool) -> list[Sample]:
     return [({}, float(holds))]
-
-
-def _labels(labels: Labels) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items()) + "}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _number(value: float) -> str:
-    return repr(round(float(value), 6)).removesuffix(".0")

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from gateway.uplink.http import metrics, openapi, schemas
+from gateway.uplink.http import metrics, openapi, prometheus, schemas
 from gateway.uplink.http.evidence import Evidence
 from gateway.uplink.http.meters import DEMAND, STATUS, SUPPLY, Meters
 from gateway.uplink.http.orders import Orders
@@ -40,14 +40,14 @@ def api(
         return Answer(await watched.get(full=ask.full))
 
     async def measured(ask: Ask) -> Answer:
-        return Answer(metrics.render(await watched.get(full=ask.full), facts()), metrics.KIND)
+        return Answer(metrics.render(await watched.get(full=ask.full), facts()), prometheus.KIND)
 
     read, full, change, signed = Access.READ, Access.FULL, Access.CHANGE, Access.RECORDS
     of_meter, span = "/api/v1/meters/{id}", (METER, FROM, TO)
     told = NO_DEVICE | WRONG_SPAN
     return [
         Route("GET", "/api/v1/status", "status", read, status, "what the site does now", schemas.STATUS),
-        Route("GET", "/metrics", "metrics", read, measured, "for Prometheus", schemas.TEXT, metrics.KIND),
+        Route("GET", "/metrics", "metrics", read, measured, "for Prometheus", schemas.TEXT, prometheus.KIND),
         Route("POST", "/api/v1/stop", "stop", change, orders.stop, "stop at once; released at the site only",
               schemas.VERDICT, body=schemas.STOP),
         Route("POST", "/api/v1/orders", "order", change, orders.submit, "a signed order (docs/attestation)",

@@ -64,6 +64,7 @@ STATUS: Schema = {
         "records": {"type": "object"},
         "chain": {"type": ["object", "null"]},
         "store": {"type": "object"},
+        "performance": {"type": ["object", "null"]},
         "devices": named({"type": "object"}),
         "troubles": named(TEXT),
     },

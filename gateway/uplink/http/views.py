@@ -44,7 +44,10 @@ def public(status: Mapping[str, Any]) -> Status:
     """What of `status` anybody may see."""
     control, chain = status["control"], status["chain"]
     return {
-        **{name: status[name] for name in ("site", "uptime_s", "clock", "site_figures", "store")},
+        **{
+            name: status[name]
+            for name in ("site", "uptime_s", "clock", "site_figures", "store", "performance")
+        },
         "control": {
             **_only("control", control),
             "fault": HIDDEN if control["fault"] else "",

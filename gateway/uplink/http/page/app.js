@@ -142,6 +142,81 @@ function devices(said) {
   $("devices").replaceChildren(...rows);
 }
 
+const scaled = (value, unit, places, suffix) => (known(value) ? `${(value / unit).toFixed(places)} ${suffix}` : "–");
+
+function energy(wh) {
+  return known(wh) ? (Math.abs(wh) < 10000 ? `${wh} Wh` : `${(wh / 1000).toFixed(1)} kWh`) : "–";
+}
+
+const percent = (bp) => scaled(bp, 100, 1, "%");
+
+function capacity(day) {
+  if (!known(day.capacity_wh)) return "–";
+  const error = known(day.capacity_error_bp) ? ` ± ${(day.capacity_error_bp / 100).toFixed(1)} %` : "";
+  return energy(day.capacity_wh) + error;
+}
+
+function health(day) {
+  if (!known(day.soh_bp)) return known(day.soh_measured_bp) ? `${percent(day.soh_measured_bp)} measured` : "–";
+  return percent(day.soh_bp) + (known(day.soh_measured_bp) ? `, ${percent(day.soh_measured_bp)} measured` : "");
+}
+
+function warmth(day) {
+  if (!known(day.temperature_min_cc)) return "–";
+  return `${(day.temperature_min_cc / 100).toFixed(1)} to ${(day.temperature_max_cc / 100).toFixed(1)} °C`;
+}
+
+function balance(day) {
+  const longer = day.imbalance_ms ? `, ${lasting(Math.round(day.imbalance_ms / 1000))} above 0.1 V` : "";
+  return scaled(day.imbalance_mv, 1, 0, "mV") + longer;
+}
+
+const FIGURES = [
+  ["Charged, discharged", (d) => `${energy(d.charged_wh)}, ${energy(d.discharged_wh)}`],
+  ["Throughput", (d) => energy(d.charged_wh + d.discharged_wh)],
+  ["Equivalent cycles", (d) => scaled(d.cycles_milli, 1000, 2, "")],
+  ["Round trip", (d) => percent(d.efficiency_bp)],
+  ["Usable capacity", capacity],
+  ["State of health", health],
+  ["Cell imbalance", balance],
+  ["Temperature", warmth],
+  ["Availability", (d) => percent(d.availability_bp)],
+  ["Faults, losses of contact", (d) => `${count(d.faults)}, ${count(d.losses)}`],
+];
+
+function figures(performance) {
+  $("battery-figures").hidden = !performance?.day;
+  if (!performance?.day) return;
+  const rows = FIGURES.map(([name, said]) => {
+    const row = make("tr");
+    const head = make("th", name);
+    head.scope = "row";
+    row.append(head, ...[performance.day, performance.month].map((part) => make("td", said(part).trim(), "number")));
+    return row;
+  });
+  $("figures").replaceChildren(...rows);
+  trend(performance.health);
+}
+
+// State of health over the days that are known, between the least and the most of them, at least 2 % apart.
+function trend(said) {
+  const points = said?.points ?? [];
+  $("health").hidden = points.length < 2;
+  if (points.length < 2) return;
+  const [start, end] = [points[0][0], points[points.length - 1][0]];
+  const values = points.map((point) => point[1]);
+  const top = Math.max(...values);
+  const span = Math.max(200, top - Math.min(...values));
+  const place = ([at, bp]) => `${((at - start) * 400) / (end - start)},${4 + ((top - bp) * 52) / span}`;
+  $("health").querySelector("polyline").setAttribute("points", points.map(place).join(" "));
+  const sign = (bp) => `${bp > 0 ? "+" : "−"}${(Math.abs(bp) / 100).toFixed(1)} %`;
+  const pace = known(said.per_year_bp)
+    ? `${sign(said.per_year_bp)} a year (${sign(said.least_bp)} to ${sign(said.most_bp)})`
+    : "its pace is not known yet";
+  $("health").querySelector("figcaption").textContent =
+    `State of health since ${new Date(start).toISOString().slice(0, 10)}: ${percent(values[0])} to ${percent(values[values.length - 1])}, ${pace}.`;
+}
+
 function alerts(status) {
   const { control: said, chain } = status;
   const found = [];
@@ -153,7 +228,11 @@ function alerts(status) {
   for (const [name, device] of Object.entries(status.devices)) if (!device.online) found.push(["warn", `${name} does not answer.`]);
   for (const doubt of said.doubts) found.push(["warn", `Not believed: ${doubt}`]);
   for (const [name, text] of Object.entries(status.troubles)) found.push(["warn", `${name}: ${text}`]);
-  if (status.store.card.note) found.push(["warn", status.store.card.note]);
+  for (const alert of status.performance?.alerts ?? []) {
+    const since = new Date(alert.since_ms).toISOString().slice(0, 10);
+    found.push([alert.severity === "critical" ? "bad" : "warn", `Maintenance: ${alert.text} (since ${since}).`]);
+  }
+  if (status.store.card.note) found.push(["warn", `Maintenance: ${status.store.card.note}.`]);
   if (chain?.trouble) found.push(["warn", `chain: ${chain.trouble}`]);
   show(found);
 }
@@ -178,6 +257,7 @@ function draw(status) {
   flows(status.site_figures);
   control(status.control);
   evidence(status);
+  figures(status.performance);
   devices(status.devices);
   alerts(status);
   access(status.full);
