@@ -76,6 +76,15 @@ class Assembler:
             self._take(length, frames)
         return frames
 
+    def beyond(self) -> list[Frame]:
+        """The frames behind a beginning that has no end so far: noise may look like one. Without any it goes
+        on waiting: nothing is lost of a frame that comes with pauses."""
+        behind = Assembler(self._envelope)
+        frames = behind.feed(bytes(self._buffer[1:]))
+        if frames:
+            self._buffer = behind._buffer
+        return frames
+
     def reset(self) -> None:
         """Forget a partial frame: its rest is not coming, or is not for us."""
         self._buffer.clear()

@@ -11,12 +11,14 @@ from drivers.serial.url import SCHEMES, parse
 from gateway.clock import Clock
 from gateway.driver import Plan
 from gateway.site import Device
+from gateway.tape import Tap, Tape
 
 if TYPE_CHECKING:
     from drivers.serial.driver import SerialDriver
-    from drivers.serial.link import SerialLink
+    from drivers.serial.link import SerialLink, Wire
     from drivers.serial.profile import SerialProfile
     from drivers.serial.table import SerialTable
+    from drivers.serial.tape import TapeLink, TappedLink
 
 
 class SerialPlugin:
@@ -43,12 +45,20 @@ class SerialPlugin:
 
         return SerialLink(parse(url), clock)
 
-    def driver(
-        self, device: Device, profile: "SerialTable", link: "SerialLink", clock: Clock
-    ) -> "SerialDriver":
+    def driver(self, device: Device, profile: "SerialTable", link: "Wire", clock: Clock) -> "SerialDriver":
         from drivers.serial.driver import SerialDriver
 
         return SerialDriver(device, profile, link, clock)
+
+    def tapped(self, link: "Wire", tap: Tap) -> "TappedLink":
+        from drivers.serial.tape import TappedLink
+
+        return TappedLink(link, tap)
+
+    def replayed(self, tape: Tape) -> "TapeLink":
+        from drivers.serial.tape import TapeLink
+
+        return TapeLink(tape)
 
     def plan(self, device: Device, profile: "SerialTable") -> Plan:
         from drivers.serial.plan import make_plan

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from drivers.bms.families import FAMILIES
 from drivers.bms.family import Frame, Request, Values
 from drivers.bms.values import complete, names
-from drivers.serial.link import NoAnswer, SerialLink
+from drivers.serial.link import NoAnswer, Wire
 from drivers.serial.plan import address
 from drivers.serial.table import SerialTable
 from gateway.clock import Clock
@@ -26,7 +26,7 @@ class SerialDriver:
 
     pushed = False
 
-    def __init__(self, device: Device, profile: SerialTable, link: SerialLink, clock: Clock) -> None:
+    def __init__(self, device: Device, profile: SerialTable, link: Wire, clock: Clock) -> None:
         self._device, self._profile, self._link, self._clock = device, profile, link, clock
         self._family = FAMILIES[profile.family]
         self._address = address(device, self._family)
@@ -97,8 +97,9 @@ class SerialDriver:
         return frame.data
 
     def _answer(self, request: Request, data: bytes) -> Frame | None:
-        """The frame in `data` that answers; what else there is, others said to others."""
-        for frame in self._assembler.feed(data):
+        """The frame in `data` that answers; what else there is, others said to others. Without data the wire
+        is silent: what answers may stand behind a beginning that was none."""
+        for frame in self._assembler.feed(data) if data else self._assembler.beyond():
             if request.answered_by(frame, self._address) and (frame.refused or self._fits(request, frame)):
                 return frame
         return None

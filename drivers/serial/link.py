@@ -9,7 +9,7 @@ is satisfied or the time is over everything that comes is handed to it.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from drivers.serial.url import SerialUrl
 from drivers.serialport import SerialPort
@@ -18,6 +18,7 @@ from gateway.errors import ConfigError, LinkError
 
 WRITE_S = 2.0  # the longest request takes 40 ms at 9600 baud
 WAITING_MAX = 64  # devices on one wire have at most one request each; more is a fault
+PAUSE_S = 0.1  # longer than the adapters' own delays: what was being said is said
 SETTLE_MS = 100  # after opening: adapters that power up or switch direction make noise
 
 T = TypeVar("T")
@@ -37,11 +38,26 @@ class NoAnswer(LinkError):
     """Nothing that answers came before the deadline."""
 
 
+class Wire(Protocol):
+    """What a driver wants of its link: this one, one that is recorded, or a recording."""
+
+    url: str
+
+    def run_at(self, bauds: Sequence[int]) -> None: ...
+
+    async def ask(
+        self, data: bytes, take: Callable[[bytes], T | None], *, gap_ms: int, timeout_s: float
+    ) -> T: ...
+
+    async def close(self) -> None: ...
+
+
 class Inbox:
     """What has come since a request was sent. Its bytes are few: they are taken as they come."""
 
     def __init__(self) -> None:
         self.came = 0
+        self._talking = False  # something came, and that it has stopped was not told yet
         self._bytes = bytearray()
         self._ended: LinkError | None = None
         self._wake: asyncio.Future[None] | None = None
@@ -56,14 +72,21 @@ class Inbox:
         self._rouse()
 
     async def get(self) -> bytes:
-        """What came; waits until something does. LinkError when nothing more will."""
+        """What came; waits until something does. b"" once when nothing follows it for a while. LinkError when
+        nothing more will come."""
         while not self._bytes:
             if self._ended is not None:
                 raise self._ended
             self._wake = asyncio.get_running_loop().create_future()
-            await self._wake
+            try:
+                async with asyncio.timeout(PAUSE_S if self._talking else None):
+                    await self._wake
+            except TimeoutError:
+                self._talking = False
+                return b""
         data = bytes(self._bytes)
         self._bytes.clear()
+        self._talking = True
         return data
 
     def _rouse(self) -> None:
@@ -99,8 +122,8 @@ class SerialLink:
     async def ask(
         self, data: bytes, take: Callable[[bytes], T | None], *, gap_ms: int, timeout_s: float
     ) -> T:
-        """Send `data` and give what comes to `take` until it returns something. LinkError when that does not
-        happen in `timeout_s` from the sending, or the wire never falls silent."""
+        """Send `data` and give what comes to `take` until it returns something; b"" when the wire pauses.
+        LinkError when that does not happen in `timeout_s` from the sending, or it never falls silent."""
         if self._waiting >= WAITING_MAX:
             raise LinkError(f"{self.url}: {WAITING_MAX} requests already wait: poll slower or split the bus")
         self._waiting += 1

@@ -68,6 +68,22 @@ def test_a_partial_frame_waits_until_it_is_given_up():
     assert assembler.feed(whole) == [Frame(3, b"told")]
 
 
+def test_a_frame_behind_a_false_start_is_found_when_asked_for():
+    assembler = Assembler(ENVELOPE)
+    whole = wire(3, b"told")
+    assert assembler.feed(b"<:\x01\x90" + whole) == []
+    assert assembler.beyond() == [Frame(3, b"told")]
+    assert not assembler.partial
+
+
+def test_a_frame_that_pauses_loses_nothing_by_it():
+    assembler = Assembler(ENVELOPE)
+    whole = wire(3, b"<:told<")
+    for at in range(len(whole)):
+        assert assembler.feed(whole[at : at + 1]) == ([Frame(3, b"<:told<")] if at == len(whole) - 1 else [])
+        assert assembler.beyond() == []
+
+
 def test_a_length_beyond_the_buffer_is_none():
     endless = Envelope((b"<:",), 4, lambda _head: BUFFER_MAX + 1, open_frame)
     assembler = Assembler(endless)

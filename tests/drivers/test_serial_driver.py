@@ -64,10 +64,11 @@ async def test_a_poll_gives_what_the_recording_says():
         b"",
         b"\x00\xff\x7f\x00",
         b"\xdd" + bytes(3),  # the beginning of a frame that never comes
+        b"\xdd\x03\x00\xff",  # of one that is longer than all that follows
         BASIC + ANSWERS[CELLS],  # another master and its answer
         ANSWERS[BASIC][:-4] + b"\x00\x00\x00\x77",  # damaged
     ],
-    ids=["clean", "noise", "false start", "foreign talk", "damaged"],
+    ids=["clean", "noise", "false start", "long false start", "foreign talk", "damaged"],
 )
 async def test_what_else_is_on_the_wire_changes_nothing(before, echo):
     async with plugged(ANSWERS) as (peer, link):

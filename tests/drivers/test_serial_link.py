@@ -52,6 +52,24 @@ async def test_a_wire_that_is_never_silent_is_said_to_be_so():
         assert await ask(link, b"a?") == b"b."
 
 
+async def test_a_pause_is_told_once():
+    async with plugged({b"a?": b"b", b"c?": b"."}, "?baud=9600") as (peer, link):
+        heard = []
+
+        def take(data):
+            heard.append(data)
+            if data == b"":
+                peer.say(b"c")
+            return data if data == b"c" else None
+
+        assert await link.ask(b"a?", take, gap_ms=5, timeout_s=5) == b"c"
+        assert heard == [b"b", b"", b"c"]
+        heard.clear()
+        with pytest.raises(LinkError):  # nothing came, so nothing paused
+            await link.ask(b"never?", take, gap_ms=5, timeout_s=0.3)
+        assert heard == []
+
+
 async def test_a_cancelled_request_leaves_the_wire_to_the_next():
     async with plugged({b"a?": b"b."}, "?baud=9600") as (_, link):
         with pytest.raises(TimeoutError):

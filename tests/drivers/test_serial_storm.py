@@ -41,7 +41,7 @@ class Storm:
         pass
 
     async def ask(self, data, take, *, gap_ms, timeout_s):
-        for chunk in self.said(data):
+        for chunk in (*self.said(data), b""):
             if (taken := take(chunk)) is not None:
                 return taken
         raise NoAnswer(f"{self.url}: no answer")
