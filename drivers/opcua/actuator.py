@@ -2,7 +2,8 @@
 
 It owns no decision: quantised powers come in, writes to nodes go out, and what the device holds is read
 from the device. A step that fails ends the sequence with that LinkError. It never remembers a setpoint,
-never retries and never writes on its own account.
+never retries and never writes on its own account. In a new session the fallback comes first: the device may
+have restarted unseen.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ class Commanded:
         self._said: dict[str, int] = {}  # nameplate, as far as the device told it
         self._nameplate_due_ms = 0
         self._count = 0  # of the heartbeat
+        self._session = 0  # the last in which it was handed back to itself, or connected
 
     @property
     def points(self) -> Points:
@@ -55,6 +57,7 @@ class Commanded:
         found = await self._reads.connect()
         self._said = {}
         await self._learn()
+        self._session = self._link.counters.sessions
         return found
 
     async def read(self) -> Sample:
@@ -80,6 +83,7 @@ class Commanded:
         """Set the device's timer, where it has one, and return what it then says (s)."""
         if self._model.arm is None:
             return 0
+        self._check_session()
         self._armed_s = timeout_s
         await self._run(self._model.arm.write, 0, timeout_s)
         return await self._timer_s()
@@ -88,6 +92,7 @@ class Commanded:
         """The write sequence. ValueError for a power that `quantise` would change."""
         if power_w != self.quantise(power_w):
             raise ValueError(f"{power_w} W is not a power this device can hold")
+        self._check_session()
         self._count += 1
         await self._run(self._model.write, power_w, self._armed_s)
 
@@ -95,6 +100,7 @@ class Commanded:
         """What the device holds. LinkError when it does not tell: then nothing may be assumed."""
         model = self._model
         values = await self._values(self._held)
+        self._check_session()
         needed = [model.mode.name] if model.mode else []
         needed += [required.field.name for required in model.require]
         if missing := [name for name in needed if values[name] is None]:
@@ -112,7 +118,12 @@ class Commanded:
 
     async def release(self) -> None:
         """The revert sequence: the device's own control takes over."""
-        await self._run(self._model.release, 0, 0)
+        await self._run(self._model.release, 0, 0, opens=True)
+        self._session = self._link.counters.sessions
+
+    def _check_session(self) -> None:
+        if self._link.counters.sessions != self._session:
+            raise LinkError(f"{self._device.name}: connected anew, what it holds is not known")
 
     async def _learn(self) -> None:
         """The nameplate as the device says it now; what it says nothing of stays as it was said before."""
@@ -131,9 +142,11 @@ class Commanded:
         heard = await self._link.read([field.node for field in fields], timeout_s=self._timeout_s)
         return {field.name: _good(field, said) for field, said in zip(fields, heard, strict=True)}
 
-    async def _run(self, steps: Sequence[Step], power_w: int, timeout_s: int) -> None:
+    async def _run(self, steps: Sequence[Step], power_w: int, timeout_s: int, *, opens: bool = False) -> None:
         for write in writes(steps, power_w, timeout_s, self._count):
-            await self._link.write(write.node, write.type, write.value, timeout_s=self._timeout_s)
+            await self._link.write(
+                write.node, write.type, write.value, timeout_s=self._timeout_s, opens=opens
+            )
 
 
 def _good(field: Field, said: codec.Heard) -> int | None:

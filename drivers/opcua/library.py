@@ -152,3 +152,11 @@ def why(where: OpcUaUrl, error: BaseException) -> str:
 
 def node_id(node: Node, index: int) -> ua.NodeId:
     return ua.NodeId(node.identifier, index, _KINDS[node.kind])
+
+
+def check_password(where: OpcUaUrl, policy: str | None) -> None:
+    """LinkError when the server would have the password sent so that it can be read on the way. Without a
+    policy of its own it goes under that of the channel."""
+    if where.mode != "encrypt" and policy not in (POLICY.URI, None, ""):
+        name = policy.rpartition("#")[2]
+        raise LinkError(f"{where.endpoint} wants the password under the policy {name}: write mode=encrypt")

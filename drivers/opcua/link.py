@@ -70,12 +70,18 @@ class OpcUaLink:
             found += await self._counted(session.read(nodes[at : at + NODES_A_READ], timeout_s))
         return found
 
-    async def write(self, node: Node, type_: str, value: Native, *, timeout_s: float) -> None:
-        """Write one value of this type. It is on its way within `timeout_s`, or never. DeviceRefused when the
-        device says no."""
+    async def write(
+        self, node: Node, type_: str, value: Native, *, timeout_s: float, opens: bool = False
+    ) -> None:
+        """Write one value of this type. It is on its way within `timeout_s`, or never: only with `opens` a
+        session is opened for it first. DeviceRefused when the device says no."""
         if not self._where.trusted:
             raise LinkError(f"{self._where.endpoint}: nothing is written without mode=encrypt or mode=sign")
-        session = await self._ready()
+        session = self._session
+        if opens:
+            session = await self._ready()
+        if session is None or not session.alive:
+            raise LinkError(f"{self._where.endpoint}: not connected")
         self.counters.requests += 1
         await self._counted(session.write(node, type_, value, timeout_s))
 
@@ -100,7 +106,7 @@ class OpcUaLink:
         async with self._opening:
             if self._session is None or not self._session.alive:
                 if self._session is not None:
-                    self._session.abort()
+                    await self._session.close()
                 self._session = session = self._make(self._where, self._clock)
                 self.counters.sessions += 1
                 await self._counted(session.open(OPEN_S))

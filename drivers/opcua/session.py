@@ -2,8 +2,8 @@
 
 It owns the library's client and what that must not be trusted with: deadlines, the amount of bytes it takes,
 what it raises, and its own reconnecting, which is never used. There is no task of its own: whoever waits for
-a notification asks for it. A request that failed, timed out or was given up ends the session, and the socket
-is closed so that nothing still queued in the kernel reaches the device later.
+a notification asks for it. A request that failed, timed out or was given up ends the session; after a write
+the connection is reset too, so that nothing still queued in the kernel reaches the device later.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ RENEW_PARTS = (3, 4)  # of a channel's life, as the standard says
 BYTES_MAX = 2**20  # that may come without being an answer to something
 KEEP_ALIVE_COUNT = 1  # each publishing interval says something, if only that nothing changed
 LIFETIME_COUNT = 30
-CLOSE_S = 1.0
+CLOSE_S = 0.5
 
 
 class Session:
@@ -56,7 +56,7 @@ class Session:
 
     async def open(self, timeout_s: float) -> None:
         """Connect, check who it is, log in. LinkError with what to do about it."""
-        async with self._asking(timeout_s):
+        async with self._asking(timeout_s, resets=True):
             if self._where.trusted:
                 await self._secure()
             await self._channel(self._client)
@@ -77,7 +77,7 @@ class Session:
     async def write(self, node: Node, type_: str, value: Native, timeout_s: float) -> None:
         """Write one value, of exactly this type. DeviceRefused when the device says no."""
         variant = ua.Variant(value, ua.VariantType[type_])
-        async with self._asking(timeout_s):
+        async with self._asking(timeout_s, resets=True):
             await self._renew()
             results = await self._client.uaclient.write_attributes(
                 [self._id(node)], [ua.DataValue(variant, StatusCode=None)]
@@ -128,8 +128,10 @@ class Session:
                     await self._pump()
 
     async def close(self) -> None:
-        """Say goodbye, if it takes no longer than a moment."""
-        if self.alive:
+        """Say goodbye, if it takes no longer than a moment: servers have few sessions, and keep one that was
+        broken off until its time is over."""
+        self._end()
+        if self._client.state is UaClientState.CONNECTED:
             try:
                 async with asyncio.timeout(CLOSE_S):
                     await self._client.uaclient.close_session(True)
@@ -140,9 +142,12 @@ class Session:
 
     def abort(self) -> None:
         """End it now. What the kernel has not sent yet it forgets: a setpoint never arrives late."""
+        self._end()
+        reset(self._client)
+
+    def _end(self) -> None:
         self._over = True
         self._turn.set()
-        reset(self._client)
 
     # -- opening ----------------------------------------------------------------------------------
 
@@ -183,17 +188,14 @@ class Session:
         if not where.user:
             await client.activate_session()
             return
-        if where.mode == "sign":
-            policy = client.server_policy(ua.UserTokenType.UserName)
-            if policy.SecurityPolicyUri not in (library.POLICY.URI, None, ""):
-                raise LinkError(f"{where.endpoint} wants the password in the clear: write mode=encrypt")
+        library.check_password(where, client.server_policy(ua.UserTokenType.UserName).SecurityPolicyUri)
         secret = await asyncio.to_thread(security.password, where)
         await client.activate_session(where.user, secret)
 
     # -- requests ---------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _asking(self, timeout_s: float) -> AsyncIterator[None]:
+    async def _asking(self, timeout_s: float, *, resets: bool = False) -> AsyncIterator[None]:
         """Whatever is asked is asked in here: a deadline, and the end of the session unless it succeeds."""
         done = False
         try:
@@ -211,7 +213,9 @@ class Session:
             raise LinkError(f"{self._where.endpoint}: {library.why(self._where, error)}") from error
         finally:
             if not done:
-                self.abort()
+                self._end()
+                if resets:
+                    self.abort()
 
     async def _read(self, ids: Sequence[ua.NodeId]) -> list[ua.DataValue]:
         wanted = [ua.ReadValueId(NodeId=id, AttributeId=ua.AttributeIds.Value) for id in ids]

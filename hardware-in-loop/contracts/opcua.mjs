@@ -23,7 +23,7 @@ const server = new OPCUAServer({
   port: options.port, hostname: "127.0.0.1", serverCertificateManager: manager, certificateFile: options.certificate, privateKeyFile: options.key,
   buildInfo: { productName: "test inverter" }, allowAnonymous: Object.keys(users).length === 0,
   userManager: { isValidUser: (name, password) => users[name] === password },
-  serverCapabilities: { minSupportedSampleRate: 20 },
+  serverCapabilities: { minSupportedSampleRate: 20, maxSessions: 200 },
 });
 await server.initialize();
 

@@ -185,10 +185,10 @@ class Proxy:
 
     def __init__(self, target: int, rewrite: Callable[[bytes], bytes] = bytes) -> None:
         self.port, self.target = 0, target
-        self.resets = 0  # connections that either end broke off
         self._rewrite = rewrite
         self._listener: asyncio.Server | None = None
         self._writers: list[asyncio.StreamWriter] = []
+        self._readers: list[asyncio.StreamReader] = []
         self._serving: set[asyncio.Task[None]] = set()
         self._flows = asyncio.Event()
         self._flows.set()
@@ -207,6 +207,11 @@ class Proxy:
         await asyncio.gather(*self._serving)
         await self._listener.wait_closed()
 
+    @property
+    def reset(self) -> bool:
+        """Whether the newest connection was broken off by its client."""
+        return self._readers[-1].exception() is not None
+
     def stall(self) -> None:
         """Connections stay, and nothing passes any more."""
         self._flows.clear()
@@ -219,6 +224,7 @@ class Proxy:
         assert task
         self._serving.add(task)
         self._writers.append(writer)
+        self._readers.append(reader)
         try:
             other, onward = await asyncio.open_connection("127.0.0.1", self.target)
             self._writers.append(onward)
@@ -231,11 +237,9 @@ class Proxy:
     async def _pass(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, rewrite: Callable[[bytes], bytes]
     ) -> None:
-        try:
+        with contextlib.suppress(ConnectionResetError):
             while data := await self._next(reader):
                 writer.write(rewrite(data))
-        except ConnectionResetError:
-            self.resets += 1
         writer.close()
 
     async def _next(self, reader: asyncio.StreamReader) -> bytes:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from drivers.opcua.codec import Heard
 from drivers.opcua.driver import OpcUaDriver
 from drivers.opcua.feed import Feed
-from drivers.opcua.link import Subscription
+from drivers.opcua.link import Counters, Subscription
 from gateway.errors import DeviceRefused, LinkError
 from gateway.model import ClockTrust, Quality, Stamp
 from gateway.site import Device
@@ -45,6 +45,7 @@ class FakeLink:
 
     def __init__(self, clock, said=TOLD, silence_ms=1000):
         self.clock, self.said, self.silence_ms = clock, dict(said), silence_ms
+        self.counters = Counters(sessions=1)
         self.asked, self.subscribed, self.messages, self.sequence = [], [], [], 1
 
     async def read(self, nodes, *, timeout_s):

@@ -129,6 +129,17 @@ def test_namespaces_are_what_a_server_lists():
             library.namespaces(ua.DataValue(wrong))
 
 
+def test_a_password_is_not_sent_so_that_it_can_be_read():
+    signed = parse(f"opc.tcp://plc?mode=sign&server=sha256:{'ab' * 32}&user=u&password=/p")
+    weak = "http://opcfoundation.org/UA/SecurityPolicy#"
+    for policy in (library.POLICY.URI, None, ""):
+        library.check_password(signed, policy)
+    for name in ("None", "Basic128Rsa15"):
+        library.check_password(TRUSTED, weak + name)  # the channel hides it
+        with pytest.raises(LinkError, match=f"under the policy {name}: write mode=encrypt"):
+            library.check_password(signed, weak + name)
+
+
 # -- servers that are none ------------------------------------------------------------------------
 
 ACK = b"ACKF" + struct.pack("<I5I", 28, 0, 65535, 65535, 0, 0)

@@ -23,7 +23,7 @@ class FakeSession:
     refuses: Exception | None = None
 
     def __init__(self, where, clock):
-        self.alive = self.aborted = self.closed = False
+        self.alive = self.closed = False
         self.certificate = "cd" * 32
         self.asked, self.written = [], []
         FakeSession.made.append(self)
@@ -50,9 +50,6 @@ class FakeSession:
 
     async def close(self):
         self.closed, self.alive = True, False
-
-    def abort(self):
-        self.aborted = True
 
     def _trouble(self):
         if FakeSession.refuses:
@@ -86,7 +83,7 @@ async def test_a_new_session_after_any_trouble_and_no_request_twice(link):
     assert FakeSession.made[0].asked == [1, 1]
     FakeSession.refuses = None
     await link.read(NODES[:1], timeout_s=1)
-    assert [s.aborted for s in FakeSession.made] == [True, False]
+    assert [s.closed for s in FakeSession.made] == [True, False]
     assert link.counters.errors == 1 and link.counters.sessions == 2
 
 
@@ -98,8 +95,20 @@ async def test_a_session_that_does_not_open_is_left_behind(link):
     assert len(FakeSession.made) == 2
 
 
+async def test_only_a_fallback_opens_a_session_to_be_written_in(link):
+    with pytest.raises(LinkError, match="not connected"):
+        await link.write(NODES[0], "Int32", 1, timeout_s=1)
+    assert FakeSession.made == []
+    await link.write(NODES[0], "Int32", 0, timeout_s=1, opens=True)
+    FakeSession.made[0].alive = False  # lost, and nobody has noticed yet
+    with pytest.raises(LinkError, match="not connected"):
+        await link.write(NODES[0], "Int32", 1, timeout_s=1)
+    await link.write(NODES[0], "Int32", 0, timeout_s=1, opens=True)
+    assert [len(s.written) for s in FakeSession.made] == [1, 1]
+
+
 async def test_a_refused_value_does_not_end_the_session(link):
-    await link.write(NODES[0], "Int32", 1, timeout_s=1)
+    await link.write(NODES[0], "Int32", 1, timeout_s=1, opens=True)
     FakeSession.refuses = DeviceRefused("out of range", 1)
     with pytest.raises(DeviceRefused):
         await link.write(NODES[0], "Int32", 2, timeout_s=1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import signal
 import ssl
 from dataclasses import replace
@@ -94,10 +95,12 @@ async def test_the_standards_own_namespace_has_a_name_too(peer):
         assert (await opened.read([state], 5))[0].value == 0
 
 
-async def test_a_namespace_that_is_not_there_is_said(peer):
+async def test_a_namespace_that_is_not_there_is_said_and_leaves_no_session_behind(peer):
+    before = peer.tell("sessions")
     async with device(peer.url, changed(namespace="urn:of:nobody", setpoint=None)) as ess:
         with pytest.raises(LinkError, match=r"no namespace 'urn:of:nobody'; it has: .*urn:gridseal:test:ess"):
             await ess.connect()
+    assert peer.tell("sessions") == before
 
 
 async def test_a_node_that_is_not_there_is_absent_and_the_others_are_not(peer):
@@ -252,6 +255,27 @@ async def test_who_shows_the_right_certificate_without_its_key_is_found_out(peer
     assert peer.tell("state")["writes"] == []
 
 
+async def test_a_forged_byte_is_never_a_value(peer, folder):
+    forger, armed = random.Random(7), False
+
+    def forged(data):
+        if not armed:
+            return data
+        at = forger.randrange(len(data))
+        return data[:at] + bytes([data[at] ^ (1 + forger.randrange(255))]) + data[at + 1 :]
+
+    voltage = parse("i=1002", NAMESPACE)
+    for mode in ("sign", "encrypt"):
+        async with proxied(peer.port, forged) as proxy:
+            url = peer.secure(folder / "client", mode=mode, port=proxy.port)
+            for _ in range(5):
+                armed = False
+                async with session(url) as opened:
+                    armed = True
+                    with pytest.raises(LinkError):
+                        await opened.read([voltage], 0.3)
+
+
 async def test_keys_are_renewed_while_others_wait(peer, folder):
     async with session(peer.secure(folder / "client"), channel_ms=1500) as opened:
         soc = parse("s=Battery.SoC", NAMESPACE)
@@ -279,6 +303,7 @@ async def test_a_cut_cable_is_noticed_and_forgotten(peer, folder, updates):
             if ess.pushed:
                 await ess.connect()
             assert (await within(10, of=ess)).qualities[0] == Quality.GOOD
+            await ess.release()
             await ess.write_power(1000)
             assert await ess.read_back() == ReadBack(1000, True)
             await ess.release()
@@ -315,10 +340,11 @@ async def test_a_setpoint_that_was_not_answered_in_time_never_arrives(peer, fold
         assert not opened.alive
         with pytest.raises(LinkError, match="the session is over"):
             await opened.write(POWER, "Double", 4.0, 5)
-        proxy.flow()
         async with asyncio.timeout(10):
-            while not proxy.resets:
-                await asyncio.sleep(0.05)
+            while not proxy.reset:
+                await asyncio.sleep(0.02)
+        proxy.flow()
+        await asyncio.sleep(0.3)
     assert peer.tell("state")["writes"] == []
 
 
