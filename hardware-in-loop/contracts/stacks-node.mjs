@@ -1,7 +1,7 @@
 // Stands for a Stacks node and its API, which cannot run here: the HTTP paths that the gateway uses, over the
 // simulator of @stacks/clarinet-sdk with the contracts in clarity/. Transactions are read and their signatures
-// checked by @stacks/transactions. What it cannot do: forks, and reading the state of an older block (every `tip`
-// it has mined is answered from the newest). Under /people/ the people around the contracts act.
+// checked by @stacks/transactions. What it cannot do: forks, and reading the state of an older block (a `tip` is
+// answered from the newest when it is first asked for). Under /people/ the people around the contracts act.
 // Prints {"port", "deployer", "contracts"} when it is ready; ends with its standard input.
 import { createServer } from "node:http";
 import { createHash } from "node:crypto";
@@ -14,8 +14,16 @@ const DEPLOYER = "ST1PQHQKV0RJXZFY1DGX8MNSNYVE3VGZJSRTPGZGM";
 const BURN = "ST000000000000000000002AMW42H";
 const CONTRACTS = ["facility-verification", "record-chain", "capacity-tracking", "charge-discharge", "revenue-sharing", "grid-services"];
 
+// Its blocks are 20 s apart however fast they are mined. They begin two hours ago, so as to stay behind the clock.
+const Clock = globalThis.Date;
+globalThis.Date = class extends Clock {
+  constructor(...given) {
+    super(...(given.length ? given : [Clock.now() - 7_200_000]));
+  }
+};
 const simnet = await getSDK({ trackCosts: true, trackCoverage: false });
 await simnet.initEmptySession({ enabled: false });
+globalThis.Date = Clock;
 simnet.setEpoch("3.1");
 simnet.deployer = DEPLOYER;
 simnet.mintSTX(DEPLOYER, 10n ** 15n);
@@ -26,11 +34,12 @@ const mempool = new Map(); // txid -> transaction
 const mined = new Map(); // txid -> what the API says of it
 const nonces = new Map();
 const hash = (...parts) => createHash("sha512-256").update(parts.join("/")).digest("hex");
+const height = () => simnet.stacksBlockHeight;
+const times = [0]; // of blocks, by height
 const block = (height) => ({
   canonical: true, height, hash: "0x" + hash("block", height), index_block_hash: "0x" + hash("index", height),
-  block_time: Number(simnet.getBlockTime()),
+  block_time: times[height],
 });
-const height = () => simnet.stacksBlockHeight;
 const balance = (address) => simnet.getAssetsMap().get("STX")?.get(address) ?? 0n;
 const nonce = (address) => nonces.get(address) ?? 0;
 const hex = (value) => "0x" + Cl.serialize(value);
@@ -95,13 +104,21 @@ function mine() {
   return { height: height(), transactions: ready.length };
 }
 
+// What was answered at a tip once is its answer, whoever asks: two operators of it must agree.
+const answers = new Map();
+
 function read(contract, method, { sender, arguments: given }, tip) {
   if (tip && ![...Array(height() + 1).keys()].some((h) => hash("index", h) === tip)) return [404, { error: "no such tip" }];
+  const question = JSON.stringify([tip, contract, method, given]);
+  if (tip && answers.has(question)) return answers.get(question);
+  let found;
   try {
-    return [200, { okay: true, result: hex(simnet.callReadOnlyFn(contract, method, given.map(Cl.deserialize), sender).result) }];
+    found = [200, { okay: true, result: hex(simnet.callReadOnlyFn(contract, method, given.map(Cl.deserialize), sender).result) }];
   } catch (error) {
-    return [200, { okay: false, cause: String(error).slice(0, 200) }];
+    found = [200, { okay: false, cause: String(error).slice(0, 200) }];
   }
+  answers.set(question, found);
+  return found;
 }
 
 const people = {
@@ -146,6 +163,7 @@ const server = createServer((request, response) => {
   request.on("end", () => {
     let found;
     try {
+      while (times.length <= height()) times.push(Number(simnet.getBlockTime()));
       found = answer(request.method, new URL(request.url, "http://node"), Buffer.concat(parts));
     } catch (error) {
       found = [400, { error: String(error.stack ?? error).slice(0, 500) }];

@@ -108,12 +108,14 @@ class StacksNode:
             await self.do("facility-verification", "approve-facility", UInt(facility))
         return facility
 
-    async def bind(self, facility: int, signer: Any, contract: str, *, binder: str = OWNER) -> Value:
+    async def bind(
+        self, facility: int, signer: Any, contract: str, *, binder: str = OWNER, site: str = SITE
+    ) -> Value:
         """The owner binds the gateway's key, which agrees; what the contract said."""
         who = "0x" + parse(binder).hash.hex()
-        consent = signer.sign(possession.digest(Domain(TESTNET_ID, contract), who, facility, SITE))
+        consent = signer.sign(possession.digest(Domain(TESTNET_ID, contract), who, facility, site))
         return await self.do(
-            "record-chain", "set-gateway-key", UInt(facility), signer.public_key[1:], site_hash(SITE),
+            "record-chain", "set-gateway-key", UInt(facility), signer.public_key[1:], site_hash(site),
             consent, sender=OWNER,
         )  # fmt: skip
 
