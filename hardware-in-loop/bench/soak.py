@@ -1,8 +1,8 @@
 """A daemon with 20 devices of 50 points at 1 Hz, each behind a wire that spoils what passes: is it flat?
 
 The servers are libmodbus, the wires are bench.spoiler. Memory, file handles and threads are looked at every
-few seconds; the first and the last third of the looks are compared. It runs for ten minutes, or for as many
-seconds as SECONDS in the environment says.
+few seconds; the thirds of the time are compared. It runs for ten minutes, or for as many seconds as SECONDS in
+the environment says.
 """
 
 import json
@@ -10,7 +10,6 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -71,13 +70,14 @@ def watched(process: psutil.Process, seconds: float) -> list[Look]:
 
 
 def grown(looks: list[Look]) -> Result:
-    """Of each figure the median in the first and in the last third, and their ratio."""
+    """Of each figure the median in each third of the time, and the ratio of the last two: the first warms up."""
     third = max(1, len(looks) // 3)
+    parts = {"first": looks[:third], "second": looks[third : 2 * third], "third": looks[-third:]}
     found: Result = {}
-    for name in Look._fields:
-        of: Callable[[Look], float] = lambda one, name=name: getattr(one, name)  # noqa: E731
-        first, last = (statistics.median(map(of, part)) for part in (looks[:third], looks[-third:]))
-        found[name] = {"first": round(first, 1), "last": round(last, 1), "ratio": round(last / first, 3)}
+    for index, name in enumerate(Look._fields):
+        medians = {when: statistics.median(look[index] for look in part) for when, part in parts.items()}
+        found[name] = {when: round(median, 1) for when, median in medians.items()}
+        found[name]["ratio"] = round(medians["third"] / medians["second"], 3)
     return found
 
 
