@@ -1,8 +1,8 @@
 """A daemon with 20 devices of 50 points at 1 Hz, each behind a wire that spoils what passes: is it flat?
 
 The servers are libmodbus, the wires are bench.spoiler. Memory, file handles and threads are looked at every
-few seconds; the thirds of the time are compared. It runs for ten minutes, or for as many seconds as SECONDS in
-the environment says.
+few seconds; the thirds of the time are compared. It runs for ten minutes, or for as many seconds as SECONDS
+in the environment says.
 """
 
 import json
@@ -70,7 +70,7 @@ def watched(process: psutil.Process, seconds: float) -> list[Look]:
 
 
 def grown(looks: list[Look]) -> Result:
-    """Of each figure the median in each third of the time, and the ratio of the last two: the first warms up."""
+    """Of each figure the median in each third of the time, and the ratio of the last two: it warms up."""
     third = max(1, len(looks) // 3)
     parts = {"first": looks[:third], "second": looks[third : 2 * third], "third": looks[-third:]}
     found: Result = {}
