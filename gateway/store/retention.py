@@ -30,6 +30,7 @@ PASS_S = 10.0  # a site writes some tens of kB in this time: the bound is kept c
 SLICE_ROWS = 500  # one transaction; short enough that a command's insert does not wait for it
 SLICES_MAX = 200  # one pass: 100,000 rows; the rest in the next
 DISK_RESERVE_BYTES = 32 * 2**20  # left free for the write-ahead log and for other programs
+AGE_STEP_MS = 60_000  # what became too old in this time goes at once: a deletion is a commit, which wears
 KEEP_ROWS = 1000  # newest samples that stay however small the bound: the followers' working set
 
 CURSOR = "lived"  # the date that age is counted from
@@ -101,6 +102,7 @@ class Retention:
         if not trusted:
             self._leap = None
         oldest_ms = await self._date_ms(now) - self._settings.keep_s * 1000 if trusted else 0
+        oldest_ms -= oldest_ms % AGE_STEP_MS
         for _ in range(SLICES_MAX):
             room = self._free(self._store.path) - DISK_RESERVE_BYTES
             bound = self._settings.size_bytes

@@ -17,7 +17,7 @@ from gateway.clock import Clock
 from gateway.site import StoreSettings
 from gateway.store import Store, cursors
 from gateway.store.recorder import Recorder
-from gateway.store.retention import PASS_S
+from gateway.store.retention import AGE_STEP_MS
 
 DAY_MS = 86_400_000
 LOOK_S = 300.0
@@ -27,7 +27,7 @@ WINDOW_MS = 14 * DAY_MS  # then half of it is forgotten: what was changed in sit
 SHORT_DAYS = 2 * 365  # the next visit or the one after it
 
 # Fitted to what the kernel counted on ext4 (tests/gateway/test_store_wear.py holds it to that): a commit, a
-# byte of a row (its log, its page, its index, its deletion), and a pass of the retention, which is a commit.
+# byte of a row (its log, its page, its index, its deletion), and a pass of the retention that deletes.
 COMMIT_BYTES = 6500
 ROW_BYTES = 90
 VALUE_BYTES = 4
@@ -51,7 +51,7 @@ class Wear:
 def estimate(commits: int, samples: int, values: int, span_ms: int) -> int:
     """Bytes that so many commits of so many samples write in `span_ms`, their deletion included."""
     rows = ROW_BYTES * samples + VALUE_BYTES * values
-    passes = span_ms // round(PASS_S * 1000)
+    passes = span_ms // AGE_STEP_MS
     return COMMIT_BYTES * commits + TIMES_WRITTEN * rows + PASS_BYTES * passes
 
 

@@ -66,9 +66,19 @@ async def test_old_samples_go_when_they_are_settled(store: Store, clock: HandClo
     assert await kept(store, clock, both, **day).once() == Sweep(400, 0)
     assert await kept(store, clock, confirmed, **day).once() == Sweep(100, 0)
     assert await kept(store, clock, signed, **day).once() == Sweep(1000, 0)
-    assert await kept(store, clock, Policy(), **day).once() == Sweep(500, 0)  # up to the age, no further
-    assert await oldest(store) == 2001
+    assert await kept(store, clock, Policy(), **day).once() == Sweep(480, 0)  # up to the age, by the minute
+    assert await oldest(store) == 1981
     assert await store.call(gaps.unattested) == []
+
+
+async def test_what_ages_goes_once_a_minute_and_not_in_a_commit_each_pass(
+    store: Store, clock: HandClock
+) -> None:
+    keeper, gone = kept(store, clock, Policy(), keep_s=1000), []
+    for _ in range(60):
+        gone.append((await keeper.once()).deleted)
+        clock.mono += 1000
+    assert sum(gone[1:]) == 60 and len([n for n in gone[1:] if n]) == 1
 
 
 async def test_age_is_not_read_from_a_clock_that_is_not_trusted(store: Store, clock: HandClock) -> None:

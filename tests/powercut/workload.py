@@ -50,7 +50,7 @@ POINTS = (Point("bms", "battery_soc_bp"), Point("bms", "battery_power_w"))
 AFTER_FAILURE = 3  # calls tried after the disk failed: none may be acknowledged
 SMALL: dict[Any, dict[str, int]] = {  # so that a short life meets what else takes days
     files: {"CHECKPOINT_PAGES": 25, "WAL_BYTES_MAX": 20_000},
-    retention: {"KEEP_ROWS": 12, "SLICE_ROWS": 7},
+    retention: {"AGE_STEP_MS": 1000, "KEEP_ROWS": 12, "SLICE_ROWS": 7},
 }
 
 Note = Callable[[dict[str, Any]], None]
