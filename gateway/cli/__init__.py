@@ -23,6 +23,8 @@ VERBS = (
     "capture",
     "replay",
     "scan",
+    "raw",
+    "watch",
     "status",
     "setpoint",
     "order",
@@ -99,13 +101,19 @@ class Version(argparse.Action):
 
 
 def _parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
-    """As parse_args, but WORD=VALUE parameters may also stand behind options, where argparse loses them."""
+    """As parse_args, but WORD=VALUE parameters may also stand behind options, where argparse loses them; so
+    may any words of a verb that is `loose`."""
     args, rest = parser.parse_known_args(words)
-    if rest and not (hasattr(args, "words") and all("=" in r and not r.startswith("-") for r in rest)):
+    loose = hasattr(args, "loose")
+    if (rest and not (hasattr(args, "words") and all(loose or "=" in r for r in rest))) or _option(rest):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         args.words += rest
     return args
+
+
+def _option(rest: Sequence[str]) -> bool:
+    return any(word.startswith("-") for word in rest)
 
 
 def _verb(name: str) -> ModuleType:
