@@ -33,9 +33,13 @@ def make_plan(device: Device, table: BleTable, where: BleUrl) -> Plan:
         asked, points = f"whatever aiobmsble asks ({table.family.partition(':')[2]})", names(FOREIGN)
         line = PlanLine(asked, 0.0, len(points))
     else:
-        requests, points = FAMILIES[table.family].requests(0), names(FAMILIES[table.family])
+        family = FAMILIES[table.family]
+        requests, points = family.requests(0), names(family)
+        if table.streams:  # it is listened to; what it does not repeat is asked for once a minute
+            requests = tuple(request for request in requests if request.name in table.streams)
         bus_ms = sum(_ms(len(request.data)) + _ms(request.reply_max) for request in requests)
-        line = PlanLine(f"ask {', '.join(request.name for request in requests)}", bus_ms, len(points))
+        verb = "hear" if table.streams else "ask"
+        line = PlanLine(f"{verb} {', '.join(request.name for request in requests)}", bus_ms, len(points))
     return Plan((line,), tuple(Point(device.name, name) for name in points), None, tuple(notes))
 
 

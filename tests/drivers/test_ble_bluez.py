@@ -28,6 +28,8 @@ BUS = """<busconfig><type>system</type><listen>unix:path={path}</listen><auth>EX
 READY_S = 20
 ANSWERS = {asked.hex(): said.hex() for asked, said in JBD_ANSWERS.items()}
 
+FAKE = (sys.executable, "-m", "tests.drivers.ble_bluez", ADDRESS, json.dumps(ANSWERS))
+
 
 @contextmanager
 def started(*words: str, ready: str, **environment: str):
@@ -64,8 +66,7 @@ def bluez(tmp_path, monkeypatch):
                 daemon, f"--config-file={config}", "--nofork", "--nopidfile", "--print-address", ready="unix:"
             )
         )
-        fake = (sys.executable, "-m", "tests.drivers.ble_bluez", ADDRESS, json.dumps(ANSWERS))
-        service = stack.enter_context(started(*fake, ready="on the bus", DBUS_SYSTEM_BUS_ADDRESS=address))
+        service = stack.enter_context(started(*FAKE, ready="on the bus", DBUS_SYSTEM_BUS_ADDRESS=address))
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         yield bus, service
 
@@ -117,6 +118,25 @@ async def test_neither_the_death_of_bluez_nor_of_d_bus_hangs_or_ends_the_gateway
         await driver.close()
         with pytest.raises(LinkError):
             await driver.connect()
+        await driver.close()
+
+
+async def test_a_bluetooth_service_that_is_started_again_is_used_again(bluez):
+    driver, _ = made(SystemClock())
+    await driver.connect()
+    bluez[1].kill()
+    with pytest.raises(LinkError):
+        await driver.read()
+    await driver.close()
+    with started(*FAKE, ready="on the bus"):
+        async with asyncio.timeout(60):
+            while True:  # as the device's task does
+                try:
+                    await driver.connect()
+                    break
+                except LinkError:
+                    await asyncio.sleep(0.2)
+            assert told(await driver.read()).items() >= JBD["told"].items()
         await driver.close()
 
 

@@ -34,6 +34,14 @@ def test_a_shipped_profile_makes_a_plain_table_and_a_plan(name):
     assert "not proven on real radio hardware" in profile(name).notes.lower()
 
 
+def test_a_board_that_streams_is_planned_for_by_what_it_repeats():
+    table = profile("jk_ble").table()
+    (line,) = PLUGIN.plan(device(table), table).lines
+    assert line.text == "hear status" and line.bus_ms < 600
+    (line,) = PLUGIN.plan(device(profile("jbd_ble").table()), profile("jbd_ble").table()).lines
+    assert line.text == "ask basic information, cell voltages"
+
+
 def test_what_a_profile_says_is_in_its_table():
     whole = "0000fff1-0000-1000-8000-00805f9b34fb"
     table = made(
