@@ -14,12 +14,13 @@ GOODWE = {
     "GW6000-EH": "0000177000fe303030303045485530303030303030304757",
     "GW5K-BT": "0000138800fe393530303042545532303357303030304757",
 }
+# Sungrow: home-assistant/core issue 115489, register 4999 (SH6.0RT-V112 by mkaiser's list).
 DEVICES = [
     ("victron_gx", 227, MAC | {(227, "holding", 28): b"\0\1", (227, "holding", 31): b"\0\3"}),
     ("victron_gx_3p", 227, MAC | {(227, "holding", 28): b"\0\3", (227, "holding", 31): b"\0\3"}),
     ("deye_1p", 1, {(1, "holding", 0): b"\0\3", (1, "holding", 3): b"2104140000"}),
     ("deye_3p_lv", 1, {(1, "holding", 0): b"\5\0", (1, "holding", 3): b"2209230000"}),
-    ("sungrow_sh", 1, {(1, "input", 4999): b"\x0e\x03"}),
+    ("sungrow_sh", 1, {(1, "input", 4999): b"\x0e\x0d"}),
     *(("goodwe_et", 247, {(247, "holding", 35000): bytes.fromhex(data)}) for data in GOODWE.values()),
 ]
 
