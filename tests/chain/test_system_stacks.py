@@ -46,12 +46,18 @@ async def test_from_registration_to_payment(tmp_path, monkeypatch, capsys):
             proof = await verbs.said("keys", "prove", verbs.site, "--owner", OWNER, "--json")
             assert proof["account"] == account
             assert await by_wallet(node, json.loads(proof["call"])) == Ok(True)
+            known.append(FACTS)
+
+            async def unapproved() -> bool:
+                return "is-approved says no" in site.chain.status()["trouble"]
+
+            await node.do("facility-verification", "reject-facility", UInt(1))
+            await site.until(unapproved)  # nor is anything told of a facility that is rejected
             await node.do("facility-verification", "approve-facility", UInt(1))
             await site.attestor.attest(interval(1))
             await site.until(lambda: counted(node, 2))
             totals = await node.ask("charge-discharge", "get-totals", UInt(1))
             assert totals["charged-wh"] == UInt(2 * interval(0).charged_wh)
-            known.append(FACTS)
             await site.until(lambda: told(node))
 
             begin_s = int(time.time())

@@ -185,16 +185,18 @@ def test_numbers_take_the_careful_side(tmp_path):
 
 def test_a_call_is_tried_out_by_what_the_contract_can_be_asked(tmp_path):
     async def scenario(w):
-        answers = [Ok(UInt(1)), Err(UInt(203)), Err(Int(-1)), None]
+        answers = [Ok(UInt(1)), Err(UInt(203)), Err(Int(-1)), False, True]
         w.chain.views["would"] = lambda arguments, height: answers[0]
         trial = Invocation(SINK, "would", [])
         found = w.operators(lambda call: trial)
         assert await found.estimate_gas(ACCOUNT, str(SINK), sink(1)) == 0
-        for words in ("would says error 203", "would says an error"):
+        for words in ("would says error 203", "would says an error", "would says no"):
             answers.pop(0)
             with pytest.raises(RpcError, match=words) as caught:
                 await found.estimate_gas(ACCOUNT, str(SINK), sink(1))
             assert caught.value.fault is Fault.REVERTED
+        answers.pop(0)
+        assert await found.estimate_gas(ACCOUNT, str(SINK), sink(1)) == 0
         w.b.lies["/v2/contracts"] = lambda status, said: (status, said | {"result": "0x0703"})
         with pytest.raises(ChainError, match="disagree") as caught:
             await found.estimate_gas(ACCOUNT, str(SINK), sink(1))

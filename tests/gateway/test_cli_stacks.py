@@ -135,3 +135,14 @@ def test_an_owner_that_is_none_here_is_one_line(tmp_path, capsys, owner):
 )
 def test_what_the_contract_has_no_room_for(tmp_path, capsys, words, said):
     assert said in failed(capsys, "register", site(tmp_path), "--owner", OWNER, *words)
+
+
+def test_a_key_that_is_handed_over_to_wants_money_in_its_own_account(tmp_path, capsys):
+    path = site(tmp_path)
+    (tmp_path / "next.json").write_bytes(make_keystore(b"\x02" * 32, b"w", 2))
+    following = "passphrase: words, next: {key: next.json, passphrase: words}}"
+    path.write_text(path.read_text().replace("passphrase: words}", following) + "store: {path: store.db}\n")
+    assert cli.main(["keys", "rotate", str(path), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    account = str(of_key(KeySigner(b"\x02" * 32).public_key, 26))
+    assert said["then"].startswith(f"give {account} some money")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.chain.platforms import platform
 from gateway.chain.platforms.calls import Facts, NotEncodable, Order, Unusable
-from gateway.chain.platforms.stacks import FUNCTIONS, TRIALS, StacksPlatform, trial, verifying_contract
+from gateway.chain.platforms.stacks import FUNCTIONS, TRIALS, StacksPlatform, verifying_contract
 from gateway.chain.stacks.address import TESTNET_ID
 from gateway.chain.stacks.codec import Int, Some, UInt, encode
 from gateway.chain.stacks.transaction import Invocation, read_payload
@@ -141,12 +141,18 @@ def test_the_functions_that_are_checked_are_those_that_are_called():
         SYSTEM.predecessor_call(FIRST.address),
     ]
     made = [read_payload(call.data) for call in calls] + [SYSTEM.request(1), SYSTEM.suggestion]
-    tried = [t for t in map(trial, made) if t is not None]
+    tried = [t for t in map(SYSTEM.trial, made) if t is not None]
     owners = {"register-facility", "set-gateway-key"}
-    assert {t.function for t in tried} == set(TRIALS.values())
+    assert {t.function for t in tried} == {*TRIALS.values(), "is-approved"}
     used = {(str(c.contract), c.function) for c in made + tried}
     checked = {(str(c), f) for c, functions in SYSTEM.uses.values() for f in functions}
     assert used == {(c, f) for c, f in checked if f not in owners}
+
+
+def test_capacity_is_told_of_an_approved_facility_alone():
+    for report in SYSTEM.reports(FACTS):
+        asked = SYSTEM.trial(read_payload(report.call.data))
+        assert asked == Invocation(parse(CONTRACTS["facility"]), "is-approved", [UInt(7)])
 
 
 def follow(body):

@@ -37,7 +37,7 @@ from gateway.site import ChainSettings
 
 # Role of a contract -> the functions that the gateway, or the owner by what it prints, calls there.
 FUNCTIONS: Mapping[str, frozenset[str]] = {
-    "facility": frozenset({"register-facility"}),
+    "facility": frozenset({"register-facility", "is-approved"}),
     "records": frozenset({
         "submit-record", "submit-rotation", "check-record", "check-rotation", "last-sequence", "gateway-of",
         "predecessor-of", "set-gateway-key",
@@ -73,12 +73,6 @@ TRIALS = {
 def verifying_contract(contract: Principal) -> str:
     """What stands for a contract in the domain of records: an address made of its principal."""
     return "0x" + keccak(encode(contract))[12:].hex()
-
-
-def trial(call: Invocation) -> Invocation | None:
-    """What to ask before sending a call; None when nothing can be asked."""
-    checks = TRIALS.get(call.function)
-    return Invocation(call.contract, checks, call.arguments) if checks else None
 
 
 class StacksPlatform:
@@ -117,6 +111,13 @@ class StacksPlatform:
         return str(Principal(records.version, records.hash))
 
     # ---- out --------------------------------------------------------------------------------------------
+
+    def trial(self, call: Invocation) -> Invocation | None:
+        """What to ask before sending a call; None when nothing can be asked."""
+        if call.contract == self._contracts["capacity"]:
+            return Invocation(self._contracts["facility"], "is-approved", call.arguments[:1])
+        checks = TRIALS.get(call.function)
+        return Invocation(call.contract, checks, call.arguments) if checks else None
 
     def record_call(self, record: Record) -> Call:
         said = bodies.read(record.kind, record.body)

@@ -133,9 +133,8 @@ class Operators(Agreement[Api]):
         trial = self._trial(read_payload(data))
         if trial is not None:
             said = await self._tried(trial, await self.anchor(1))
-            if isinstance(said, Err):
-                why = f"error {said.value.value}" if isinstance(said.value, UInt) else "an error"
-                raise RpcError(trial.contract.contract, Fault.REVERTED, f"{trial.function} says {why}")
+            if isinstance(said, Err) or said is False:
+                raise RpcError(trial.contract.contract, Fault.REVERTED, f"{trial.function} says {_no(said)}")
         return 0
 
     async def _tried(self, trial: Invocation, at: Anchor) -> Value:
@@ -155,6 +154,12 @@ class Operators(Agreement[Api]):
 
 def _asked(call: Invocation) -> str:
     return f"{call.function} of {call.contract}"
+
+
+def _no(said: Value) -> str:
+    if not isinstance(said, Err):
+        return "no"
+    return f"error {said.value.value}" if isinstance(said.value, UInt) else "an error"
 
 
 def _word(value: Value, where: str) -> bytes:

@@ -3,7 +3,7 @@
 from typing import cast
 
 from gateway.chain.platforms import Platform
-from gateway.chain.platforms.stacks import StacksPlatform, trial
+from gateway.chain.platforms.stacks import StacksPlatform
 from gateway.chain.rpc import endpoint_name
 from gateway.chain.send_state import Draft, Policy
 from gateway.chain.side import Ears, Listening, Side, Wallet
@@ -29,7 +29,7 @@ def make(settings: ChainSettings, platform: Platform, clock: Clock) -> Side:
         clock,
         chain_id=settings.chain_id,
         account=system.reader,
-        trial=trial,
+        trial=system.trial,
         contracts=system.uses,
     )
     policy = Policy(
