@@ -24,6 +24,7 @@ from gateway.clock import Clock
 from gateway.errors import DeviceRefused, FrameError, LinkError
 
 CHANNEL_MS = 3_600_000
+LIFE_MS_MIN = 1_000  # whatever the server says
 RENEW_PARTS = (3, 4)  # of a channel's life, as the standard says
 BYTES_MAX = 2**20  # that may come without being an answer to something
 KEEP_ALIVE_COUNT = 1  # each publishing interval says something, if only that nothing changed
@@ -72,7 +73,7 @@ class Session:
         async with self._asking(timeout_s):
             await self._renew()
             values = await self._read([self._id(node) for node in nodes])
-        return [heard(value) for value in values]
+            return [heard(value) for value in values]
 
     async def write(self, node: Node, type_: str, value: Native, timeout_s: float) -> None:
         """Write one value, of exactly this type. DeviceRefused when the device says no."""
@@ -84,11 +85,10 @@ class Session:
             )
             if len(results) != 1:
                 raise FrameError(f"{len(results)} results for one write")
-        if not results[0].is_good():
+            good, code = results[0].is_good(), results[0].value
             text = f"{self._where.endpoint}: {node} is not written: {results[0].name}"
-            if results[0].value in library.REFUSED:
-                raise DeviceRefused(text, results[0].value)
-            raise LinkError(text)
+        if not good:
+            raise DeviceRefused(text, code) if code in library.REFUSED else LinkError(text)
 
     async def subscribe(self, items: Sequence[Item], interval_ms: int, timeout_s: float) -> tuple[Feed, int]:
         """A feed of these items, and the longest silence of a server that is well, in ms."""
@@ -110,11 +110,10 @@ class Session:
             results = await self._client.uaclient.create_monitored_items(wanted)
             if len(results) != len(items):
                 raise FrameError(f"{len(results)} results for {len(items)} items")
-        for at, result in enumerate(results):
-            if not result.StatusCode.is_good():
-                feed.heard[at] = Heard("", None, result.StatusCode.value)
-        silence_ms = made.RevisedPublishingInterval * max(1, made.RevisedMaxKeepAliveCount)
-        return feed, int(min(silence_ms, 2**31))
+            for at, result in enumerate(results):
+                if not result.StatusCode.is_good():
+                    feed.heard[at] = Heard("", None, result.StatusCode.value)
+            return feed, int(made.RevisedPublishingInterval * max(1, made.RevisedMaxKeepAliveCount))
 
     async def hear(self, feed: Feed, timeout_s: float) -> None:
         """Until `feed` is fresh. One of those who wait asks for all: the server answers for any of them."""
@@ -272,7 +271,7 @@ class Session:
 
     def _life_ms(self) -> int:
         part, parts = RENEW_PARTS
-        return int(self._client.secure_channel_timeout) * part // parts
+        return max(LIFE_MS_MIN, int(self._client.secure_channel_timeout)) * part // parts
 
     def _id(self, node: Node) -> ua.NodeId:
         index = 0 if node.namespace == STANDARD else self._namespaces.get(node.namespace)

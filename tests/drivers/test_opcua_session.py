@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import signal
 import ssl
@@ -125,6 +126,23 @@ async def test_a_subscription_tells_changes_and_that_the_server_is_alive(peer):
         peer.tell("set", {"soc": 50})
 
 
+@pytest.mark.parametrize("interval", [math.nan, math.inf, -math.inf])
+async def test_an_interval_that_is_no_number_is_trouble(peer, monkeypatch, interval):
+    async with session(peer.url) as opened:
+        inner = opened._client.uaclient.session
+        asked = inner.create_subscription
+
+        async def revised(*words):
+            made = await asked(*words)
+            made.RevisedPublishingInterval = interval
+            return made
+
+        monkeypatch.setattr(inner, "create_subscription", revised)
+        with pytest.raises(LinkError, match="cannot be understood"):
+            await opened.subscribe([Item(POWER, 100)], 100, 5)
+        assert not opened.alive
+
+
 async def test_two_devices_share_a_session_and_each_hears_its_own(peer):
     url, before = peer.url, peer.tell("sessions")  # those that were broken off are kept for a while
     table = model(changed(updates="subscribed", setpoint=None)).table()
@@ -150,7 +168,8 @@ async def test_two_devices_share_a_session_and_each_hears_its_own(peer):
 @pytest.mark.parametrize("mode", ["sign", "encrypt"])
 async def test_a_setpoint_is_written_as_its_type_and_read_back(peer, folder, mode):
     peer.tell("state")
-    async with device(peer.secure(folder / "client", mode=mode), control=True) as ess:
+    pin = {"server": peer.identity.certificate} if mode == "sign" else {}
+    async with device(peer.secure(folder / "client", mode=mode, **pin), control=True) as ess:
         await ess.connect()
         assert ess.setpoint.charge_max_w == 5000
         await ess.write_power(-1234)
