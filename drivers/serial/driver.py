@@ -89,6 +89,7 @@ class SerialDriver:
             lambda data: self._answer(request, data),
             gap_ms=self._profile.gap_ms,
             timeout_s=self._device.timeout_ms / 1000,
+            reply_max=request.reply_max,
         )
         if frame.refused:
             raise DeviceRefused(

@@ -46,7 +46,7 @@ class Wire(Protocol):
     def run_at(self, bauds: Sequence[int]) -> None: ...
 
     async def ask(
-        self, data: bytes, take: Callable[[bytes], T | None], *, gap_ms: int, timeout_s: float
+        self, data: bytes, take: Callable[[bytes], T | None], *, gap_ms: int, timeout_s: float, reply_max: int
     ) -> T: ...
 
     async def close(self) -> None: ...
@@ -120,10 +120,11 @@ class SerialLink:
             )
 
     async def ask(
-        self, data: bytes, take: Callable[[bytes], T | None], *, gap_ms: int, timeout_s: float
+        self, data: bytes, take: Callable[[bytes], T | None], *, gap_ms: int, timeout_s: float, reply_max: int
     ) -> T:
         """Send `data` and give what comes to `take` until it returns something; b"" when the wire pauses.
-        LinkError when that does not happen in `timeout_s` from the sending, or it never falls silent."""
+        LinkError when that does not happen in `timeout_s` and the time that a reply of `reply_max` bytes is
+        under way, or the wire never falls silent."""
         if self._waiting >= WAITING_MAX:
             raise LinkError(f"{self.url}: {WAITING_MAX} requests already wait: poll slower or split the bus")
         self._waiting += 1
@@ -131,7 +132,7 @@ class SerialLink:
             async with self._turn:
                 port = self._open()
                 await self._silence(gap_ms, timeout_s)
-                return await self._exchange(port, data, take, timeout_s)
+                return await self._exchange(port, data, take, timeout_s, reply_max)
         finally:
             self._waiting -= 1
 
@@ -165,16 +166,21 @@ class SerialLink:
             await asyncio.sleep(wait_ms / 1000)
 
     async def _exchange(
-        self, port: SerialPort, data: bytes, take: Callable[[bytes], T | None], timeout_s: float
+        self,
+        port: SerialPort,
+        data: bytes,
+        take: Callable[[bytes], T | None],
+        timeout_s: float,
+        reply_max: int,
     ) -> T:
         self._inbox = inbox = Inbox()
         self.counters.requests += 1
         assert self._baud is not None
-        write_ms = len(data) * self._where.char_ms(self._baud)
+        char_ms = self._where.char_ms(self._baud)
         try:
             await port.write(data, WRITE_S)
-            self._heard_ms = self._clock.mono_ms() + round(write_ms)
-            async with asyncio.timeout(timeout_s + write_ms / 1000):
+            self._heard_ms = self._clock.mono_ms() + round(len(data) * char_ms)
+            async with asyncio.timeout(timeout_s + (len(data) + reply_max) * char_ms / 1000):
                 while (taken := take(await inbox.get())) is None:
                     pass
                 return taken

@@ -27,7 +27,7 @@ class TappedLink:
         self._link.run_at(bauds)
 
     async def ask(
-        self, data: bytes, take: Callable[[bytes], T | None], *, gap_ms: int, timeout_s: float
+        self, data: bytes, take: Callable[[bytes], T | None], *, gap_ms: int, timeout_s: float, reply_max: int
     ) -> T:
         heard = bytearray()
 
@@ -36,7 +36,9 @@ class TappedLink:
             return take(chunk)
 
         try:
-            taken = await self._link.ask(data, listen, gap_ms=gap_ms, timeout_s=timeout_s)
+            taken = await self._link.ask(
+                data, listen, gap_ms=gap_ms, timeout_s=timeout_s, reply_max=reply_max
+            )
         except LinkError as error:
             if self._tap.listening:
                 self._tap.tell(ask=data.hex(), heard=heard.hex(), failed=str(error))
@@ -61,7 +63,7 @@ class TapeLink:
         """As fast as it plays."""
 
     async def ask(
-        self, data: bytes, take: Callable[[bytes], T | None], *, gap_ms: int, timeout_s: float
+        self, data: bytes, take: Callable[[bytes], T | None], *, gap_ms: int, timeout_s: float, reply_max: int
     ) -> T:
         wanted = data.hex()
         event = self._tape.find(lambda e: e.get("ask") == wanted)

@@ -16,7 +16,7 @@ def line(data: bytes) -> bytes | None:
 
 
 async def ask(link, what, *, gap_ms=5, timeout_s=5.0):
-    return await link.ask(what, line, gap_ms=gap_ms, timeout_s=timeout_s)
+    return await link.ask(what, line, gap_ms=gap_ms, timeout_s=timeout_s, reply_max=8)
 
 
 async def test_it_asks_and_hears_the_answer():
@@ -52,6 +52,15 @@ async def test_a_wire_that_is_never_silent_is_said_to_be_so():
         assert await ask(link, b"a?") == b"b."
 
 
+async def test_a_slow_wire_gets_the_time_that_the_reply_needs():
+    """At 300 baud a reply of 20 bytes is under way for 0.67 s."""
+    async with plugged({b"a?": [b""] * 60 + [b"b."]}, "?baud=300") as (_, link):
+        with pytest.raises(LinkError, match="no answer within"):
+            await link.ask(b"a?", line, gap_ms=5, timeout_s=0.05, reply_max=1)
+    async with plugged({b"a?": [b""] * 60 + [b"b."]}, "?baud=300") as (_, link):
+        assert await link.ask(b"a?", line, gap_ms=5, timeout_s=0.05, reply_max=500) == b"b."
+
+
 async def test_a_pause_is_told_once():
     async with plugged({b"a?": b"b", b"c?": b"."}, "?baud=9600") as (peer, link):
         heard = []
@@ -62,11 +71,11 @@ async def test_a_pause_is_told_once():
                 peer.say(b"c")
             return data if data == b"c" else None
 
-        assert await link.ask(b"a?", take, gap_ms=5, timeout_s=5) == b"c"
+        assert await link.ask(b"a?", take, gap_ms=5, timeout_s=5, reply_max=8) == b"c"
         assert heard == [b"b", b"", b"c"]
         heard.clear()
         with pytest.raises(LinkError):  # nothing came, so nothing paused
-            await link.ask(b"never?", take, gap_ms=5, timeout_s=0.3)
+            await link.ask(b"never?", take, gap_ms=5, timeout_s=0.3, reply_max=8)
         assert heard == []
 
 
@@ -90,9 +99,9 @@ async def test_an_asker_that_finds_a_bug_ends_in_it():
     async with plugged({b"a?": b"b."}, "?baud=9600") as (_, link):
         await ask(link, b"a?")
         with pytest.raises(LinkError, match="2 bytes came, but no answer in them"):
-            await link.ask(b"a?", lambda _data: None, gap_ms=5, timeout_s=0.1)
+            await link.ask(b"a?", lambda _data: None, gap_ms=5, timeout_s=0.1, reply_max=8)
         with pytest.raises(ZeroDivisionError):
-            await link.ask(b"a?", lambda _data: 1 // 0, gap_ms=5, timeout_s=5)
+            await link.ask(b"a?", lambda _data: 1 // 0, gap_ms=5, timeout_s=5, reply_max=8)
         assert await ask(link, b"a?") == b"b."
 
 

@@ -40,7 +40,7 @@ class Storm:
     def run_at(self, _bauds):
         pass
 
-    async def ask(self, data, take, *, gap_ms, timeout_s):
+    async def ask(self, data, take, *, gap_ms, timeout_s, reply_max):
         for chunk in (*self.said(data), b""):
             if (taken := take(chunk)) is not None:
                 return taken

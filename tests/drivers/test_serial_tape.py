@@ -24,7 +24,7 @@ def take(data):
 
 
 async def ask(link, what, timeout_s=5.0):
-    return await link.ask(what, take, gap_ms=5, timeout_s=timeout_s)
+    return await link.ask(what, take, gap_ms=5, timeout_s=timeout_s, reply_max=8)
 
 
 def test_the_plugin_can_be_recorded():
