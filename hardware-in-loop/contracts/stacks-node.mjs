@@ -104,6 +104,8 @@ function mine() {
   return { height: height(), transactions: ready.length };
 }
 
+// What a node spends on one question, unless its operator allows more.
+const READ_LIMIT = { readLength: 100_000, readCount: 30, runtime: 1_000_000_000 };
 // What was answered at a tip once is its answer, whoever asks: two operators of it must agree.
 const answers = new Map();
 
@@ -113,7 +115,10 @@ function read(contract, method, { sender, arguments: given }, tip) {
   if (tip && answers.has(question)) return answers.get(question);
   let found;
   try {
-    found = [200, { okay: true, result: hex(simnet.callReadOnlyFn(contract, method, given.map(Cl.deserialize), sender).result) }];
+    const { result, costs } = simnet.callReadOnlyFn(contract, method, given.map(Cl.deserialize), sender);
+    const { readLength, readCount, runtime } = costs.total;
+    const dear = readLength > READ_LIMIT.readLength || readCount > READ_LIMIT.readCount || runtime > READ_LIMIT.runtime;
+    found = [200, dear ? { okay: false, cause: "CostBalanceExceeded" } : { okay: true, result: hex(result) }];
   } catch (error) {
     found = [200, { okay: false, cause: String(error).slice(0, 200) }];
   }
