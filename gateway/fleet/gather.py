@@ -19,7 +19,7 @@ from gateway.fleet.settings import FleetSite
 from gateway.store import Store
 
 WORKERS = 16
-PAGES_MAX = 64  # in one look: records that the contract has no room for are passed over, 2,048 of them
+PAGES_MAX = 64  # in one look, over records that the contract has no room for; the next look goes on
 IDLE_S = 0.5
 
 
@@ -95,16 +95,22 @@ class Gatherer:
             return 0
         assert member.last is not None
         at = Place(member.last, member.key)
-        walk = Walk(at, Chained(member.site.name, self._chain_id, member.site.contract))
+        walk, member.walk = member.walk, None
+        if walk is None or walk.at != at:
+            walk = Walk(at, Chained(member.site.name, self._chain_id, member.site.contract))
+        more = True
         for _ in range(PAGES_MAX):
             try:
                 found = read(await self._pages.page(member.site, walk.after))
             except ValueError as error:
                 member.distrust(str(error))
                 raise LinkError(f"{member.site.url}: {error}") from None
-            if not walk.page(found):
+            if not (more := walk.page(found)):
                 break
-        return self._take(member, at, walk)
+        if walk.waiting and not walk.pieces and not walk.wrong:
+            member.walk = walk
+        again_ms = self._take(member, at, walk)
+        return 0 if more else again_ms
 
     def _take(self, member: Member, at: Place, walk: Walk) -> int:
         if member.flying or (member.last, member.key) != (at.sequence, at.key):

@@ -7,7 +7,7 @@ its way at most. It refuses to guess how far the contract is: after anything odd
 from dataclasses import dataclass, field
 
 from gateway.evidence.address import checksum
-from gateway.fleet.page import Piece
+from gateway.fleet.page import Piece, Walk
 from gateway.fleet.plan import Queue, Share
 from gateway.fleet.settings import FleetSite
 
@@ -30,6 +30,7 @@ class Member:
     since_ms: int = 0
     flying: str = ""
     share: tuple[Piece, ...] = ()
+    walk: Walk | None = None  # over records that the contract has no room for: it goes on, and not anew
     due_ms: int = 0  # when it is to be asked again
     busy: bool = False  # it is being asked
     failures: int = 0  # to be heard, in a row

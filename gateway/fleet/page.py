@@ -81,7 +81,7 @@ class Walk:
         self.after = max(0, at.sequence - 1)  # the last record looked at
         self.wrong = ""
         self.waiting = ""
-        self._at, self._who = at, who
+        self.at, self._who = at, who
         # Should the site no longer have the record at the place, only a gap, which may jump, goes on.
         self._chain = Chain(at.key, at.sequence, b"" if at.sequence else GENESIS)
         self._ended = False  # what comes next is another key's, or nobody's
@@ -91,7 +91,7 @@ class Walk:
         for record in found:
             if self.wrong or self._ended:
                 break
-            if record.sequence == self._at.sequence > self.after:
+            if record.sequence == self.at.sequence > self.after:
                 self._begin(record)
             else:
                 self._next(record)
@@ -101,10 +101,10 @@ class Walk:
         """The record at the place: by the key that speaks there, or the one by which it was handed to it."""
         chain = Chain()
         self.wrong = "; ".join(map(str, chain.add(record)))
-        if not self.wrong and self._at.key not in (chain.keys[0], chain.signer):
-            self.wrong = f"record {record.sequence}: signed by {chain.keys[0]}, not {self._at.key}"
+        if not self.wrong and self.at.key not in (chain.keys[0], chain.signer):
+            self.wrong = f"record {record.sequence}: signed by {chain.keys[0]}, not {self.at.key}"
         self.key, self._chain, self.after = chain.turn, chain, record.sequence
-        self._ended = self.key != self._at.key
+        self._ended = self.key != self.at.key
 
     def _next(self, record: Record) -> None:
         if faults := list(self._chain.add(record)):

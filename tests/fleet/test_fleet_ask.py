@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import subprocess
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -11,8 +12,11 @@ from aiohttp import web
 from gateway.errors import ConfigError, LinkError
 from gateway.fleet import ask
 from gateway.fleet.ask import Sites
-from gateway.fleet.page import LIMIT, PAGE_BYTES_MAX
+from gateway.fleet.page import LIMIT, PAGE_BYTES_MAX, read
+from tests import tools
+from tests.chain.people import interval
 from tests.fleet.scene import Signing
+from tests.gateway.http_site import TOKEN, served
 
 
 @asynccontextmanager
@@ -99,6 +103,27 @@ async def test_a_site_that_drips_or_is_not_there_ends_in_time(monkeypatch):
     async with asking(site) as sites:
         with pytest.raises(LinkError, match="not reachable"):
             await sites.page(site, 0)
+
+
+async def test_a_real_site_s_records_over_tls_by_its_own_certificate(tmp_path):
+    certificate, key = tmp_path / "http.crt", tmp_path / "http.key"
+    subprocess.run(
+        [tools.need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-keyout", key, "-out", certificate],
+        check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    (tmp_path / "token").write_text(TOKEN)
+    async with served(tmp_path, certificate=certificate, key=key) as real:
+        for n in range(3):
+            await real.sign(interval(n))
+        url = f"https://localhost:{real.server.port}"
+        site = replace(Signing(1).settings, url=url, ca=certificate, token=tmp_path / "token")
+        stranger = replace(site, ca=None)
+        async with asking(site, stranger) as sites:
+            assert [record.sequence for record in read(await sites.page(site, 1))] == [2, 3]
+            with pytest.raises(LinkError, match="not reachable"):
+                await sites.page(stranger, 0)
 
 
 def test_certificates_and_tokens_are_looked_at_before_anything_runs(tmp_path):

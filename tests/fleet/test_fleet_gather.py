@@ -7,7 +7,15 @@ import pytest
 from gateway.errors import ChainError
 from gateway.evidence import possession
 from gateway.evidence.signer import KeySigner
-from gateway.evidence.typed import Domain, Revocation, RevocationReason, Rotation
+from gateway.evidence.typed import (
+    NO_CHAIN,
+    Domain,
+    Gap,
+    GapCause,
+    Revocation,
+    RevocationReason,
+    Rotation,
+)
 from gateway.fleet import flights, gather
 from gateway.fleet.gather import Gatherer
 from gateway.fleet.member import Member
@@ -104,6 +112,22 @@ async def test_a_key_that_handed_over_is_followed(bench):
     member.doubt()
     await bench.look(2)
     assert (member.key, member.last, bench.found(), member.trouble) == (after.address, 2, [3, 4], "")
+
+
+async def test_a_long_stretch_for_another_contract_is_passed_over_in_several_looks(bench, monkeypatch):
+    monkeypatch.setattr(gather, "PAGES_MAX", 2)
+    site = bench.sites[0]
+    for _ in range(100):
+        site.sign(contract=NO_CHAIN.contract)
+    member = await bench.look()
+    assert member.due_ms == bench.clock.mono, "at once, in its turn"
+    await bench.look()
+    assert "record 1 stays at the site" in member.trouble
+    await bench.look(2)
+    assert [after for _, after in bench.rest.asked] == [0, 32, 64, 96, 100, 100], "not from the beginning"
+    site.sign(Gap(0, 1, 0, GapCause.NOT_ENCODABLE))
+    await bench.look()
+    assert (bench.found(), member.trouble) == ([101], "")
 
 
 async def test_a_revoked_key_is_said(bench):
