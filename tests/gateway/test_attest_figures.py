@@ -6,7 +6,9 @@ from pathlib import Path
 
 from gateway.attest import plant
 from gateway.site import AttestSettings, Device, Site, SiteLimits, StoreSettings
-from gateway.store import performance, samples
+from gateway.store import performance, retention, samples
+from gateway.store.records import RecordState
+from gateway.store.retention import Policy
 from tests.gateway.test_attest import EVERY_S, in_virtual_time
 
 MINUTE_MS = EVERY_S * 1000
@@ -46,6 +48,28 @@ def test_figures_outlive_their_readings(tmp_path):
         assert await bench.store.call(samples.last_seq) == 0
         assert (await bench.store.call(performance.last)).discharged_wh == 60
 
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_what_is_settled_has_left_its_sums_before_it_can_go(tmp_path, monkeypatch):
+    """However short of room: a slice of settled readings lies within intervals whose tallies are kept."""
+
+    def dates(conn):
+        return {ms for (ms,) in conn.execute("SELECT wall_ms FROM sample")}
+
+    async def scenario(bench):
+        await bench.fill(600_000, 840_000)
+        bench.clock.step(125_000)  # two of the four minutes are over
+        await bench.attestor.seal_due()
+        before = await bench.store.call(dates)
+        sweep = await bench.store.call(retention.sweep_slice, Policy(RecordState.SIGNED), 1, 10**12, 0, 10**6)
+        gone = before - await bench.store.call(dates)
+        tallies = await bench.store.call(performance.between, 0, 2**62)
+        assert sweep.unsettled == 0 and len(tallies) == 2
+        assert {ms // MINUTE_MS for ms in gone} == {one.start_ms // MINUTE_MS for one in tallies}
+        assert all(any(one.start_ms <= ms < one.end_ms for one in tallies) for ms in gone)
+
+    monkeypatch.setattr(retention, "KEEP_ROWS", 5)
     in_virtual_time(tmp_path, scenario)
 
 
