@@ -52,7 +52,7 @@ class OpcUaDriver:
 
     async def connect(self) -> Mapping[str, str]:
         """Read what the profile says of identity, and every point once, so a wrong profile shows now."""
-        self._subscription, self._sample_ms = None, 0
+        await self._unsubscribe()
         found = {"vendor": self._profile.vendor, "model": self._profile.model}
         found |= await self._identity()
         self.refresh()
@@ -64,7 +64,7 @@ class OpcUaDriver:
                 code=2,
             )
         if self.pushed:
-            self._subscription = await self._subscribe()
+            await self._subscribe()
         return found
 
     async def read(self) -> Sample:
@@ -95,13 +95,21 @@ class OpcUaDriver:
         values, qualities = self._decoded(fields, heard)
         return Sample(self._device.name, stamp, points, values, qualities)
 
-    async def _subscribe(self) -> "Subscription":
+    async def _unsubscribe(self) -> None:
+        """A server keeps a subscription as long as the session, which may be another device's too."""
+        last, self._subscription, self._sample_ms = self._subscription, None, 0
+        if last is not None:
+            await self._link.unsubscribe(last, timeout_s=self._timeout_s)
+
+    async def _subscribe(self) -> None:
         every_ms = self._pace_ms // 2  # servers say only at every second interval that nothing changed
         items = [Item(f.node, every_ms, f.aged_ms > 0) for f in self._profile.fast]
         items += [Item(f.node, SLOW_MS, f.aged_ms > 0) for f in self._profile.slow]
         items += [Item(SERVER_TIME, every_ms)] if self._ages else []
         made = await self._link.subscribe(items, every_ms, timeout_s=self._timeout_s)
+        self._subscription = made
         if made.silence_ms > SILENCE_MS_MAX:
+            await self._unsubscribe()
             raise LinkError(
                 f"{self._device.name}: the server would say only each {made.silence_ms / 1000:g} s that "
                 "it is alive: write updates: asked in its profile"
@@ -111,7 +119,6 @@ class OpcUaDriver:
             made.feed.fresh = False
             await self._link.hear(made, timeout_s=max(0, until_ms - self._clock.mono_ms()) / 1000)
         made.feed.fresh = True
-        return made
 
     async def _told(self) -> Sample:
         subscription = self._subscription

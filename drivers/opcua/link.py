@@ -97,6 +97,12 @@ class OpcUaLink:
         await self._counted(subscription.session.hear(subscription.feed, timeout_s))
         self.counters.notifications += 1
 
+    async def unsubscribe(self, subscription: Subscription, *, timeout_s: float) -> None:
+        """Be told no more, if that session still lives."""
+        if subscription.session.alive:
+            self.counters.requests += 1
+            await self._counted(subscription.session.unsubscribe(subscription.feed, timeout_s))
+
     async def close(self) -> None:
         session, self._session = self._session, None
         if session is not None:

@@ -115,6 +115,14 @@ class Session:
                     feed.heard[at] = Heard("", None, result.StatusCode.value)
             return feed, int(made.RevisedPublishingInterval * max(1, made.RevisedMaxKeepAliveCount))
 
+    async def unsubscribe(self, feed: Feed, timeout_s: float) -> None:
+        """Be told no more. What is still on its way is passed over."""
+        found = [id for id, other in self._feeds.items() if other is feed]
+        async with self._asking(timeout_s):
+            for id in found:
+                del self._feeds[id]
+            await self._client.uaclient.delete_subscriptions(found)
+
     async def hear(self, feed: Feed, timeout_s: float) -> None:
         """Until `feed` is fresh. One of those who wait asks for all: the server answers for any of them."""
         async with self._asking(timeout_s):
@@ -242,7 +250,7 @@ class Session:
     def _dispatch(self, said: ua.PublishResult) -> None:
         feed = self._feeds.get(said.SubscriptionId)
         if feed is None:
-            raise FrameError(f"subscription {said.SubscriptionId} is none of ours")
+            return  # of one that was ended, most likely
         message, changes = said.NotificationMessage, list[tuple[int, Heard]]()
         for part in message.NotificationData or ():
             if isinstance(part, ua.StatusChangeNotification):

@@ -45,7 +45,7 @@ class FakeLink:
 
     def __init__(self, clock, said=TOLD, silence_ms=1000):
         self.clock, self.said, self.silence_ms = clock, dict(said), silence_ms
-        self.counters = Counters(sessions=1)
+        self.counters, self.ended = Counters(sessions=1), []
         self.asked, self.subscribed, self.messages, self.sequence = [], [], [], 1
 
     async def read(self, nodes, *, timeout_s):
@@ -57,6 +57,9 @@ class FakeLink:
         self.nodes = [item.node.identifier for item in items]
         self.timed = {item.timed for item in items}
         return Subscription(Feed(len(items)), None, self.silence_ms)
+
+    async def unsubscribe(self, subscription, *, timeout_s):
+        self.ended.append(subscription)
 
     async def hear(self, subscription, *, timeout_s):
         if subscription.feed.fresh:
@@ -182,9 +185,18 @@ async def test_a_silent_server_is_an_error_and_no_old_value():
 
 
 async def test_a_server_that_is_silent_for_long_by_itself_cannot_be_subscribed_to():
-    ess, _ = driver(SUBSCRIBED, silence_ms=10_000)
+    ess, link = driver(SUBSCRIBED, silence_ms=10_000)
     with pytest.raises(LinkError, match=r"only each 10 s that it is alive: write updates: asked"):
         await ess.connect()
+    assert len(link.ended) == 1
+
+
+async def test_a_device_that_connects_again_is_subscribed_to_once():
+    ess, link = driver(SUBSCRIBED)
+    for n in (1, 2):
+        link.messages, link.sequence = [(0, FIRST | {_ids()[0]: Heard("Int16", 21)})], 1
+        await ess.connect()
+        assert (len(link.subscribed), len(link.ended)) == (n, n - 1)
 
 
 async def test_a_subscription_ages_by_the_servers_clock():

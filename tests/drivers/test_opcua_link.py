@@ -45,6 +45,9 @@ class FakeSession:
     async def subscribe(self, items, interval_ms, timeout_s):
         return Feed(len(items)), 500
 
+    async def unsubscribe(self, feed, timeout_s):
+        self.asked.append("unsubscribe")
+
     async def hear(self, feed, timeout_s):
         self._trouble()
 
@@ -128,6 +131,10 @@ async def test_a_subscription_belongs_to_its_session(link):
     await link.hear(told, timeout_s=1)
     assert told.session is FakeSession.made[0] and told.silence_ms == 500
     assert link.counters.notifications == 1
+    for alive in (True, False):  # a session that is gone has taken its subscriptions with it
+        FakeSession.made[0].alive = alive
+        await link.unsubscribe(told, timeout_s=1)
+    assert FakeSession.made[0].asked == ["unsubscribe"]
 
 
 async def test_closing_says_goodbye_and_may_be_done_at_any_time(link):

@@ -160,6 +160,11 @@ async def test_two_devices_share_a_session_and_each_hears_its_own(peer):
         now = peer.tell("sessions")
         assert [now[name] - before[name] for name in ("sessions", "subscriptions")] == [1, 2]
         assert link.counters.sessions == 1
+        await one.connect()  # again, as after an error of its own
+        await one.read()
+        await two.read()
+        again = peer.tell("sessions")
+        assert [again[name] - before[name] for name in ("sessions", "subscriptions")] == [1, 2]
     finally:
         await link.close()
     assert peer.tell("sessions") == before
