@@ -200,6 +200,13 @@ AnyChain = Annotated[
 ]
 
 
+def unheard(chain: EvmChain | StacksChain | None, *, served: bool) -> str:
+    """Why no relayer could get the site's records, if one is to bring them; empty when it can."""
+    if isinstance(chain, EvmChain) and chain.records == "relayed" and not served:
+        return "a relayer fetches the records over HTTP: add http: {…} (docs/fleet.md)"
+    return ""
+
+
 def settings(chain: EvmChain | StacksChain, folder: Path) -> site.ChainSettings:
     """What the daemon is given. Relative paths are relative to `folder`."""
     fields = chain.model_dump()

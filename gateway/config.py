@@ -186,6 +186,8 @@ def _check_site(
         problems.append(
             document.problem(("chain",), "a chain needs attest: {key: …}; make it with `gridseal keys new`")
         )
+    if words := chainfile.unheard(parsed.chain, served=parsed.http is not None):
+        problems.append(document.problem(("chain", "records"), words))
     if parsed.remote and not (parsed.mqtt or parsed.http):
         message = "signed orders come by MQTT or HTTP: add mqtt: {url: …} or http: {}"
         problems.append(document.problem(("remote",), message))

@@ -4,17 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from gateway import chainfile
+from gateway import chainfile, config
 from gateway.chain.patience import CURSOR, Patience
 from gateway.chain.platforms import platform
 from gateway.chain.platforms.evm import Asset, EvmPlatform
 from gateway.chain.platforms.storage import SYSTEM
+from gateway.errors import ConfigError
 from gateway.model import ClockTrust
 from gateway.store import cursors, records
 from tests.chain.people import delivery, interval
 from tests.chain.world import world
 from tests.gateway.stores import HandClock, opened
 from tests.gateway.test_chain_outbox import Site
+from tests.gateway.test_httpfile import SITE
 from tests.sim.loop import run
 
 HOUR_MS = 3_600_000
@@ -185,3 +187,28 @@ def test_site_yaml_says_whether_a_relayer_is_waited_for(said, patience_ms):
     found = chainfile.settings(chainfile.StorageChain.model_validate(chain | said), Path())
     assert found.patience_ms == patience_ms
     assert platform(found).patience_ms == patience_ms
+
+
+CHAIN = """\
+attest: {key: key.json}
+chain:
+  platform: storage
+  id: 10
+  rpc: ["https://a.example", "https://b.example"]
+  storage: 7
+  contracts:
+    verification: "0x00000000000000000000000000000000000000a1"
+    services: "0x00000000000000000000000000000000000000a2"
+  records: relayed
+"""
+
+
+def test_a_relayer_must_be_able_to_fetch_them(tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text(SITE + CHAIN)
+    with pytest.raises(ConfigError, match="a relayer fetches the records over HTTP: add http") as found:
+        config.load(path)
+    (problem,) = found.value.problems
+    assert path.read_text().splitlines()[problem.line - 1] == "  records: relayed"
+    path.write_text(SITE + CHAIN + "http: {}\n")
+    assert config.load(path).chain.patience_ms == 2 * HOUR_MS
