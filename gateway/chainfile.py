@@ -170,9 +170,9 @@ class StacksChain(ChainModel):
     def _of_the_network(cls, contracts: StacksContracts, info: ValidationInfo) -> StacksContracts:
         network = info.data.get("network")
         for role, text in contracts:
-            found = "testnet" if principal.parse(text).version in principal.TESTNET_VERSIONS else "mainnet"
+            found = principal.parse(text).network
             if network and found != network:
-                raise ValueError(f"{role}: {text} is on {found}, but network is {network}")
+                raise ValueError(f"{role}: {text} is on {found or 'no network'}, but network is {network}")
         return contracts
 
     @property

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 MAINNET, TESTNET = 22, 26  # versions of a key's address: SP, ST
-TESTNET_VERSIONS = (TESTNET, 21)  # 21: of several keys
+NETWORKS = {
+    MAINNET: "mainnet",
+    20: "mainnet",
+    TESTNET: "testnet",
+    21: "testnet",
+}  # 20 and 21: of several keys
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CONTRACT_NAME = re.compile(r"[a-zA-Z]([a-zA-Z0-9]|[-_])*")
 CONTRACT_MAX = 40
@@ -23,6 +28,11 @@ class Principal:
     version: int
     hash: bytes
     contract: str = ""
+
+    @property
+    def network(self) -> str:
+        """Where it is: "mainnet", "testnet", or empty."""
+        return NETWORKS.get(self.version, "")
 
     def __str__(self) -> str:
         address = c32(self.version, self.hash)

@@ -75,6 +75,11 @@ def test_a_right_one_is_right(tmp_path, capsys):
             "contracts",
             "is on mainnet, but network is testnet",
         ),
+        (
+            {"contracts": contracts(capacity=f"{Principal(5, bytes(20))}.c")},
+            "contracts",
+            "is on no network, but network is testnet",
+        ),
         ({"network": "mainnet"}, "contracts", "is on testnet, but network is mainnet"),
         ({"network": "devnet"}, "network", "mainnet"),
         ({"api": '["https://one.example"]'}, "api", "at least 2"),
@@ -117,6 +122,12 @@ def test_the_owners_two_calls(tmp_path, capsys):
     contract = platform(load(path).chain).evidence_contract
     digest = possession.digest(Domain(TESTNET_ID, contract), "0x" + parse(OWNER).hash.hex(), 3, load(path).id)
     assert records.recover(digest, consent) == KEY.address
+
+
+def test_an_owner_of_several_keys(tmp_path, capsys):
+    owner = str(Principal(21, b"\x08" * 20))
+    assert cli.main(["register", str(site(tmp_path)), "--owner", owner, "--capacity", "1 kWh"]) == 0
+    assert json.loads(capsys.readouterr().out)["from"] == owner
 
 
 @pytest.mark.parametrize("owner", ["0x" + "0c" * 20, str(Principal(22, bytes(20))), f"{OWNER}.x", OWNER[:-1]])

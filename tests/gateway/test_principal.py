@@ -60,3 +60,11 @@ def test_hashes_of_another_size_are_refused():
     for version, size in ((22, 19), (32, 20), (-1, 20)):
         with pytest.raises(ValueError, match="20 bytes"):
             c32(version, bytes(size))
+
+
+@pytest.mark.parametrize(
+    ("version", "network"), [(22, "mainnet"), (20, "mainnet"), (26, "testnet"), (21, "testnet"), (5, "")]
+)
+def test_the_network_is_in_the_address(version, network):
+    found = parse(str(Principal(version, bytes(20), "c")))
+    assert found.network == network

@@ -23,7 +23,7 @@ from gateway.chain.platforms.calls import (
     Report,
     Unusable,
 )
-from gateway.chain.stacks.address import TESTNET_ID, of_key, version_of
+from gateway.chain.stacks.address import of_key, version_of
 from gateway.chain.stacks.codec import Int, Some, UInt, Utf8, Value, encode
 from gateway.chain.stacks.transaction import Invocation, payload, size
 from gateway.errors import ChainError, ConfigError
@@ -32,7 +32,7 @@ from gateway.evidence import possession
 from gateway.evidence.records import recover
 from gateway.evidence.typed import KINDS, Rotation, address_bytes, keccak, site_hash, words
 from gateway.model import INT64_MAX, INT64_MIN, Command, Record, ServiceKind, Source
-from gateway.principal import TESTNET_VERSIONS, Principal, parse
+from gateway.principal import Principal, parse
 from gateway.site import ChainSettings
 
 # Role of a contract -> the functions that the gateway, or the owner by what it prints, calls there.
@@ -175,10 +175,8 @@ class StacksPlatform:
             found = parse(text)
         except ValueError as error:
             raise ConfigError(f"--owner: {error}") from None
-        if found.contract or found.version != version_of(self._chain_id):
-            raise ConfigError(
-                f"--owner: {text} is no address of a key on the network that chain.network names"
-            )
+        if found.contract or found.network != _network(self._chain_id):
+            raise ConfigError(f"--owner: {text} is no account on the network that chain.network names")
         return Owner(str(found), "0x" + found.hash.hex())
 
     def registration(self, plate: Nameplate) -> OwnerCall:
@@ -296,6 +294,10 @@ class StacksPlatform:
         )  # fmt: skip
 
 
+def _network(chain_id: int) -> str:
+    return Principal(version_of(chain_id), b"").network
+
+
 def _contract(role: str, text: str, chain_id: int) -> Principal:
     try:
         found = parse(text)
@@ -303,7 +305,7 @@ def _contract(role: str, text: str, chain_id: int) -> Principal:
         raise ConfigError(f"chain.contracts.{role}: {error}") from None
     if not found.contract:
         raise ConfigError(f"chain.contracts.{role}: {text} is an address, not a contract (SP….name)")
-    if (found.version in TESTNET_VERSIONS) != (chain_id == TESTNET_ID):
+    if found.network != _network(chain_id):
         raise ConfigError(f"chain.contracts.{role}: {text} is not on the network that chain.network names")
     return found
 
