@@ -5,8 +5,9 @@ import asyncio
 import json
 from pathlib import Path
 
+from gateway.errors import LinkError
 from gateway.fleet import file
-from gateway.uplink.local import ask
+from gateway.uplink.local import NoDaemon, ask
 
 HELP = """\
 bring the signed records of many sites to their contracts, in few transactions (docs/fleet.md)
@@ -41,6 +42,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _status(socket: Path) -> int:
-    status = asyncio.run(ask(socket, {"do": "status"}))
+    try:
+        status = asyncio.run(ask(socket, {"do": "status"}))
+    except NoDaemon:
+        raise LinkError(f"no relayer runs here, at {socket}: start it with `gridseal relay`") from None
     print(json.dumps(status))
     return 1 if status["trouble"] or status["in_trouble"] else 0

@@ -16,6 +16,11 @@ def test_the_more_sites_the_cheaper_each(table: dict[str, int]) -> None:
     assert table["40 sites"] < table["alone"] - 18_000
 
 
+def test_more_than_a_batch_is_several_transactions_at_its_price() -> None:
+    found = measure((2, 4), batch=2)
+    assert abs(found["4 sites"] - found["2 sites"]) < 50
+
+
 @pytest.fixture
 def fleet() -> Fleet:
     return Fleet(4)
