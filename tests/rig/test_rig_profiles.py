@@ -14,7 +14,13 @@ from gateway.site import Device
 from tests.rig.raw import running
 
 CLOCK = SystemClock(assume_synchronised=True)
-SLACK = {"battery_voltage_mv": 50, "grid_voltage_mv": 50, "grid_frequency_mhz": 5, "battery_soc_bp": 60}
+SLACK = {
+    "battery_voltage_mv": 50,
+    "battery_current_ma": 50,
+    "grid_voltage_mv": 50,
+    "grid_frequency_mhz": 5,
+    "battery_soc_bp": 60,
+}
 NAMEPLATES = {"charge_limit_w", "discharge_limit_w"}  # of the device; the report has the battery's
 
 
