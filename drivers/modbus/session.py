@@ -6,6 +6,7 @@ whether any bytes came. It refuses to queue, pace, retry or reconnect: that is t
 """
 
 import asyncio
+import termios
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Self, TypeVar
@@ -64,7 +65,7 @@ class Session:
         try:
             async with asyncio.timeout(CONNECT_S):
                 connected = await _heeding(session._client.connect())
-        except TimeoutError:
+        except (TimeoutError, termios.error):  # the latter: an adapter that cannot be set so
             pass  # the same to the caller as a refusal
         finally:
             if not connected:  # also when cancelled half way

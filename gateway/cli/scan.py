@@ -116,7 +116,7 @@ def known(plugins: Mapping[str, Plugin], folder: Path | None) -> Families:
     own = (file for file in folder.glob("*.yaml") if _is_profile(file)) if folder else ()
     for name in sorted(names | {file.stem for file in own}):
         plugin, profile = config.find_profile(name, folder or NOWHERE, plugins)
-        if isinstance(plugin, Recognising | Hearing):
+        if isinstance(plugin, Recognising | Hearing) or "serial" in plugin.schemes:
             families.setdefault(plugin.kind, {})[name] = profile
     return families
 
@@ -145,9 +145,11 @@ async def _tcp(scanner: Scanner, args: argparse.Namespace, hosts: list[str], fin
 
 
 async def _serial(scanner: Scanner, args: argparse.Namespace, _: list[str], finds: list[Find]) -> None:
-    """The settings of a line are one for all on it: the first that brings an answer is the one."""
+    """Batteries in frames of their own first, which is quick; then registers. The settings of a line are one
+    for all on it: the first that brings an answer is the one."""
     path = proposal.by_id(args.where)
-    for baud in args.baud or BAUDS:
+    finds += await scanner.trials(path)
+    for baud in () if finds else args.baud or BAUDS:
         for parity in ("N", "E"):
             url = f"rtu://{path}?baud={baud}" + ("" if parity == "N" else f"&parity={parity}")
             if found := await scanner.registers(url, args.units, ANSWER_S):

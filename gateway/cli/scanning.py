@@ -17,6 +17,7 @@ from gateway.clock import Clock
 from gateway.driver import FrameLink, Plugin
 from gateway.errors import ConfigError, DeviceRefused, LinkError
 from gateway.recognising import Hearing, Match, Profiles, Recognising
+from gateway.site import Device
 
 AT_ONCE = 8  # connections; embedded stacks and cheap routers take no more kindly
 CONNECT_S = 1.0
@@ -25,6 +26,8 @@ ADDRESSES_MAX = 1024
 ANSWER_S = 0.5  # on a serial line, where most of what is asked is not there
 SILENT_MAX = 4  # units in a row on a connection: nobody there speaks Modbus
 LISTEN_S = 5.0  # every battery sends each second
+TRIAL_MS = 500  # for an answer of a BMS
+TRIAL_S = 6.0  # for all that it is asked
 BAUDS = (9600, 19200, 115200, 38400)
 
 Step = Callable[[int, int, str], None]  # done, of how many, what now
@@ -179,6 +182,33 @@ class Scanner:
     def _find(self, url: str, unit: int, matches: list[Match]) -> Find:
         identity = matches[0].identity if matches else {}
         return Find(url, unit, matches, tuple(address_notes(url, identity, mac_of(url))))
+
+    async def trials(self, path: str) -> list[Find]:
+        """Batteries on a serial line that are asked in frames of their own: the first whose requests bring
+        answers whose checksums are right."""
+        tried = [(k, n, p) for k, ps in self.families.items() for n, p in ps.items() if self._tries(k)]
+        url = f"serial://{path}"
+        for done, (kind, name, profile) in enumerate(tried, 1):
+            self.step(done, len(tried), f"{url} as {name}")
+            if (identity := await self._trial(self.plugins[kind], url, name, profile)) is not None:
+                return [Find(url, matches=[Match(name, profile.role, 1, identity)])]
+        return []
+
+    def _tries(self, kind: str) -> bool:
+        return "serial" in self.plugins[kind].schemes
+
+    async def _trial(self, plugin: Plugin, url: str, name: str, profile: Any) -> Mapping[str, str] | None:
+        device = Device(
+            "scan", name, plugin.kind, profile.role, url, profile.table(), timeout_ms=TRIAL_MS, control=False
+        )
+        link = plugin.open_link(url, self.clock)
+        try:
+            async with asyncio.timeout(TRIAL_S):
+                return await plugin.driver(device, device.profile, link, self.clock).connect()
+        except (LinkError, TimeoutError):
+            return None
+        finally:
+            await link.close()
 
     async def frames(self, url: str, seconds: float) -> tuple[list[Find], Mapping[tuple[int, bool], int]]:
         """What is heard on a CAN bus, and how often each id."""

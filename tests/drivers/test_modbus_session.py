@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -291,3 +292,12 @@ async def test_a_host_that_does_not_answer_at_all_is_given_up_and_closed(
         with pytest.raises(LinkError, match="cannot connect"):
             await Session.open(parse("tcp://192.0.2.1"))
     assert len(closed) == 1
+
+
+async def test_an_adapter_that_cannot_be_set_so_is_a_link_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def connect(_: object) -> bool:
+        raise termios.error(22, "Invalid argument")  # what pyserial lets through: it is no OSError
+
+    monkeypatch.setattr("pymodbus.client.AsyncModbusSerialClient.connect", connect)
+    with pytest.raises(LinkError, match="cannot connect"):
+        await Session.open(parse("rtu:///dev/null?parity=E"))

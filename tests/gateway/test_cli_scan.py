@@ -6,13 +6,35 @@ import json
 import socket
 
 import pytest
+import yaml
 
+from drivers.modbus.profile import ModbusProfile
 from gateway import cli
 from gateway.cli import scan, scanning
 from gateway.cli.scanning import ADDRESSES_MAX, Asker, addresses, open_hosts
 from gateway.errors import ConfigError, DeviceRefused, LinkError
+from tests.drivers.bms_frames import cases
+from tests.drivers.modbus_wire import registers, rtu
+from tests.drivers.serial_bench import plugged
 from tests.gateway.cli_bench import write
 from tests.processes import rig
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shipped():
+    """The shipped profiles are read once for all these tests; it is most of what a scan of loopback takes."""
+    read, kept = scan.known, {}
+
+    def known(plugins, folder):
+        if folder is not None:
+            return read(plugins, folder)
+        if not kept:
+            kept.update(read(plugins, None))
+        return kept
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "known", known)
+        yield
 
 
 def found(capsys, *words):
@@ -42,7 +64,7 @@ def test_each_device_is_known_for_what_it_is(tmp_path, capsys, device, expected)
 
 def test_the_bus_the_lines_to_paste_and_a_profile_of_ones_own(tmp_path, capsys):
     with rig(tmp_path, "--tcp", "0", "--slcan") as where:
-        assert cli.main(["scan", "can", f"slcan://{where['slcan']}", "--seconds", "3"]) == 0
+        assert cli.main(["scan", "can", f"slcan://{where['slcan']}", "--seconds", "2.5"]) == 0
         said = capsys.readouterr().out
         assert "profile: pylontech_can" in said and "0x351" in said
         site = write(tmp_path, port=where["tcp"])
@@ -63,6 +85,44 @@ proof: simulated
 recognise: {registers: [{address: 40000, count: 2, text: SunS}, {address: 40004, count: 16, text: Gridseal}]}
 identity: {serial: {address: 40052, count: 16}}
 points: {grid_power_w: {address: 40004, type: u16}}
+"""
+
+
+async def test_a_battery_on_a_serial_line_is_known_by_its_frames(capsys):
+    case = next(case for case in cases() if case.name.startswith("four cells"))
+    async with plugged({reply.request.data: reply.raw for reply in case.replies}) as (_, link):
+        path = link.url.removeprefix("serial://")
+        await link.close()
+        words = ["scan", "serial", path, "--json"]
+        code = await asyncio.to_thread(cli.main, words)
+    (find,) = json.loads(capsys.readouterr().out)["finds"]
+    assert code == 0 and find["link"] == f"serial://{path}"
+    assert find["matches"][0]["profile"] == "jbd_serial"
+
+
+async def test_a_meter_on_a_serial_line_is_found_beside_one_that_is_not_there(capsys, monkeypatch):
+    profile = ModbusProfile.model_validate(yaml.safe_load(METER))
+    monkeypatch.setattr(scan, "known", lambda *_: {"modbus": {"mine": profile}})
+    asked, answer = rtu(7, bytes((3, 0, 10, 0, 1))), rtu(7, registers(3, 30))
+    async with plugged({asked: answer}) as (_, link):
+        path = link.url.removeprefix("serial://")
+        await link.close()
+        words = ["scan", "serial", path, "--baud", "19200", "--units", "6", "--json"]
+        code = await asyncio.to_thread(cli.main, words)
+    finds = json.loads(capsys.readouterr().out)["finds"]
+    assert code == 0 and (finds[0]["link"], finds[0]["unit"]) == (f"rtu://{path}?baud=19200", 7)
+    assert finds[0]["matches"][0]["profile"] == "mine"
+
+
+METER = """\
+driver: modbus
+role: meter
+vendor: Mine
+model: Meter
+sources: [the page]
+proof: simulated
+recognise: {units: [7], registers: [{address: 10, equals: [30]}]}
+points: {grid_power_w: {address: 1, type: u16}}
 """
 
 
