@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from bleak.backends.adapter import BaseBleakAdapter
     from bleak.backends.client import BaseBleakClient
     from bleak.backends.device import BLEDevice
-    from bleak.backends.scanner import BaseBleakScanner
+    from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 
+EVERYONE_MAX = 500  # devices of one scan: a stadium has more, a cellar has fewer
 CLEAN_S = 5.0  # for tidying up after a limit has passed
+SAID_MAX = 120  # characters of what D-Bus says: it can go on
 GENERIC_ATTRIBUTE = "1801"  # a service that nearly every device has
 # A part of what D-Bus says, and what is to be done.
 HINTS: Mapping[str, str] = {
     "No such file or directory": "D-Bus does not run here: install dbus and bluez",
     "ServiceUnknown": "BlueZ does not run: install bluez and start bluetooth.service",
+    "Connection reset by peer": "D-Bus does not know this service's user: install libnss-systemd",
     "AccessDenied": "the gateway may not speak to BlueZ: see systemd/bluetooth.conf",
     "adapter 'hci": "`bluetoothctl list` tells which there are; write ?adapter=hci1 in the link",
     "NotReady": "it is switched off: bluetoothctl power on, and rfkill unblock bluetooth",
@@ -75,6 +78,7 @@ def _said(error: BaseException) -> str:
         text = str(error)
     line = (text or type(error).__name__).splitlines()[0]
     hint = next((hint for sign, hint in HINTS.items() if sign in line), "")
+    line = line[:SAID_MAX]
     return f"{line} ({hint})" if hint else line
 
 
@@ -123,6 +127,21 @@ class Radio:
                 except TimeoutError:
                     return False
         return True
+
+    async def everyone(self, limit_s: float) -> "dict[str, AdvertisementData]":
+        """Who advertises for so long, by address, and what was said last."""
+        from bleak import BleakScanner
+
+        found: dict[str, AdvertisementData] = {}
+
+        def heard(device: "BLEDevice", said: "AdvertisementData") -> None:
+            if device.address.upper() in found or len(found) < EVERYONE_MAX:
+                found[device.address.upper()] = said
+
+        with trouble(f"{self.name}: scan"):
+            async with BleakScanner(heard, bluez=self._chosen, backend=self._stack.scanner):
+                await asyncio.sleep(limit_s)
+        return found
 
     def client(self, device: "BLEDevice", gone: Callable[[], None]) -> "BleakClient":
         """Not yet connected. `gone` is called once, when it is no more."""
