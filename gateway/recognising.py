@@ -1,7 +1,8 @@
 """What a scan asks of drivers: which of their profiles is this, by what it says or sends of itself.
 
 A plugin whose devices can be told apart by asking is Recognising, one whose devices speak by themselves is
-Hearing. Neither writes anything. It refuses to guess: what fits no profile is no match.
+Hearing, and Nearby where they advertise by radio. None writes anything. It refuses to guess: what fits no
+profile is no match.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,16 @@ class Match:
     identity: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Somebody who advertises by radio. `name` is what they call themselves, `rssi` how strong, in dBm."""
+
+    link: str
+    name: str
+    rssi: int
+    matches: Sequence[Match] = ()
+
+
 @runtime_checkable
 class Recognising(Protocol):
     """Asked unit by unit. LinkError from `recognise`: nobody answers as this unit."""
@@ -37,3 +48,12 @@ class Hearing(Protocol):
     """`heard`: the ids of the frames on the bus, with whether they have 29 bits."""
 
     def heard(self, frames: frozenset[tuple[int, bool]], profiles: Profiles) -> list[Match]: ...
+
+
+@runtime_checkable
+class Nearby(Protocol):
+    """For what advertises by radio. LinkError when there is no radio."""
+
+    async def nearby(self, adapter: str, seconds: float, profiles: Profiles) -> list[Sighting]:
+        """Who is heard for so long; `adapter` empty: the usual one."""
+        ...

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from drivers.ble.url import SCHEMES, parse
 from gateway.clock import Clock
 from gateway.driver import Driver, Plan
+from gateway.recognising import Profiles, Sighting
 from gateway.site import Device
 
 if TYPE_CHECKING:
@@ -61,6 +62,14 @@ class BlePlugin:
         from drivers.bms.families import FAMILIES
 
         return BleDriver(device, profile, FAMILIES[profile.family], profile.gatt, link, clock)
+
+    async def nearby(self, adapter: str, seconds: float, profiles: Profiles) -> list[Sighting]:
+        from drivers.ble.nearby import nearby
+        from drivers.ble.radio import Radio, need_bleak
+        from drivers.ble.url import ADAPTER
+
+        need_bleak()
+        return await nearby(Radio(adapter or ADAPTER), seconds, profiles)
 
     def plan(self, device: Device, profile: "BleTable") -> Plan:
         from drivers.ble.plan import make_plan

@@ -30,20 +30,22 @@ from gateway.clock import SystemClock
 from gateway.driver import Plugin, find_plugins
 from gateway.errors import ConfigError, ServiceRefused
 from gateway.narrate import plain
-from gateway.recognising import Hearing, Recognising
+from gateway.recognising import Hearing, Nearby, Recognising
 
 HELP = """\
-find devices: on a network, a serial line or a CAN bus; proposes lines for site.yaml
+find devices: on a network, a serial line, a CAN bus, by Bluetooth; proposes lines for site.yaml
 
 Reads only, a few connections at once. A range is gone through only after a yes: scan networks that are
 yours. WHERE is a host, a network (192.168.1.0/24) or a range (192.168.1.10-50); a serial port; a CAN
-interface or link. A device is recognised by what its profile says under `recognise`; profiles beside --site
-count too. Ctrl-C ends it and shows what was found.
+interface or link; for ble an adapter other than hci0. A device is recognised by what its profile says under
+`recognise`, a battery by its frames or its Bluetooth service; profiles beside --site count too. Ctrl-C ends
+it and shows what was found.
 
   gridseal scan tcp 192.168.1.40
   gridseal scan tcp 192.168.1.0/24 --port 502
   gridseal scan serial /dev/ttyUSB0
   gridseal scan can can0
+  gridseal scan ble
 
 exit code 1 when nothing was found"""
 
@@ -52,12 +54,12 @@ NOWHERE = Path("/nonexistent")  # a folder without profiles
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("how", choices=("tcp", "serial", "can"))
-    parser.add_argument("where", metavar="WHERE")
+    parser.add_argument("how", choices=("tcp", "serial", "can", "ble"))
+    parser.add_argument("where", nargs="?", default="", metavar="WHERE")
     parser.add_argument("--port", type=int, default=502, help="for tcp; 502 if not said")
     parser.add_argument("--units", type=_units, default=(), metavar="1,2-5", help="unit ids to ask as well")
     parser.add_argument("--baud", type=int, action="append", help="for serial; may be given several times")
-    parser.add_argument("--seconds", type=float, default=LISTEN_S, help="for can: how long to listen")
+    parser.add_argument("--seconds", type=float, default=LISTEN_S, help="for can and ble: how long to listen")
     parser.add_argument("--site", type=Path, metavar="SITE", help="a site.yaml: profiles beside it count")
     parser.add_argument("--yes", action="store_true", help="go through a range without being asked")
     parser.add_argument("--json", action="store_true", help="print the finds as one JSON object")
@@ -74,6 +76,8 @@ def _units(text: str) -> tuple[int, ...]:
 
 
 def run(args: argparse.Namespace) -> int:
+    if not args.where and args.how != "ble":
+        raise ConfigError(f"where? gridseal scan {args.how} WHERE; see: gridseal scan --help")
     plugins = find_plugins()
     families = known(plugins, args.site.parent if args.site else None)
     finds: list[Find] = []
@@ -101,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _scan(scanner: Scanner, args: argparse.Namespace, hosts: list[str], finds: list[Find]) -> bool:
     """True: it was ended by Ctrl-C. What was found until then is in `finds`."""
-    ways = {"tcp": _tcp, "serial": _serial, "can": _can}
+    ways = {"tcp": _tcp, "serial": _serial, "can": _can, "ble": _ble}
     try:
         asyncio.run(ways[args.how](scanner, args, hosts, finds))
     except KeyboardInterrupt:
@@ -116,7 +120,7 @@ def known(plugins: Mapping[str, Plugin], folder: Path | None) -> Families:
     own = (file for file in folder.glob("*.yaml") if _is_profile(file)) if folder else ()
     for name in sorted(names | {file.stem for file in own}):
         plugin, profile = config.find_profile(name, folder or NOWHERE, plugins)
-        if isinstance(plugin, Recognising | Hearing) or "serial" in plugin.schemes:
+        if isinstance(plugin, Recognising | Hearing | Nearby) or "serial" in plugin.schemes:
             families.setdefault(plugin.kind, {})[name] = profile
     return families
 
@@ -164,6 +168,13 @@ async def _can(scanner: Scanner, args: argparse.Namespace, _: list[str], finds: 
     finds += [Find(f.link, f.unit, f.matches, (*f.notes, f"ids heard: {ids}")) for f in found]
 
 
+async def _ble(scanner: Scanner, args: argparse.Namespace, _: list[str], finds: list[Find]) -> None:
+    scanner.step(0, 1, f"listening for {args.seconds:g} s")
+    finds += await scanner.sightings(args.where, args.seconds)
+    if scanner.others:
+        print(f"{scanner.others} others advertise, and fit no profile", file=sys.stderr)
+
+
 def _show(args: argparse.Namespace, finds: list[Find]) -> None:
     if args.json:
         print(json.dumps({"finds": [as_json(find) for find in finds]}))
@@ -175,7 +186,7 @@ def _show(args: argparse.Namespace, finds: list[Find]) -> None:
     elif finds:
         print("\nlook closer with gridseal raw; a profile of your own: docs/adding-a-device.md")
     else:
-        print(f"nothing answers at {plain(args.where)}")
+        print(f"nothing answers at {plain(args.where)}" if args.where else "nobody known is heard")
 
 
 def as_json(find: Find) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from gateway.cli.proposal import Find, address_notes, mac_of, ranked
 from gateway.clock import Clock
 from gateway.driver import FrameLink, Plugin
 from gateway.errors import ConfigError, DeviceRefused, LinkError
-from gateway.recognising import Hearing, Match, Profiles, Recognising
+from gateway.recognising import Hearing, Match, Nearby, Profiles, Recognising
 from gateway.site import Device
 
 AT_ONCE = 8  # connections; embedded stacks and cheap routers take no more kindly
@@ -126,7 +126,7 @@ class Asker:
 Families = Mapping[str, Profiles]  # the profiles of each plugin, by its kind
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scanner:
     """Everything a scan needs of the installation."""
 
@@ -134,6 +134,7 @@ class Scanner:
     families: Families
     clock: Clock
     step: Step
+    others: int = 0  # who was heard and fits nothing
 
     def opener(self, url: str) -> Plugin:
         scheme = url.partition("://")[0]
@@ -209,6 +210,20 @@ class Scanner:
             return None
         finally:
             await link.close()
+
+    async def sightings(self, adapter: str, seconds: float) -> list[Find]:
+        """Who advertises by radio and fits a profile; of the others their number, for there are many."""
+        finds: list[Find] = []
+        for kind, profiles in self.families.items():
+            plugin = self.plugins[kind]
+            if isinstance(plugin, Nearby):
+                for one in await plugin.nearby(adapter, seconds, profiles):
+                    self.others += not one.matches
+                    note = f"calls itself {one.name or 'nothing'}, {one.rssi} dBm"
+                    finds += (
+                        [Find(one.link, matches=ranked(one.matches), notes=(note,))] if one.matches else []
+                    )
+        return finds
 
     async def frames(self, url: str, seconds: float) -> tuple[list[Find], Mapping[tuple[int, bool], int]]:
         """What is heard on a CAN bus, and how often each id."""

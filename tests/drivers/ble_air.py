@@ -18,7 +18,7 @@ from bleak.exc import BleakError
 from bleak.uuids import normalize_uuid_str
 from bumble.controller import Controller
 from bumble.core import UUID, AdvertisingData, ProtocolError
-from bumble.data_types import CompleteLocalName
+from bumble.data_types import CompleteListOf16BitServiceUUIDs, CompleteLocalName
 from bumble.device import Connection, Device, DeviceConfiguration, Peer
 from bumble.gatt import Characteristic, CharacteristicValue, Service
 from bumble.hci import Address
@@ -83,7 +83,9 @@ class BumbleScanner(BaseBleakScanner):
     def _heard(self, advertisement) -> None:
         address = str(advertisement.address).removesuffix("/P")
         name = advertisement.data.get(AdvertisingData.Type.COMPLETE_LOCAL_NAME)
-        data = AdvertisementData(name, {}, {}, [], None, advertisement.rssi, ())
+        lists = advertisement.data.get_all(AdvertisingData.Type.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS)
+        services = [normalize_uuid_str(uuid.to_hex_str("-")) for uuids in lists for uuid in uuids]
+        data = AdvertisementData(name, {}, {}, services, None, advertisement.rssi, ())
         device = self.create_or_update_device(address, address, name, {"path": ""}, data)
         self.call_detection_callbacks(device, data)
 
@@ -219,7 +221,8 @@ class Bms:
         )
         self._says = hears if self._one else says
         device.add_services([Service(self._service, [hears] if self._one else [hears, says])])
-        device.advertising_data = bytes(AdvertisingData([CompleteLocalName(device.name)]))
+        said = [CompleteLocalName(device.name), CompleteListOf16BitServiceUUIDs([UUID(self._service)])]
+        device.advertising_data = bytes(AdvertisingData(said))
         device.on("connection", self._connected)
         await device.power_on()
         await device.start_advertising(auto_restart=True)

@@ -13,6 +13,7 @@ from gateway import cli
 from gateway.cli import scan, scanning
 from gateway.cli.scanning import ADDRESSES_MAX, Asker, addresses, open_hosts
 from gateway.errors import ConfigError, DeviceRefused, LinkError
+from gateway.recognising import Match, Sighting
 from tests.drivers.bms_frames import cases
 from tests.drivers.modbus_wire import registers, rtu
 from tests.drivers.serial_bench import plugged
@@ -124,6 +125,27 @@ proof: simulated
 recognise: {units: [7], registers: [{address: 10, equals: [30]}]}
 points: {grid_power_w: {address: 1, type: u16}}
 """
+
+
+def test_batteries_by_bluetooth(capsys, monkeypatch):
+    match = Match("jbd_ble", "battery", 1, {"vendor": "JBD"})
+    seen = [Sighting("ble://A4:C1:38:00:11:22", "xiaoxiang", -61, [match]), Sighting("ble://B", "watch", -40)]
+
+    class Plugin:
+        kind, schemes = "ble", frozenset({"ble"})
+
+        async def nearby(self, adapter, seconds, profiles):
+            assert (adapter, seconds) == ("hci1", 2.0)
+            return seen
+
+    monkeypatch.setattr(scan, "find_plugins", lambda: {"ble": Plugin()})
+    monkeypatch.setattr(scan, "known", lambda *_: {"ble": {}})
+    assert cli.main(["scan", "ble", "hci1", "--seconds", "2"]) == 0
+    said = capsys.readouterr()
+    assert 'bms: {profile: jbd_ble, link: "ble://A4:C1:38:00:11:22"}' in said.out
+    assert "calls itself xiaoxiang, -61 dBm" in said.out and "1 others advertise" in said.err
+    assert cli.main(["scan", "tcp"]) == 1
+    assert "where? gridseal scan tcp WHERE" in capsys.readouterr().err
 
 
 def test_a_server_that_says_nothing_is_given_up_and_told(capsys, monkeypatch):
