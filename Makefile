@@ -1,6 +1,7 @@
 # Every target sets up what it needs: a virtual environment from the hash-locked list, then the work.
 # PYTHON picks the interpreter (3.11 to 3.13). SEEDS, SEED and HOURS are how many seeds of the seeded world,
 # the first of them, and how long each. STATES is how many disks a power cut leaves, HISTORY shows one life's.
+# JOBS is how many test files run side by side (0: one after the other, in this process).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,6 +9,7 @@ SEEDS ?= 20
 SEED ?= 1
 HOURS ?= 1
 STATES ?= 200000
+JOBS ?= logical
 READY := $(VENV)/.ready
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 EXTRAS := --extra chain --extra http --extra pkcs11 --extra opcua --extra ble
@@ -18,7 +20,7 @@ demo: $(READY)
 	$(BIN)/python hardware-in-loop/demo.py $(SECONDS)
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
