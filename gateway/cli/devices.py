@@ -33,7 +33,8 @@ ABOUT = """\
 Generated from the profiles (`make schema`). A device that is not here is one YAML beside site.yaml.
 
 - **Proof**: *simulated*: built from its sources, run against simulated devices only. *recorded*: replies of
-  real devices are decoded in the tests to the values their source states. *hardware*: run on a real device.
+  real devices are decoded in the tests to the values their source states; which values, its section says, and
+  commands are hardly ever among them. *hardware*: run on a real device.
 - **Setpoint**: what the device does when nobody speaks to it any more. *self-expiring* and *watchdog*
   devices end a command by themselves; a *latching* one keeps it: the gateway is then the only dead-man.
   *read only*: an inverter without a setpoint that two sources agree on, so nothing is written. Batteries and

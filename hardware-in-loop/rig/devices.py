@@ -3,7 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from rig import huawei_luna2000, sma_sunny_island, solaredge_storedge, sunspec_bank, victron_gx
+from rig import (
+    goodwe_et,
+    huawei_luna2000,
+    sma_sunny_island,
+    solaredge_storedge,
+    solis_hybrid,
+    sungrow_sh,
+    sunspec_bank,
+    victron_gx,
+)
 from rig.bank import Bank
 from rig.physics import SiteSpec
 from rig.plant import Plant
@@ -26,6 +35,9 @@ DEVICES: Mapping[str, Kind] = {
     "huawei_luna2000": Kind(huawei_luna2000.build, hybrid=True, power_w=5_000),
     "sma_sunny_island": Kind(sma_sunny_island.build, power_w=6_000),
     "solaredge_storedge": Kind(solaredge_storedge.build, hybrid=True, power_w=5_000),
+    "goodwe_et": Kind(goodwe_et.build, hybrid=True, power_w=10_000),
+    "sungrow_sh": Kind(sungrow_sh.build, hybrid=True, power_w=5_000),
+    "solis_hybrid": Kind(solis_hybrid.build, hybrid=True, power_w=5_000),
 }
 
 

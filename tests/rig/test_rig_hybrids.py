@@ -1,0 +1,66 @@
+"""GoodWe and Sungrow keep a command for ever, Solis' timer ends it: signs, orders and word orders."""
+
+import pytest
+from rig import goodwe_et, solis_hybrid, sungrow_sh
+from rig.bank import Refusal
+from rig.devices import make
+
+HOUR_MS = 3_600_000
+
+
+def number(bank, unit, address, now_ms, registers=1, little=False):
+    data = bank.read(unit, "holding", address, registers, now_ms)
+    return int.from_bytes(data[2:] + data[:2] if little else data, signed=True)
+
+
+def test_goodwe_holds_the_battery_s_power_until_it_is_told_otherwise():
+    bank = make("goodwe_et")
+    bank.write(goodwe_et.UNIT, 47511, (goodwe_et.CHARGE, 2_000), 0)
+    state = bank.plant.advance(10_000)
+    assert round(state.battery_w) == -2_000 == number(bank, goodwe_et.UNIT, 35182, 10_000, 2)
+    assert number(bank, goodwe_et.UNIT, 35181, 10_000) < 0
+    assert number(bank, goodwe_et.UNIT, 36025, 10_000, 2) == -state.grid_w
+    assert bank.plant.advance(HOUR_MS).order.power_w == -2_000
+    bank.write(goodwe_et.UNIT, 47511, (goodwe_et.REST, 0), HOUR_MS)
+    assert abs(bank.plant.advance(HOUR_MS + 5_000).battery_w) < 20
+    bank.write(goodwe_et.UNIT, 47511, (goodwe_et.AUTO, 0), HOUR_MS + 5_000)
+    assert bank.plant.advance(HOUR_MS + 6_000).order.kind == "self"
+    with pytest.raises(Refusal) as no:
+        bank.read(goodwe_et.UNIT, "input", 35182, 2, HOUR_MS + 6_000)
+    assert no.value.code == 1
+
+
+def test_sungrow_obeys_in_forced_mode_only_and_for_ever():
+    bank = make("sungrow_sh")
+    bank.write(sungrow_sh.UNIT, 13051, (1_500,), 0)
+    bank.write(sungrow_sh.UNIT, 13050, (sungrow_sh.DISCHARGE,), 0)
+    assert bank.plant.advance(5_000).order.kind == "self"
+    bank.write(sungrow_sh.UNIT, 13049, (sungrow_sh.FORCED,), 5_000)
+    state = bank.plant.advance(10_000)
+    assert round(state.battery_w) == number(bank, sungrow_sh.UNIT, 5213, 10_000, 2, little=True) == 1_499
+    assert number(bank, sungrow_sh.UNIT, 13009, 10_000, 2, little=True) == -state.grid_w
+    assert bank.plant.advance(HOUR_MS).order.power_w == 1_500
+    bank.write(sungrow_sh.UNIT, 13050, (sungrow_sh.STOP,), HOUR_MS)
+    assert bank.plant.advance(HOUR_MS + 5_000).order.power_w == 0
+    with pytest.raises(Refusal) as no:
+        bank.write(sungrow_sh.UNIT, 13050, (1,), HOUR_MS + 5_000)
+    assert no.value.code == 3
+
+
+def test_solis_wants_the_direction_first_and_again_within_its_minutes():
+    bank = make("solis_hybrid")
+    bank.write(solis_hybrid.UNIT, 43136, (200,), 0)  # no direction yet
+    bank.write(solis_hybrid.UNIT, 43135, (solis_hybrid.CHARGE,), 0)
+    assert bank.plant.advance(5_000).order.power_w == 0
+    bank.write(solis_hybrid.UNIT, 43136, (200,), 5_000)
+    state = bank.plant.advance(10_000)
+    assert round(state.battery_w) == -2_000
+    assert number(bank, solis_hybrid.UNIT, 33149, 10_000, 2) == 2_000
+    assert number(bank, solis_hybrid.UNIT, 33135, 10_000) == 0
+    bank.write(solis_hybrid.UNIT, 43136, (100,), 250_000)  # a power alone winds no timer
+    assert bank.plant.advance(299_900).order.power_w == -1_000
+    assert bank.plant.advance(300_000).order.kind == "self"
+    bank.write(solis_hybrid.UNIT, 43135, (solis_hybrid.DISCHARGE,), 300_000)
+    bank.write(solis_hybrid.UNIT, 43129, (150,), 300_000)
+    assert bank.plant.advance(310_000).order.power_w == 1_500
+    assert number(bank, solis_hybrid.UNIT, 33135, 310_000) == 1
