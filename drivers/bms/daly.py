@@ -18,6 +18,7 @@ START, ASKER, SIZE, CARRIED = 0xA5, 0x40, 13, 8
 PACK, CELLS, SENSORS, SWITCHES, FAULTS = 0x90, 0x91, 0x92, 0x93, 0x98
 BOARDS_MAX = 16  # answers come from these numbers, requests from far above
 ZERO_CURRENT, ZERO_C = 30_000, 40
+SOC_FULL, CELL_MV_MAX = 1_000, 5_000
 CELL_MIN, CELL_MAX = "battery_cell_min_mv", "battery_cell_max_mv"
 
 # Bits of the eight fault bytes, first byte lowest.
@@ -80,7 +81,15 @@ def request(board: int, command: int) -> bytes:
 def _open(frame: bytes) -> Frame | None:
     if sum(frame[:-1]) & 0xFF != frame[-1]:
         raise FrameError("Daly: the sum is wrong")
+    if any(frame[at] == START and frame[at + 3] == CARRIED and frame[at + 2] >= PACK for at in range(1, 10)):
+        raise FrameError("Daly: a frame begins inside another")  # one byte of sum would let some pass
     return None if frame[1] > BOARDS_MAX else Frame(frame[2], frame[4:-1], frame[1])
+
+
+def _must(sound: bool) -> None:
+    """One byte of sum passes one of 256 frames of noise: what no board says is one of those."""
+    if not sound:
+        raise FrameError("Daly: no board says this")
 
 
 def _decode(kind: int, data: bytes) -> Values:
@@ -88,6 +97,7 @@ def _decode(kind: int, data: bytes) -> Values:
         raise FrameError(f"Daly: {len(data)} bytes")
     if kind == PACK:
         voltage, _, current, soc = unpack(">4H", data)
+        _must(soc <= SOC_FULL)
         return {
             "battery_voltage_mv": 100 * voltage,
             "battery_current_ma": 100 * (current - ZERO_CURRENT),
@@ -95,11 +105,14 @@ def _decode(kind: int, data: bytes) -> Values:
         }
     if kind == CELLS:
         most, _, least, _ = unpack(">HBHBxx", data)
+        _must(least <= most <= CELL_MV_MAX)
         return {CELL_MIN: least, CELL_MAX: most}
     if kind == SENSORS:
+        _must(data[2] <= data[0])
         return temperatures([100 * (data[0] - ZERO_C), 100 * (data[2] - ZERO_C)])
     if kind == SWITCHES:
         _, charge, discharge, _, left = unpack(">BBBBI", data)
+        _must(charge <= 1 and discharge <= 1)
         return {
             "battery_available_mah": left,
             REQUEST_FLAGS: enabled(bool(charge), bool(discharge)),

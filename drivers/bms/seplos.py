@@ -15,6 +15,7 @@ from gateway.errors import FrameError
 
 TELEMETRY, SIGNALS, VENDOR = 0x42, 0x44, 0x51
 GROUP = b"\x01"
+VENDOR_SIZE = 32  # model, version, maker
 KELVIN_DK = 2731
 CELLS_MAX, SENSORS_MAX, APART = 24, 8, 2  # the last two sensors are ambient and switches
 REST = 8  # reserved, at the end of the telemetry
@@ -102,7 +103,7 @@ def _signals(data: bytes) -> Values:
 
 
 def _vendor(data: bytes) -> Values:
-    if len(data) < 12:
+    if len(data) != VENDOR_SIZE:
         raise FrameError(f"Seplos: vendor information of {len(data)} bytes")
     return {}
 
@@ -141,7 +142,9 @@ SEPLOS_V2 = Family(
         Request("signals", ascii.request(address, SIGNALS, GROUP), SIGNALS, ascii.reply_max(57)),
     ),
     introduction=lambda address: (
-        Request("vendor", ascii.request(address, VENDOR), VENDOR, ascii.reply_max(64), optional=True),
+        Request(
+            "vendor", ascii.request(address, VENDOR), VENDOR, ascii.reply_max(VENDOR_SIZE), optional=True
+        ),
     ),
     decode=lambda kind, data: _DECODERS[kind](data),
     texts=_texts,

@@ -66,7 +66,19 @@ def test_faults_are_the_same_on_the_wire_and_in_the_air(byte, bit, name):
     assert names(DALY_BLE.decode(124, AIR[:116] + swapped)) == {name}
 
 
-@pytest.mark.parametrize(("kind", "data"), [(PACK, bytes(7)), (0x95, bytes(8))])
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (PACK, bytes(7)),
+        (0x95, bytes(8)),
+        (PACK, bytes(6) + b"\x03\xe9"),  # 100.1 %
+        (0x91, bytes.fromhex("0c80010c8102") + bytes(2)),  # the least is above the most
+        (0x91, bytes.fromhex("138901138802") + bytes(2)),  # 5.001 V
+        (0x92, bytes.fromhex("38013901") + bytes(4)),
+        (0x93, bytes.fromhex("0002010000000000")),
+        (0x93, bytes.fromhex("0001020000000000")),
+    ],
+)
 def test_what_is_no_reply_on_the_wire(kind, data):
     with pytest.raises(FrameError):
         DALY.decode(kind, data)

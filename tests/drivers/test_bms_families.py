@@ -86,6 +86,25 @@ def test_a_damaged_reply_is_no_reading(reply, data):
 
 
 @each_reply
+def test_a_reply_that_breaks_off_and_begins_again_is_itself_or_none(reply):
+    """Wherever: the beginning of one and the rest of the next are never put together."""
+    whole = readings(reply, [reply.raw])
+    for cut in range(1, len(reply.raw)):
+        for said in cut_off(reply, cut):
+            assert readings(reply, [reply.raw[:cut] + said]) in ([], whole), cut
+
+
+def cut_off(reply, cut):
+    """What may come next: the same again, or another with another sum."""
+    yield reply.raw
+    for case in CASES:
+        if reply in case.replies:
+            for other in case.replies:
+                if other.request != reply.request:
+                    yield other.raw + reply.raw
+
+
+@each_reply
 def test_a_reply_with_one_bit_changed_is_no_reading(reply):
     """Every bit of every recorded reply."""
     for bit in range(8 * len(reply.raw)):

@@ -72,7 +72,8 @@ def test_switches(switches, requests):
         (SIGNALS, signals(rest=12)),
         (SIGNALS, signals(rest=14)),
         (SIGNALS, b"\x00\x01\x00\x00" + bytes(23)),
-        (VENDOR, bytes(11)),
+        (VENDOR, bytes(31)),
+        (VENDOR, bytes(33)),
     ],
 )
 def test_what_does_not_fit(kind, data):

@@ -89,6 +89,12 @@ def test_what_cannot_be_is_invalid(name, value):
     assert sample({name: value})[name] == (value, Quality.INVALID)
 
 
+def test_a_limit_that_cannot_be_is_none():
+    stated = sample({CHARGE: 1_200_001, DISCHARGE: 90_000}, family=FAMILIES["pylontech"], allowance=None)
+    assert stated[CHARGE] == (0, Quality.INVALID)
+    assert stated[DISCHARGE] == (90_000, Quality.GOOD)
+
+
 @given(st.dictionaries(st.sampled_from(JBD.points), st.integers(-(2**33), 2**33)))
 def test_no_limit_is_ever_more_than_allowed(told):
     values, qualities = complete(JBD, told, PACK)

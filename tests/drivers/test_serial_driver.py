@@ -101,6 +101,7 @@ async def test_a_poll_that_is_half_answered_is_no_sample():
         hurry(bms, 5_000)
         assert good(await bms.read()) == EXPECTED  # the cut one has left nothing behind
         assert link.counters.unanswered == 2
+        assert bms.dropped == 0
 
 
 async def test_an_optional_request_is_asked_twice_and_then_left_out():
