@@ -1,12 +1,14 @@
-"""What a disk that fails means, in a line for whoever has to see to it. Pure; it decides nothing.
+"""What a disk that fails means, in a line for whoever has to see to it. It decides nothing.
 
 An error of SQLite carries its code, one of the system its number; which of them comes depends on the call
-that happened to fail. What neither tells is said as it came.
+that happened to fail. SQLite has one code for all a disk does, so the file system is asked whether it became
+read-only. What none of them tells is said as it came.
 """
 
 import errno
+import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _FULL = "the disk under {path} is full: free some space, or lower store.size"
@@ -42,9 +44,20 @@ def of_disk(error: OSError) -> bool:
     return error.errno in _BY_ERRNO
 
 
-def explain(path: Path, error: Exception) -> str:
+def is_read_only(folder: Path) -> bool:
+    """Whether its file system takes no writes; the kernel turns one so when it finds it broken."""
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
+def explain(path: Path, error: Exception, read_only: Callable[[Path], bool] = is_read_only) -> str:
     """One line about an error of the database at `path` or of the disk under it."""
     if isinstance(error, OSError):
         return _BY_ERRNO.get(error.errno or 0, _OTHER).format(path=path, error=error.strerror or error)
-    code = getattr(error, "sqlite_errorcode", 0)
-    return _BY_CODE.get(code & 0xFF, _OTHER).format(path=path, error=error)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    said = _BY_CODE.get(code, _OTHER)
+    if code == sqlite3.SQLITE_IOERR and read_only(path.parent):
+        said = _READ_ONLY
+    return said.format(path=path, error=error)

@@ -4,6 +4,7 @@ import errno
 import os
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import StoreError
 from gateway.store import cursors, files
-from gateway.store.faults import explain
+from gateway.store.faults import explain, is_read_only
 from tests.gateway.stores import opened
 
 PATH = Path("/var/lib/gridseal/store.db")
@@ -46,6 +47,24 @@ def test_what_the_system_says(number: int) -> None:
 )
 def test_what_sqlite_says(code: int, number: int) -> None:
     assert WORDS[number] in explain(PATH, of_sqlite(code))
+
+
+def test_a_file_system_that_turned_read_only_is_told_from_a_disk_that_fails() -> None:
+    """SQLite says the same of both."""
+    error = of_sqlite(sqlite3.SQLITE_IOERR_WRITE)
+    assert WORDS[errno.EROFS] in explain(PATH, error, lambda folder: folder == PATH.parent)
+    assert WORDS[errno.EIO] in explain(PATH, error, lambda folder: False)
+    assert WORDS[errno.ENOSPC] in explain(PATH, of_sqlite(sqlite3.SQLITE_FULL), lambda folder: True)
+
+
+def test_whether_a_file_system_takes_writes_is_asked_of_the_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not is_read_only(tmp_path)
+    assert not is_read_only(tmp_path / "none")
+    flags = os.ST_RDONLY | os.ST_NOATIME
+    monkeypatch.setattr(os, "statvfs", lambda folder: SimpleNamespace(f_flag=flags))
+    assert is_read_only(tmp_path)
 
 
 def test_damage_that_is_met_while_it_runs() -> None:
