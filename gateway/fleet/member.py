@@ -23,7 +23,7 @@ class Member:
 
     site: FleetSite
     a_day: int
-    key: str = ""  # that speaks for it now
+    key: str = field(init=False)  # that speaks for it now
     last: int | None = None
     reached: int = 0  # the highest `last` so far
     pieces: tuple[Piece, ...] = ()
