@@ -27,6 +27,13 @@ async def test_it_asks_and_hears_the_answer():
         assert (link.counters.requests, link.counters.unanswered) == (3, 0)
 
 
+async def test_nobody_asks_while_another_waits_for_a_slow_answer():
+    slow = {b"a?": [b""] * 20 + [b"b."], b"c?": [b""] * 20 + [b"d."]}
+    async with plugged(slow, "?baud=9600") as (peer, link):
+        assert await asyncio.gather(ask(link, b"a?"), ask(link, b"c?")) == [b"b.", b"d."]
+        assert peer.heard == [b"a?", b"c?"]
+
+
 async def test_what_comes_unasked_is_dropped_and_waited_out():
     async with plugged({b"a?": b"b."}, "?baud=9600") as (peer, link):
         await ask(link, b"a?")
