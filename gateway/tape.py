@@ -32,6 +32,7 @@ class Tap:
         self.connects: Callable[[], int] = lambda: 0  # how often its link was opened
         self.introduction: deque[Event] = deque(maxlen=INTRODUCTION_MAX)
         self.sink: Sink | None = None
+        self._stamped: int | None = None  # the last `now` that was told
 
     @property
     def listening(self) -> bool:
@@ -44,14 +45,16 @@ class Tap:
     def put(self, mono_ms: int, event: Event) -> None:
         """As `tell`, of a moment that was noted before."""
         whole = {"ms": mono_ms, **event}
+        self._stamped = event.get("now", self._stamped)
         if self._introducing:
             self.introduction.append(whole)
         if self.sink is not None:
             self.sink(whole)
 
     def sample(self, sample: Sample) -> None:
-        """What the driver made of it, so that it can be compared with what it makes of it later."""
-        if self.sink is not None:
+        """What the driver made of it, so that it can be compared with what it makes of it later. One that was
+        begun before anybody listened is left out: not all that it was made of was told."""
+        if self.sink is not None and sample.stamp.wall_ms == self._stamped:
             readings = {r.point.name: [r.value, r.quality.name] for r in sample.readings()}
             self.tell(sample=sample.stamp.wall_ms, points=readings)
 

@@ -1,4 +1,4 @@
-"""CAN frames told as a driver takes them, and played to it: the same samples, without bus and without time."""
+"""CAN frames told as a driver takes them, and played to it: the same samples, without bus or time."""
 
 import asyncio
 from dataclasses import replace

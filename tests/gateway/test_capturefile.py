@@ -13,7 +13,8 @@ from gateway.errors import ConfigError
 from gateway.model import Quality
 
 HEADER = {
-    "software": "gridseal 1", "site": "s", "masked": True, "by": "capture", "profile_digest": "00", "profiles": {},
+    "software": "gridseal 1", "site": "s", "masked": True, "by": "capture",
+    "profile_digest": "00", "profiles": {},
     "device": {"name": "d", "profile": "p", "link": "tcp://masked", "unit": 1, "poll_ms": 1000},
     "profile": {"driver": "modbus"}, "began": {"wall_ms": 1, "clock": "TRUSTED"},
 }  # fmt: skip

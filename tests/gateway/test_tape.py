@@ -34,11 +34,14 @@ def test_a_connect_is_kept_and_the_rest_is_told_only_to_who_listens():
     assert not tap.listening
     tap.sink = heard.append
     tap.tell(d=4)
+    early = Sample("x", Stamp(4, 5, ClockTrust.TRUSTED), (Point("x", "a_w"),), (1,), bytes([Quality.GOOD]))
+    tap.sample(early)  # begun before anybody listened
+    tap.put(5, {"now": 6, "clock": "TRUSTED"})
     tap.sample(
         Sample("x", Stamp(5, 6, ClockTrust.TRUSTED), (Point("x", "a_w"),), (7,), bytes([Quality.STALE]))
     )
-    assert [e.get("d") for e in heard] == [4, None]
-    assert heard[1]["sample"] == 6 and heard[1]["points"] == {"a_w": [7, "STALE"]}
+    assert [e.get("d") for e in heard] == [4, None, None]
+    assert heard[2]["sample"] == 6 and heard[2]["points"] == {"a_w": [7, "STALE"]}
     tap.connecting()
     assert [e.get("connect") for e in tap.introduction] == [True]
 
