@@ -52,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_key(verbs.add_parser(name, help=help_text, description=help_text))
     prove = verbs.add_parser("prove", help="a site's key agrees to be bound by the owner of its asset")
     prove.add_argument("site", type=Path, help="the site.yaml")
-    prove.add_argument("--owner", required=True, metavar="ADDRESS", help="who sends the call: 0x… (on Stacks: SP…)")
+    prove.add_argument(
+        "--owner", required=True, metavar="ADDRESS", help="who sends the call: 0x… (on Stacks: SP…)"
+    )
     rotate = verbs.add_parser("rotate", help="attest.key hands over to attest.next")
     rotate.add_argument("site", type=Path, help="the site.yaml, with both keys")
     revoke = verbs.add_parser("revoke", help="nothing more is signed by attest.key")
