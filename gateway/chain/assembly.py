@@ -48,6 +48,7 @@ class Chain:
             clock,
             self._manager.wake,
             confirmations=policy.confirmations,
+            patience_ms=settings.patience_ms,
             poll_ms=settings.poll_ms,
         )
         self._listening = self._side.listen(store, ears)

@@ -39,7 +39,8 @@ class Views(Protocol):
 class Outbox:
     """`run` until cancelled; ChainError when the contract cannot be asked (run it again later).
 
-    `wake` is called when something was queued, so that the manager need not wait for its poll.
+    `wake` is called when something was queued, so that the manager need not wait for its poll. `patience_ms`:
+    how long a relayer may take to bring a record; 0: the site sends its own.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Outbox:
         wake: Callable[[], None],
         *,
         confirmations: int,
+        patience_ms: int = 0,
         poll_ms: int = 4000,
     ) -> None:
         self._store = store
@@ -63,7 +65,8 @@ class Outbox:
         self._confirmations = confirmations
         self._poll_s = poll_ms / 1000
         self._last, self._last_at_ms = 0, -LAST_AGE_MS
-        self._patience = Patience(store, clock, platform.patience_ms)
+        self._patience = Patience(store, clock, patience_ms)
+        self._relayed = patience_ms > 0
         self._own = True  # the site sends its records, or its patience is over
         self.stuck = ""  # why the oldest record cannot go, for people
 
@@ -77,7 +80,7 @@ class Outbox:
         self.stuck, passed = "", 0
         entries = await self._store.call(records.unconfirmed, AHEAD)
         self._own = await self._patience.over(waiting=bool(entries))
-        if self._own and self._platform.patience_ms:
+        if self._own and self._relayed:
             self.stuck = self._patience.words
         while entries:
             entry = entries.pop(0)
@@ -103,7 +106,7 @@ class Outbox:
         if intent is not None and intent.state == "sent":
             return True
         # What a relayer may have brought in the last minutes is not sent as well.
-        fresh = self._own and self._platform.patience_ms > 0 if intent is None else intent.state != "queued"
+        fresh = self._own and self._relayed if intent is None else intent.state != "queued"
         if record.sequence <= await self._accepted(fresh=fresh):
             if intent is not None and intent.state == "queued":
                 withdrawn = await self._store.call(intents.withdraw, intent.id)

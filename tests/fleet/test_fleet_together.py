@@ -5,8 +5,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.chain.platforms.evm import Asset, EvmPlatform
-from gateway.chain.platforms.storage import SYSTEM
 from gateway.fleet.gather import Gatherer
 from gateway.fleet.member import Member
 from gateway.fleet.relayer import Relayer
@@ -24,9 +22,7 @@ PATIENCE_MS = 1_200_000
 class Left(Site):
     """The site, with its outbox and manager."""
 
-    def restart(self):
-        self.platform = EvmPlatform(SYSTEM, Asset(self.market.contracts, 1, patience_ms=PATIENCE_MS))
-        super().restart()
+    patience_ms = PATIENCE_MS
 
 
 class Bringing:

@@ -23,6 +23,8 @@ from tests.sim.loop import run
 class Site:
     """Contracts, a bound key, attestor, manager and outbox on one world."""
 
+    patience_ms = 0
+
     def __init__(self, w) -> None:
         self.w = w
 
@@ -47,7 +49,7 @@ class Site:
         self.manager = w.manager()
         self.outbox = Outbox(
             w.store, w.quorum(), self.platform, w.signer.address, w.clock, self.manager.wake,
-            confirmations=w.policy.confirmations,
+            confirmations=w.policy.confirmations, patience_ms=self.patience_ms,
         )  # fmt: skip
 
     async def rounds(self, count: int) -> None:

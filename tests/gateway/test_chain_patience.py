@@ -6,9 +6,6 @@ import pytest
 
 from gateway import chainfile, config
 from gateway.chain.patience import CURSOR, Patience
-from gateway.chain.platforms import platform
-from gateway.chain.platforms.evm import Asset, EvmPlatform
-from gateway.chain.platforms.storage import SYSTEM
 from gateway.errors import ConfigError
 from gateway.model import ClockTrust
 from gateway.store import cursors, records
@@ -84,10 +81,7 @@ async def test_without_a_relayer_the_site_always_sends(bench):
 class Relayed(Site):
     """A site with `records: relayed`, and a stranger who can bring them."""
 
-    def restart(self):
-        contracts = self.market.contracts
-        self.platform = EvmPlatform(SYSTEM, Asset(contracts, 1, patience_ms=HOUR_MS))
-        super().restart()
+    patience_ms = HOUR_MS
 
     async def bring(self, *sequences: int) -> None:
         for sequence in sequences:
@@ -186,7 +180,6 @@ def test_site_yaml_says_whether_a_relayer_is_waited_for(said, patience_ms):
     }  # fmt: skip
     found = chainfile.settings(chainfile.StorageChain.model_validate(chain | said), Path())
     assert found.patience_ms == patience_ms
-    assert platform(found).patience_ms == patience_ms
 
 
 CHAIN = """\

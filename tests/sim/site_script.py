@@ -1,8 +1,8 @@
 """What happens to a site of the seeded world besides its orders for power and its broken parts.
 
 Steps of the load, a grid that goes and comes back, a battery that is too warm; orders for reactive power,
-limits of the grid operator, and reserves that a frequency calls up. Its random is its own, so that the rest of a script stays what it was. It refuses
-to draw what the site has no device for.
+limits of the grid operator, and reserves that a frequency calls up. Its random is its own, so that the rest
+of a script stays what it was. It refuses to draw what the site has no device for.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -30,7 +30,6 @@ class Platform(Protocol):
 
     name: str
     evidence_contract: str  # the verifyingContract of the site's records
-    patience_ms: int  # how long a relayer may take to bring one; 0: the site sends its own
 
     def record_call(self, record: Record) -> Call:
         """The call that carries a signed record. NotEncodable when the system has no room for it."""

@@ -53,13 +53,12 @@ class Role:
 @dataclass(frozen=True, slots=True)
 class Asset:
     """A site in its system's contracts: their addresses by role, its id there and its pool's; whether it
-    leaves the pool, and how long a relayer may take to bring its records."""
+    leaves the pool."""
 
     contracts: Mapping[str, str]
     id: int
     pool: int = 0
     leave: bool = False
-    patience_ms: int = 0
 
     def call(self, role: str, system: "System", method: str, *arguments: object, gas: int) -> Call:
         return Call(self.contracts[role], calldata(system.roles[role].artifact, method, *arguments), gas)
@@ -119,7 +118,6 @@ class EvmPlatform:
         _check(system, asset)
         contracts = {role: address.lower() for role, address in asset.contracts.items()}
         self.name = system.name
-        self.patience_ms = asset.patience_ms
         self._system = system
         self._asset = replace(asset, contracts=contracts)
         self.evidence_contract = contracts[system.evidence]

@@ -75,5 +75,5 @@ SYSTEM = System(
 
 
 def adapter(settings: ChainSettings) -> EvmPlatform:
-    asset = Asset(settings.contracts, settings.asset_id, patience_ms=settings.patience_ms)
+    asset = Asset(settings.contracts, settings.asset_id)
     return EvmPlatform(SYSTEM, asset)

@@ -79,7 +79,6 @@ class StacksPlatform:
     """See gateway.chain.platforms.Platform."""
 
     name = "stacks"
-    patience_ms = 0  # relayers are for EVM chains
 
     def __init__(self, settings: ChainSettings) -> None:
         missing = [role for role in ROLES if role not in settings.contracts]

@@ -156,5 +156,5 @@ SYSTEM = System(
 
 
 def adapter(settings: ChainSettings) -> EvmPlatform:
-    asset = Asset(settings.contracts, settings.asset_id, settings.pool, settings.leave, settings.patience_ms)
+    asset = Asset(settings.contracts, settings.asset_id, settings.pool, settings.leave)
     return EvmPlatform(SYSTEM, asset)
