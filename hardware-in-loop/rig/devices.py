@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from rig import (
     goodwe_et,
     huawei_luna2000,
+    kostal_plenticore,
     sma_sunny_island,
+    sofar_g3,
     solaredge_storedge,
     solis_hybrid,
     sungrow_sh,
@@ -37,6 +39,8 @@ DEVICES: Mapping[str, Kind] = {
     "solaredge_storedge": Kind(solaredge_storedge.build, hybrid=True, power_w=5_000),
     "goodwe_et": Kind(goodwe_et.build, hybrid=True, power_w=10_000),
     "sungrow_sh": Kind(sungrow_sh.build, hybrid=True, power_w=5_000),
+    "kostal_plenticore": Kind(kostal_plenticore.build, hybrid=True, power_w=8_000),
+    "sofar_g3": Kind(sofar_g3.build, hybrid=True, power_w=5_000),
     "solis_hybrid": Kind(solis_hybrid.build, hybrid=True, power_w=5_000),
 }
 

@@ -1,7 +1,9 @@
-"""GoodWe and Sungrow keep a command for ever, Solis' timer ends it: signs, orders and word orders."""
+"""Hybrids that keep a command for ever and hybrids whose timer ends it; signs and word orders."""
+
+import struct
 
 import pytest
-from rig import goodwe_et, solis_hybrid, sungrow_sh
+from rig import goodwe_et, kostal_plenticore, sofar_g3, solis_hybrid, sungrow_sh
 from rig.bank import Refusal
 from rig.devices import make
 
@@ -64,3 +66,29 @@ def test_solis_wants_the_direction_first_and_again_within_its_minutes():
     bank.write(solis_hybrid.UNIT, 43129, (150,), 300_000)
     assert bank.plant.advance(310_000).order.power_w == 1_500
     assert number(bank, solis_hybrid.UNIT, 33135, 310_000) == 1
+
+
+def test_sofar_charges_with_what_is_positive_and_keeps_it():
+    bank = make("sofar_g3")
+    bank.write(sofar_g3.UNIT, 0x1187, (0, 0, 0, 2_000, 0, 2_000), 0)
+    assert bank.plant.advance(1_000).order.kind == "self"
+    bank.write(sofar_g3.UNIT, 0x1110, (sofar_g3.PASSIVE,), 1_000)
+    state = bank.plant.advance(10_000)
+    assert state.battery_w < -1_900
+    assert number(bank, sofar_g3.UNIT, 0x0606, 10_000) == -round(state.battery_w / 10)
+    assert number(bank, sofar_g3.UNIT, 0x0488, 10_000) == -round(state.grid_w / 10)
+    assert bank.plant.advance(HOUR_MS).battery_w < -1_900
+    with pytest.raises(Refusal):
+        bank.write(sofar_g3.UNIT, 0x1188, (100,), HOUR_MS)  # half of a value
+
+
+def test_kostal_forgets_a_power_that_is_not_renewed():
+    bank = make("kostal_plenticore")
+    low_word_first = struct.unpack(">2H", struct.pack(">f", 1_500.0))[::-1]
+    bank.write(kostal_plenticore.UNIT, 1034, low_word_first, 0)
+    state = bank.plant.advance(10_000)
+    assert abs(state.battery_w - 1_500) < 5
+    assert number(bank, kostal_plenticore.UNIT, 582, 10_000) == round(state.battery_w)
+    fallback_ms = kostal_plenticore.FALLBACK_S * 1_000
+    assert bank.plant.advance(fallback_ms - 100).order.kind == "battery"
+    assert bank.plant.advance(fallback_ms).order.kind == "self"

@@ -34,6 +34,8 @@ NAMEPLATES = {"charge_limit_w", "discharge_limit_w"}  # of the device; the repor
         ("goodwe_et", 247, 0, "self"),
         ("sungrow_sh", 1, 0, "self"),
         ("solis_hybrid", 1, 0, "self"),
+        ("sofar_g3", 1, 0, "self"),
+        ("kostal_plenticore", 71, 0, "battery"),  # the 0 that hands back is held until it is too old
     ],
 )
 async def test_the_profile_and_the_device_understand_each_other(kind, unit, timer_s, released):
