@@ -18,7 +18,7 @@ from gateway.chain.stacks.codec import Value, decode, encode
 from gateway.errors import ChainError
 from gateway.principal import Principal
 
-UINT32_MAX, UINT63_MAX = 2**32 - 1, 2**63 - 1
+UINT32_MAX = 2**32 - 1  # of heights, nonces, and seconds until the year 2106
 RATE_MAX_USTX = 10**6  # a byte: a STX for each is absurd
 _HASH = re.compile(r"(0x)?[0-9a-f]{64}")
 # Why a node does not take a transaction, by its own names, and what that means here.
@@ -126,12 +126,12 @@ class Api:
     async def nonce(self, address: str, index: str = "") -> int:
         """How many transactions of the account are in blocks, up to the one of `index` (the newest)."""
         tip = f"&tip={index}" if index else ""
-        return self._count(await self._get(f"/v2/accounts/{address}?proof=0{tip}"), "nonce", UINT63_MAX)
+        return self._count(await self._get(f"/v2/accounts/{address}?proof=0{tip}"), "nonce", UINT32_MAX)
 
     async def fee_rate(self) -> int:
         """MicroSTX a byte that a plain transfer needs now."""
         said = await self._json("GET", "/v2/fees/transfer", b"")
-        return self._number(said, "the fee", RATE_MAX_USTX)
+        return self._number(said, "fee", RATE_MAX_USTX)
 
     async def block(self, height: int) -> Anchor | None:
         """The canonical one of that height; None when there is none (yet)."""
@@ -150,7 +150,7 @@ class Api:
             self._count(fields, "height", UINT32_MAX),
             self._hash(fields, "hash"),
             self._hash(fields, "index_block_hash"),
-            self._count(fields, "block_time", UINT63_MAX),
+            self._count(fields, "block_time", UINT32_MAX),
         )
 
     async def transaction(self, txid: str) -> Seen | None:
