@@ -45,6 +45,7 @@ keeps every reading and signs what contracts pay by. One file, site.yaml, descri
 
 NEXT = """\
 first steps:
+  gridseal scan tcp 192.168.1.40         what is there? lines for site.yaml
   gridseal check site.yaml               is the file right? what will be polled, and does the bus keep up?
   gridseal read site.yaml inverter       one poll of one device, as a table
   gridseal run site.yaml                 run the site until stopped
