@@ -14,6 +14,7 @@ from rig import (
     sungrow_sh,
     sunspec_bank,
     victron_gx,
+    victron_gx_3p,
 )
 from rig.bank import Bank
 from rig.physics import SiteSpec
@@ -34,6 +35,7 @@ DEVICES: Mapping[str, Kind] = {
     "sunspec_124": Kind(lambda plant: sunspec_bank.build(plant, sunspec_bank.CHAIN_124)),
     "sunspec_hybrid": Kind(lambda plant: sunspec_bank.build(plant, sunspec_bank.CHAIN_124), hybrid=True),
     "victron_gx": Kind(victron_gx.build, power_w=2_400),
+    "victron_gx_3p": Kind(victron_gx_3p.build, power_w=7_200),
     "huawei_luna2000": Kind(huawei_luna2000.build, hybrid=True, power_w=5_000),
     "sma_sunny_island": Kind(sma_sunny_island.build, power_w=6_000),
     "solaredge_storedge": Kind(solaredge_storedge.build, hybrid=True, power_w=5_000),

@@ -52,6 +52,9 @@ def names(finds):
     [
         ("sunspec", {1: "sunspec", 200: "sunspec_meter"}),
         ("victron_gx", {227: "victron_gx"}),
+        ("victron_gx_3p", {227: "victron_gx_3p"}),
+        ("goodwe_et", {247: "goodwe_et"}),
+        ("sungrow_sh", {1: "sungrow_sh"}),
         ("huawei_luna2000", {1: "huawei_luna2000"}),
         ("solaredge_storedge", {1: "solaredge_storedge"}),
         ("sma_sunny_island", {3: "sma_sunny_island"}),

@@ -28,6 +28,7 @@ NAMEPLATES = {"charge_limit_w", "discharge_limit_w"}  # of the device; the repor
     ("kind", "unit", "timer_s", "released"),
     [
         ("victron_gx", 227, 0, "grid"),
+        ("victron_gx_3p", 227, 0, "grid"),
         ("huawei_luna2000", 1, 60, "self"),
         ("sma_sunny_island", 3, 0, "self"),
         ("solaredge_storedge", 1, 60, "self"),

@@ -68,3 +68,18 @@ def test_charging_and_feeding_in_can_be_forbidden_in_mode_3(bank):
     bank.write(VEBUS, 38, (0, 1), 5_000)
     bank.write(VEBUS, 37, (-1_000 & 0xFFFF,), 5_000)
     assert bank.plant.advance(10_000).battery_ac_w == 0
+
+
+def test_three_phases_share_and_each_must_be_told_in_time():
+    bank = make("victron_gx_3p")
+    bank.write(SYSTEM, 2902, (3,), 0)
+    for address in (37, 40):
+        bank.write(VEBUS, address, (500,), 0)
+    assert bank.plant.advance(3_000).order.kind == "self"  # the third was never told
+    bank.write(VEBUS, 41, (500,), 3_000)
+    state = bank.plant.advance(6_000)
+    assert state.battery_ac_w == -1_500
+    assert sum(number(bank, SYSTEM, address, 6_000) for address in (820, 821, 822)) == state.grid_w
+    assert sum(number(bank, SYSTEM, address, 6_000) for address in (817, 818, 819)) == state.load_w
+    assert sum(number(bank, VEBUS, address, 6_000) for address in (12, 13, 14)) == 150
+    assert bank.plant.advance(WATCHDOG_S * 1_000).order.kind == "self"  # the first two are too old
