@@ -201,6 +201,7 @@ class Trial:
         self.step("brings the battery to a power that its own control would not choose", 0, 1)
         power_w = -plan.power_w if own_w >= 0 else plan.power_w
         held = await self._plateau(power_w, 0, plan.patience_s * 1000)
+        await self._until(lambda: hand.hold.phase is Phase.HELD, REACH_MS)  # between two refreshes
         begin_ms = self._clock.mono_ms()
         if not hand.leave_alone(begin_ms + plan.patience_s * 1000):
             raise Unsure("the power was not held when it was to be left alone")
