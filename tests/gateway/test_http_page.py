@@ -59,7 +59,8 @@ async def test_the_machine_itself_sees_everything(tmp_path: Path) -> None:
         "10.0.0.9: no answer", "Not believed: meter: 9 kW", "chain: rpc.example: away", "6 of 8 confirmed",
         "310 MB a day written, lasts 1.9 years", "the card's endurance lasts 23 months",
         "Maintenance: a fan fails (since 2024-10-04).", "Maintenance: a ground fault (since 1970-01-01).",
-        "8500 Wh | 456.5 kWh", "22.80", "Round trip | 90.0 % | 90.0 %", "Usable capacity | – | 10.0 kWh ± 1.0 %",
+        "8500 Wh | 456.5 kWh", "22.80", "Round trip | 90.0 % | 90.0 %",
+        "Usable capacity | – | 10.0 kWh ± 1.0 %",
         "99.0 %, 100.0 % measured", "Cell imbalance | 20 mV", "– | 18.0 to 26.0 °C", "Availability | 100.0 %",
         "State of health since 2023-12-09: 99.0 % to 97.5 %, −1.8 % a year (−2.4 % to −1.2 %).",
     ):  # fmt: skip
