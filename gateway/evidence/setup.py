@@ -35,7 +35,9 @@ LEFT_OUT: Mapping[type, tuple[str, ...]] = {
     sites.Site: ("store", "mqtt", "http", "socket"),
     sites.Device: ("link", "serial", "profile", "timeout_ms", "profile_digest"),  # that is `profiles`
     sites.AttestSettings: ("key", "next", "identity"),
-    sites.ChainSettings: ("rpc", "rest", "confirmations", "fee_cap_wei", "spend_per_day_wei", "poll_ms"),
+    sites.ChainSettings: (
+        "rpc", "rest", "confirmations", "fee_cap_wei", "spend_per_day_wei", "poll_ms", "patience_ms",
+    ),  # fmt: skip
 }
 
 
