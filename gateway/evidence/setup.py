@@ -36,8 +36,14 @@ LEFT_OUT: Mapping[type, tuple[str, ...]] = {
     sites.Device: ("link", "serial", "profile", "timeout_ms", "profile_digest"),  # that is `profiles`
     sites.AttestSettings: ("key", "next", "identity"),
     sites.ChainSettings: (
-        "rpc", "rest", "confirmations", "fee_cap_wei", "spend_per_day_wei", "poll_ms", "patience_ms",
-    ),  # fmt: skip
+        "rpc",
+        "rest",
+        "confirmations",
+        "fee_cap_wei",
+        "spend_per_day_wei",
+        "poll_ms",
+        "patience_ms",
+    ),
 }
 
 
