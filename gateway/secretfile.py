@@ -2,6 +2,7 @@
 overwrite anything."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.errors import ConfigError
@@ -19,12 +20,18 @@ def write_new(path: Path, content: bytes) -> None:
         draft.unlink()
         _sync(path.parent)
     except FileExistsError:
-        draft.unlink()
+        _away(draft)
         raise ConfigError(f"{path}: exists already; it is not overwritten")
     except OSError as error:
         if made:
-            path.unlink(missing_ok=True)
+            _away(path)
         raise ConfigError(f"{path}: cannot be written: {error.strerror}")
+
+
+def _away(path: Path) -> None:
+    """As far as the disk still lets us: one that turned read-only is told of by what failed before."""
+    with suppress(OSError):
+        path.unlink()
 
 
 def _sync(path: Path) -> None:
