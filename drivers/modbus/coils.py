@@ -11,7 +11,8 @@ from pydantic import Field
 from pydantic_core import InitErrorDetails
 
 from drivers.modbus import table as tables
-from drivers.modbus.register import Address, wrong
+from drivers.modbus.register import Address
+from drivers.pointfile import wrong
 from drivers.profile import ShedsWhen, Strict
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import InitErrorDetails
 
 from drivers.modbus import codec, coils
@@ -17,33 +17,14 @@ from drivers.modbus import table as tables
 from drivers.modbus.compound import Compound
 from drivers.modbus.plan import HOLE_MAX, Forbidden
 from drivers.modbus.recognise import RecogniseModel
-from drivers.modbus.register import Address, Register, Unit, raise_all, wrong
+from drivers.modbus.register import Address, Register, Unit
 from drivers.modbus.setpoint import SetpointModel
+from drivers.pointfile import Believed, PointName, is_limit, of_a_limit, raise_all, wrong
 from drivers.profile import Channel, ProfileBase, Strict
-from gateway.model import QUANTITIES, UNITS
 
 
-def _unit_suffix(name: str) -> str:
-    if name.rsplit("_", 1)[-1] not in UNITS or "_" not in name.strip("_"):
-        raise ValueError(f"a point's name ends in its unit: one of _{', _'.join(UNITS)}")
-    return name
-
-
-PointName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"), AfterValidator(_unit_suffix)]
-
-
-class PointModel(Register):
+class PointModel(Believed, Register):
     """A measured point. `min` and `max` are what is plausible, in the point's own unit."""
-
-    min: int | None = None
-    max: int | None = None
-    poll: Literal["fast", "slow"] = "fast"
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise_all("Point", [wrong(("min",), "min is above max", self.min)])
-        return self
 
 
 class Part(Register):
@@ -157,11 +138,7 @@ class ModbusProfile(ProfileBase):
             problems += self._of_a_sum(name, whole)
         for name, point in self.points.items():
             problems += self._forbidden(("points", name, "address"), point, codec.TYPES[point.type][1])
-            if _is_limit(name) and point.negate:
-                problems.append(wrong(("points", name, "negate"), "limits are magnitudes", point.negate))
-            if _is_limit(name) and point.poll == "slow":
-                slow = "a limit that is older than 3 polls counts as 0: it is polled fast"
-                problems.append(wrong(("points", name, "poll"), slow, point.poll))
+            problems += of_a_limit(name, point.negate, point.poll)
         for name, text in self.identity.items():
             problems += self._forbidden(("identity", name, "address"), text, text.count)
         for over in self.unmeasured({**self.points, **self.sums}):
@@ -176,7 +153,7 @@ class ModbusProfile(ProfileBase):
     def _of_a_sum(self, name: str, whole: SumModel) -> Iterator[InitErrorDetails]:
         if name in self.points:
             yield wrong(("sums", name), "this is one of the points already", name)
-        if _is_limit(name):
+        if is_limit(name):
             yield wrong(("sums", name), "a limit is one register", name)
         for at, register in whole.registers():
             where = ("sums", name, *at, "address")
@@ -216,13 +193,9 @@ class ModbusProfile(ProfileBase):
 
     def _fields(self, poll: str) -> tuple[codec.Field, ...]:
         chosen = ((n, p) for n, p in self.points.items() if p.poll == poll)
-        single = (p.field(n, p.min, p.max, down=_is_limit(n)) for n, p in chosen)
+        single = (p.field(n, p.min, p.max, down=is_limit(n)) for n, p in chosen)
         parts = (field for n, whole in self.sums.items() if whole.poll == poll for field in whole.fields(n))
         return (*single, *parts)
-
-
-def _is_limit(name: str) -> bool:
-    return name in QUANTITIES and "_limit_" in name
 
 
 def _overlaps(points: dict[str, PointModel]) -> list[InitErrorDetails]:

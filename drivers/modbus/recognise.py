@@ -10,8 +10,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from drivers.modbus.register import Address, Unit, raise_all, wrong
+from drivers.modbus.register import Address, Unit
 from drivers.modbus.table import Text
+from drivers.pointfile import raise_all, wrong
 from drivers.profile import Strict
 from gateway.driver import RegisterLink
 from gateway.errors import DeviceRefused, LinkError

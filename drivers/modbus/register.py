@@ -1,16 +1,16 @@
 """Values and registers as a profile states them: type, word order, scale, sign, sentinels, place.
 
-The words every other part of a register-map profile is made of, checked while it is read, and how a
-mistake is reported with its place in the file. It knows neither points nor setpoints.
+The words every other part of a register-map profile is made of, checked while it is read. It knows neither
+points nor setpoints.
 """
 
 from fractions import Fraction
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PlainValidator, ValidationError, WithJsonSchema, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from drivers.modbus import codec
+from drivers.pointfile import raise_all, wrong
 from drivers.profile import Strict
 
 Type = Literal["u16", "s16", "u32", "s32", "u64", "s64", "f32", "f64"]
@@ -21,16 +21,6 @@ Scale = Annotated[
     PlainValidator(codec.parse_scale),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]}),
 ]
-
-
-def wrong(at: tuple[str | int, ...], message: str, value: object) -> InitErrorDetails:
-    error = PydanticCustomError("profile", "{reason}", {"reason": message})
-    return InitErrorDetails(type=error, loc=at, input=value)
-
-
-def raise_all(title: str, problems: list[InitErrorDetails]) -> None:
-    if problems:
-        raise ValidationError.from_exception_data(title, problems)
 
 
 class Value(Strict):

@@ -22,8 +22,9 @@ from pydantic import (
 from drivers.modbus import codec
 from drivers.modbus import table as tables
 from drivers.modbus.plan import WRITE_MAX
-from drivers.modbus.register import Address, Register, Unit, Value, raise_all, wrong
+from drivers.modbus.register import Address, Register, Unit, Value
 from drivers.modbus.table import POWERS
+from drivers.pointfile import raise_all, wrong
 from drivers.profile import Strict
 from gateway.model import CommandClass
 

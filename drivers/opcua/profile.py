@@ -7,41 +7,22 @@ files and talks to no device.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import InitErrorDetails
 
 from drivers.opcua import codec
 from drivers.opcua import table as tables
 from drivers.opcua.node import parse
 from drivers.opcua.setpoint import SetpointModel
-from drivers.opcua.value import NodeText, Readable, raise_all, wrong
+from drivers.opcua.value import NodeText, Readable
+from drivers.pointfile import Believed, PointName, is_limit, of_a_limit, raise_all, wrong
 from drivers.profile import Measuring, ProfileBase
-from gateway.model import QUANTITIES, UNITS
 
 POINTS_MAX = 512  # more is no battery's table; each is asked for again and again
 
 
-def _unit_suffix(name: str) -> str:
-    if name.rsplit("_", 1)[-1] not in UNITS or "_" not in name.strip("_"):
-        raise ValueError(f"a point's name ends in its unit: one of _{', _'.join(UNITS)}")
-    return name
-
-
-PointName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"), AfterValidator(_unit_suffix)]
-
-
-class PointModel(Readable):
+class PointModel(Believed, Readable):
     """A measured point. `min` and `max` are what is plausible, in the point's own unit."""
-
-    min: int | None = None
-    max: int | None = None
-    poll: Literal["fast", "slow"] = "fast"
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise_all("Point", [wrong(("min",), "min is above max", self.min)])
-        return self
 
 
 class OpcUaProfile(ProfileBase):
@@ -73,13 +54,9 @@ class OpcUaProfile(ProfileBase):
         return self
 
     def _of_points(self) -> list[InitErrorDetails]:
-        problems = []
+        problems: list[InitErrorDetails] = []
         for name, point in self.points.items():
-            if _is_limit(name) and point.negate:
-                problems.append(wrong(("points", name, "negate"), "limits are magnitudes", point.negate))
-            if _is_limit(name) and point.poll == "slow":
-                slow = "a limit that is older than 3 polls counts as 0: it is polled fast"
-                problems.append(wrong(("points", name, "poll"), slow, point.poll))
+            problems += of_a_limit(name, point.negate, point.poll)
         for over in self.unmeasured(self.points):
             problems.append(wrong(("derating", over), "this is none of the points", over))
         if all(point.poll == "slow" for point in self.points.values()):
@@ -118,13 +95,9 @@ class OpcUaProfile(ProfileBase):
                 self.namespace,
                 point.min,
                 point.max,
-                down=_is_limit(name),
+                down=is_limit(name),
                 aged_ms=self.source_age_s * 1000,
             )
             for name, point in self.points.items()
             if point.poll == poll
         )
-
-
-def _is_limit(name: str) -> bool:
-    return name in QUANTITIES and "_limit_" in name

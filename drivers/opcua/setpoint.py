@@ -22,7 +22,8 @@ from pydantic_core import InitErrorDetails
 from drivers.opcua import codec
 from drivers.opcua import table as tables
 from drivers.opcua.table import POWERS
-from drivers.opcua.value import Readable, Value, raise_all, wrong
+from drivers.opcua.value import Readable, Value
+from drivers.pointfile import raise_all, wrong
 from drivers.profile import Strict
 from gateway.model import CommandClass
 

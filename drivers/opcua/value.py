@@ -1,17 +1,17 @@
 """Values and nodes as a profile states them: node, type, scale, sign, sentinels.
 
-The words every other part of a node-table profile is made of, checked while it is read, and how a mistake is
-reported with its place in the file. It knows neither points nor setpoints.
+The words every other part of a node-table profile is made of, checked while it is read. It knows neither
+points nor setpoints.
 """
 
 from fractions import Fraction
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PlainValidator, ValidationError, WithJsonSchema, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from drivers.opcua import codec
 from drivers.opcua.node import Node, parse
+from drivers.pointfile import raise_all, wrong
 from drivers.profile import Strict
 
 Type = Literal[
@@ -39,16 +39,6 @@ NodeText = Annotated[
         description="s=Battery.SoC, i=1001, g=<GUID>, b=<base64>; nsu=<URI>; before it for another namespace",
     ),
 ]
-
-
-def wrong(at: tuple[str | int, ...], message: str, value: object) -> InitErrorDetails:
-    error = PydanticCustomError("profile", "{reason}", {"reason": message})
-    return InitErrorDetails(type=error, loc=at, input=value)
-
-
-def raise_all(title: str, problems: list[InitErrorDetails]) -> None:
-    if problems:
-        raise ValidationError.from_exception_data(title, problems)
 
 
 class Value(Strict):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from drivers.modbus.codec import FLOATS, TYPES, Decoder, Field
-from drivers.modbus.register import Register, Value, raise_all, wrong
+from drivers.modbus.register import Register, Value
 from gateway.model import Quality
 
 
@@ -93,15 +93,6 @@ def test_the_last_registers_there_are_may_be_used(type_: str, last: int) -> None
 def test_a_register_is_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         register().address = 3
-
-
-def test_a_problem_carries_place_message_and_input() -> None:
-    raise_all("Nothing", [])  # nothing wrong, nothing raised
-    with pytest.raises(ValidationError) as refused:
-        raise_all("Thing", [wrong(("a", 1), "is too {big}", 9), wrong(("b",), "is not", None)])
-    assert refused.value.title == "Thing"
-    errors = [(e["loc"], e["msg"], e["input"]) for e in refused.value.errors()]
-    assert errors == [(("a", 1), "is too {big}", 9), (("b",), "is not", None)]
 
 
 def test_the_schema_takes_a_scale_as_number_or_text() -> None:
