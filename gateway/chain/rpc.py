@@ -1,82 +1,34 @@
 """One JSON-RPC endpoint over HTTP: the methods the gateway needs, each answer checked for shape.
 
-It owns the request's deadline, the bound on the answer's size and the endpoint's name for people (never the
-URL, which may carry a key). It refuses to retry and to believe: agreement of several is gateway.chain.quorum.
+It owns what each method's answer has to be. It refuses to retry and to believe: agreement of several is
+gateway.chain.quorum.
 """
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from gateway.chain import shapes
+from gateway.chain.endpoint import TIMEOUT_S, Http, in_time, parsed
 from gateway.chain.faults import Fault, RpcError, classify, printable
 from gateway.chain.shapes import Block, Log, Receipt
 from gateway.errors import ChainError
 
-ANSWER_BYTES_MAX = 4 * 2**20  # 1,024 logs with their data; a block is asked without its transactions
 CALL_BYTES_MAX = 64 * 1024  # what a view function may return
-# Objects and lists in an answer: 1,024 logs have 2,050. Deeper nesting than the interpreter's recursion
-# limit is an error in json, but where a library has raised that limit it is a crash of the process.
-BRACKETS_MAX = 4096
-TIMEOUT_S = 10.0
-ASIDE_S = 2.0  # beyond the request's own deadline, for a transport that does not keep it
 
 Post = Callable[[bytes], Awaitable[bytes]]
 
 
-class HttpPost:
-    """POST to one URL with aiohttp, which is imported here: sites without a chain never pay for it."""
-
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
-        import aiohttp
-
-        self._aiohttp = aiohttp
-        self._url = url
-        self._name = endpoint_name(url)
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._session: aiohttp.ClientSession | None = None
+class HttpPost(Http):
+    """POST to one URL."""
 
     async def __call__(self, body: bytes) -> bytes:
-        if self._session is None:
-            # Without cookies: an endpoint could give new ones with every answer, and the jar has no bound.
-            jar = self._aiohttp.DummyCookieJar()
-            self._session = self._aiohttp.ClientSession(timeout=self._timeout, cookie_jar=jar)
-        headers = {"content-type": "application/json"}
-        try:
-            async with self._session.post(
-                self._url, data=body, headers=headers, allow_redirects=False
-            ) as answer:
-                content = await self._read(answer.content)
-        except (self._aiohttp.ClientError, TimeoutError, OSError) as error:
-            # Not str(error): aiohttp puts the URL into it.
-            raise RpcError(self._name, Fault.UNAVAILABLE, type(error).__name__) from None
-        if answer.status == 429:
-            raise RpcError(self._name, Fault.RATE_LIMITED, "HTTP 429")
-        if answer.status >= 500 or answer.status in (301, 302, 307, 308):
-            raise RpcError(self._name, Fault.UNAVAILABLE, f"HTTP {answer.status}")
+        status, content = await self.request("POST", "", body)
+        if status == 429:
+            raise RpcError(self.name, Fault.RATE_LIMITED, "HTTP 429")
+        if status >= 500 or status in (301, 302, 307, 308):
+            raise RpcError(self.name, Fault.UNAVAILABLE, f"HTTP {status}")
         return content
-
-    async def _read(self, stream: Any) -> bytes:
-        parts, size = [], 0
-        async for part in stream.iter_chunked(64 * 1024):
-            size += len(part)
-            if size > ANSWER_BYTES_MAX:
-                raise RpcError(self._name, Fault.REFUSED, f"answer over {ANSWER_BYTES_MAX} bytes")
-            parts.append(part)
-        return b"".join(parts)
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-
-def endpoint_name(url: str) -> str:
-    """Host and port: what may be shown of an endpoint."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
 
 class Rpc:
@@ -85,27 +37,18 @@ class Rpc:
     def __init__(self, name: str, post: Post, timeout_s: float = TIMEOUT_S) -> None:
         self.name = name
         self._post = post
-        self._timeout_s = timeout_s + ASIDE_S
+        self._timeout_s = timeout_s
         self._id = 0
 
     async def call(self, method: str, *parameters: Any) -> Any:
         """The `result` of one request. RpcError when the endpoint does not answer or says no."""
         self._id += 1
         request = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": parameters}
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                raw = await self._post(json.dumps(request).encode())
-        except TimeoutError:
-            raise RpcError(self.name, Fault.UNAVAILABLE, "no answer in time") from None
+        raw = await in_time(self.name, self._post(json.dumps(request).encode()), self._timeout_s)
         return self._result(raw, request["id"])
 
     def _result(self, raw: bytes, wanted: object) -> Any:
-        if raw.count(b"[") + raw.count(b"{") > BRACKETS_MAX:
-            raise RpcError(self.name, Fault.UNAVAILABLE, "the answer is larger than any answer may be")
-        try:
-            answer = json.loads(raw)
-        except (ValueError, RecursionError):
-            raise RpcError(self.name, Fault.UNAVAILABLE, "the answer is not JSON") from None
+        answer = parsed(self.name, raw)
         if not isinstance(answer, dict):
             raise RpcError(self.name, Fault.UNAVAILABLE, "the answer is no JSON-RPC object")
         error = answer.get("error")

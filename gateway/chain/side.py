@@ -10,10 +10,11 @@ from typing import Protocol, cast
 
 from gateway.chain import txmgr
 from gateway.chain.alarm import Alarm
+from gateway.chain.endpoint import endpoint_name
 from gateway.chain.inbox import Inbox, InboxStatus, Signalled, Submit
 from gateway.chain.platforms import EventPlatform, Platform
 from gateway.chain.quorum import Quorum
-from gateway.chain.rpc import HttpPost, Rpc, endpoint_name
+from gateway.chain.rpc import HttpPost, Rpc
 from gateway.chain.send_state import Policy
 from gateway.clock import Clock
 from gateway.evidence.signer import Signer

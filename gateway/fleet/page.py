@@ -22,7 +22,7 @@ from gateway.model import Record
 
 LIMIT = 32  # records a page; more are fetched when these have gone
 PAGE_BYTES_MAX = LIMIT * 6144  # a record is 1.5 kB of JSON, and its body at most 4 kB
-BRACKETS_MAX = 4096  # as in gateway.chain.rpc: deep nesting must not meet the interpreter's limit
+BRACKETS_MAX = 4096  # as in gateway.chain.endpoint: deep nesting must not meet the interpreter's limit
 # Any contract that takes records will do for its methods' names and types: all have those of RecordChains.
 ARTIFACT = "StorageVerification"
 

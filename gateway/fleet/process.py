@@ -15,8 +15,9 @@ from typing import Any
 
 from gateway import narrate
 from gateway.chain import transaction
+from gateway.chain.endpoint import endpoint_name
 from gateway.chain.quorum import Quorum
-from gateway.chain.rpc import HttpPost, Rpc, endpoint_name
+from gateway.chain.rpc import HttpPost, Rpc
 from gateway.chain.send_state import Policy
 from gateway.chain.txmgr import TxManager
 from gateway.clock import Clock, SystemClock

@@ -8,10 +8,11 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.chain import rpc as module
+from gateway.chain.endpoint import ASIDE_S
 from gateway.chain.faults import Fault, RpcError
-from gateway.chain.rpc import HttpPost, Rpc, endpoint_name
+from gateway.chain.rpc import HttpPost, Rpc
 from gateway.errors import ChainError
+from tests.gateway.http_server import Server
 from tests.gateway.test_chain_shapes import ADDRESS, BLOCK, HASH, JSON, LOG, OTHER, RECEIPT
 
 ASK = {
@@ -105,35 +106,17 @@ def test_a_transport_that_never_answers():
         await asyncio.Event().wait()
         return b""
 
-    endpoint = Rpc("mock", never, timeout_s=0.01 - module.ASIDE_S)
+    endpoint = Rpc("mock", never, timeout_s=0.01 - ASIDE_S)
     with pytest.raises(RpcError, match="no answer in time") as caught:
         get(endpoint.chain_id())
     assert caught.value.fault is Fault.UNAVAILABLE
-
-
-class Server:
-    """A real HTTP server on loopback that does one wrong thing."""
-
-    def __init__(self, handler) -> None:
-        self._handler = handler
-
-    async def __aenter__(self) -> str:
-        application = web.Application()
-        application.router.add_route("*", "/{key:.*}", self._handler)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{self._runner.addresses[0][1]}/v3/secretkey"
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
 
 
 async def over_http(handler, timeout_s: float = 5.0):
     async with Server(handler) as url:
         post = HttpPost(url, timeout_s)
         try:
-            return await Rpc(endpoint_name(url), post).chain_id()
+            return await Rpc(post.name, post).chain_id()
         finally:
             await post.close()
 
@@ -173,48 +156,3 @@ async def test_http_redirects_are_not_followed():
 
     with pytest.raises(RpcError, match="HTTP 302"):
         await over_http(handler)
-
-
-async def test_http_answers_are_bounded(monkeypatch):
-    monkeypatch.setattr(module, "ANSWER_BYTES_MAX", 10_000)
-
-    async def handler(request):
-        return web.Response(body=b" " * 20_000)
-
-    with pytest.raises(RpcError, match="over 10000 bytes"):
-        await over_http(handler)
-
-
-async def test_http_silence_and_absence_name_no_key():
-    async def handler(request):
-        await asyncio.sleep(30)
-
-    with pytest.raises(RpcError) as caught:
-        await over_http(handler, 0.2)
-    assert "secretkey" not in str(caught.value)
-    post = HttpPost("http://127.0.0.1:9/v3/secretkey", 1.0)
-    with pytest.raises(RpcError) as caught:
-        await post(b"{}")
-    await post.close()
-    assert "secretkey" not in str(caught.value)
-    assert caught.value.__cause__ is None
-
-
-async def test_http_keeps_no_cookies():
-    sent = []
-
-    async def handler(request):
-        sent.append(dict(request.cookies))
-        answer = web.json_response({"jsonrpc": "2.0", "id": len(sent), "result": "0x1"})
-        answer.set_cookie(f"c{len(sent)}", "x" * 3000)
-        return answer
-
-    async with Server(handler) as url:
-        post = HttpPost(url.replace("127.0.0.1", "localhost"), 5.0)  # aiohttp keeps none of bare addresses
-        rpc = Rpc("mock", post)
-        try:
-            for _ in range(3):
-                await rpc.chain_id()
-        finally:
-            await post.close()
-    assert sent == [{}, {}, {}]

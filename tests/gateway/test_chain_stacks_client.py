@@ -10,15 +10,13 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.chain import rpc
+from gateway.chain.endpoint import ASIDE_S, BRACKETS_MAX
 from gateway.chain.faults import Fault, RpcError
-from gateway.chain.rpc import ANSWER_BYTES_MAX, ASIDE_S, BRACKETS_MAX
-from gateway.chain.stacks import client as module
 from gateway.chain.stacks.client import REASONS, Anchor, Api, HttpApi, Seen
 from gateway.chain.stacks.codec import DEPTH_MAX, Some, UInt, encode
 from gateway.errors import ChainError
 from tests.chain.stacks_fake import ACCOUNT, SINK
-from tests.gateway.test_chain_rpc import Server
+from tests.gateway.http_server import Server
 from tests.gateway.test_chain_shapes import JSON
 
 TXID, HASH, INDEX = "0x" + "ab" * 32, "cd" * 32, "ef" * 32
@@ -220,7 +218,7 @@ async def over_http(handler, timeout_s: float = 5.0, ask="chain_id"):
     async with Server(handler) as url:
         post = HttpApi(url, timeout_s)
         try:
-            return await ASK[ask](Api(rpc.endpoint_name(url), post))
+            return await ASK[ask](Api(post.name, post))
         finally:
             await post.close()
 
@@ -251,48 +249,3 @@ async def test_http_status(status, fault):
         await over_http(handler)
     assert caught.value.fault is fault
     assert "secretkey" not in str(caught.value)
-
-
-async def test_http_answers_are_bounded(monkeypatch):
-    assert ANSWER_BYTES_MAX == module.ANSWER_BYTES_MAX
-    monkeypatch.setattr(module, "ANSWER_BYTES_MAX", 10_000)
-
-    async def handler(request):
-        return web.Response(body=b" " * 20_000)
-
-    with pytest.raises(RpcError, match="over 10000 bytes"):
-        await over_http(handler)
-
-
-async def test_http_silence_and_absence_name_no_key():
-    async def handler(request):
-        await asyncio.sleep(30)
-
-    with pytest.raises(RpcError) as caught:
-        await over_http(handler, 0.2)
-    assert "secretkey" not in str(caught.value)
-    post = HttpApi("http://127.0.0.1:9/v3/secretkey", 1.0)
-    with pytest.raises(RpcError) as caught:
-        await post("GET", "/v2/info", b"")
-    await post.close()
-    assert "secretkey" not in str(caught.value)
-    assert caught.value.__cause__ is None
-
-
-async def test_http_keeps_no_cookies():
-    sent = []
-
-    async def handler(request):
-        sent.append(dict(request.cookies))
-        answer = web.json_response(GOOD["chain_id"][0])
-        answer.set_cookie(f"c{len(sent)}", "x" * 3000)
-        return answer
-
-    async with Server(handler) as url:
-        post = HttpApi(url.replace("127.0.0.1", "localhost"), 5.0)  # aiohttp keeps none of bare addresses
-        try:
-            for _ in range(3):
-                await post("GET", "/v2/info", b"")
-        finally:
-            await post.close()
-    assert sent == [{}, {}, {}]

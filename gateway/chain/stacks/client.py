@@ -1,18 +1,17 @@
 """One operator's Stacks node and API over HTTP: the paths the gateway needs, each answer checked for shape.
 
-It owns the request's deadline and the bound on the answer's size; the URL, which may carry a key, is never
-shown. It refuses to retry and to believe: agreement of several is gateway.chain.stacks.operators.
+It owns what each path's answer has to be. It refuses to retry and to believe: agreement of several is
+gateway.chain.stacks.operators.
 """
 
-import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.chain.endpoint import TIMEOUT_S, Http, in_time, parsed
 from gateway.chain.faults import Fault, RpcError, printable
-from gateway.chain.rpc import ANSWER_BYTES_MAX, ASIDE_S, BRACKETS_MAX, TIMEOUT_S, endpoint_name
 from gateway.chain.shapes import mapping
 from gateway.chain.stacks.codec import Value, decode, encode
 from gateway.errors import ChainError
@@ -63,46 +62,15 @@ class Seen:
 Send = Callable[[str, str, bytes], Awaitable[tuple[int, bytes]]]  # method, path, body -> status, answer
 
 
-class HttpApi:
-    """GET and POST below one URL with aiohttp, which is imported here."""
+class HttpApi(Http):
+    """GET and POST below one URL."""
 
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
-        import aiohttp
-
-        self._aiohttp = aiohttp
-        self._url = url.rstrip("/")
-        self._name = endpoint_name(url)
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._session: aiohttp.ClientSession | None = None
+        super().__init__(url.rstrip("/"), timeout_s)
 
     async def __call__(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        if self._session is None:
-            jar = self._aiohttp.DummyCookieJar()  # an endpoint's cookies would grow without bound
-            self._session = self._aiohttp.ClientSession(timeout=self._timeout, cookie_jar=jar)
         kind = "application/octet-stream" if path == "/v2/transactions" else "application/json"
-        try:
-            async with self._session.request(
-                method, self._url + path, data=body or None, headers={"content-type": kind},
-                allow_redirects=False,
-            ) as answer:  # fmt: skip
-                return answer.status, await self._read(answer.content)
-        except (self._aiohttp.ClientError, TimeoutError, OSError) as error:
-            # Not str(error): aiohttp puts the URL into it.
-            raise RpcError(self._name, Fault.UNAVAILABLE, type(error).__name__) from None
-
-    async def _read(self, stream: Any) -> bytes:
-        parts, size = [], 0
-        async for part in stream.iter_chunked(64 * 1024):
-            size += len(part)
-            if size > ANSWER_BYTES_MAX:
-                raise RpcError(self._name, Fault.REFUSED, f"answer over {ANSWER_BYTES_MAX} bytes")
-            parts.append(part)
-        return b"".join(parts)
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        return await self.request(method, path, body, kind)
 
 
 class Api:
@@ -111,7 +79,7 @@ class Api:
     def __init__(self, name: str, send: Send, timeout_s: float = TIMEOUT_S) -> None:
         self.name = name
         self._send = send
-        self._timeout_s = timeout_s + ASIDE_S
+        self._timeout_s = timeout_s
 
     async def chain_id(self) -> int:
         return self._count(await self._get("/v2/info"), "network_id", UINT32_MAX)
@@ -229,21 +197,12 @@ class Api:
         return said
 
     async def _ask(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                status, raw = await self._send(method, path, body)
-        except TimeoutError:
-            raise RpcError(self.name, Fault.UNAVAILABLE, "no answer in time") from None
+        status, raw = await in_time(self.name, self._send(method, path, body), self._timeout_s)
         if status == 429:
             raise RpcError(self.name, Fault.RATE_LIMITED, "HTTP 429")
         if status not in (200, 400, 404):
             raise RpcError(self.name, Fault.UNAVAILABLE, f"HTTP {status}")
-        if raw.count(b"[") + raw.count(b"{") > BRACKETS_MAX:
-            raise self._wrong("larger than any answer may be")
-        try:
-            return status, json.loads(raw)
-        except (ValueError, RecursionError):
-            raise self._wrong("not JSON") from None
+        return status, parsed(self.name, raw)
 
     def _wrong(self, what: str) -> ChainError:
         return RpcError(self.name, Fault.UNAVAILABLE, f"the answer is {what}")

@@ -2,9 +2,9 @@
 
 from typing import cast
 
+from gateway.chain.endpoint import endpoint_name
 from gateway.chain.platforms import Platform
 from gateway.chain.platforms.stacks import StacksPlatform
-from gateway.chain.rpc import endpoint_name
 from gateway.chain.send_state import Draft, Policy
 from gateway.chain.side import Ears, Listening, Side, Wallet
 from gateway.chain.stacks.address import of_key, version_of
