@@ -49,6 +49,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._time.now_s
 
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: object) -> None:  # type: ignore[override]
+        """A signal is for the process that plays, not for a daemon in it: a pool must be able to end it."""
+
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
         future: asyncio.Future[T] = self.create_future()
         try:

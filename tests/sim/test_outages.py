@@ -9,6 +9,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 from rig.faults import Fault
 
 from gateway.model import ClockTrust, Command, ServiceKind, Source
@@ -101,6 +102,7 @@ def powers(rigged: Rigged) -> list[int]:
     return [e.demand_w for e in rigged.plant.witness.entries if e.demand_w]
 
 
+@pytest.mark.timeout(400)
 def test_rpc_down_for_an_hour_then_drained_in_order(tmp_path: Path) -> None:
     async def script(clock: VirtualClock) -> Rigged:
         rigged = Rigged(clock, tmp_path, every="2 min", poll="2 s", commit="10 s")

@@ -14,6 +14,7 @@ SEEDS = range(1, 9)
 HOURS = 0.15
 
 
+@pytest.mark.timeout(400)
 def test_a_fixed_set_of_seeds_keeps_every_promise() -> None:
     runs = list(play_all(SEEDS, HOURS))
     for run in runs:
