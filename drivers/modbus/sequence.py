@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from math import ceil
 from struct import Struct
 
+from drivers.command import POWERS, direction, powers, settled
 from drivers.modbus import codec
-from drivers.modbus.table import POWERS, Step, Written
+from drivers.modbus.table import Step, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +27,25 @@ class Write:
 
 def writes(steps: Iterable[Step], power_w: int, timeout_s: int, unit: int) -> tuple[Write, ...]:
     """The requests for this power (+ = discharge, W). ValueError when a register cannot hold a value."""
-    return tuple(_write(step, power_w, timeout_s, unit) for step in steps if _direction(power_w) in step.when)
+    return tuple(_write(step, power_w, timeout_s, unit) for step in steps if direction(power_w) in step.when)
 
 
 def quantise(steps: Sequence[Step], power_w: int) -> int:
     """The power nearest to `power_w`, toward zero, that every register of the sequence holds, to the watt."""
-    for _ in range(8):  # each round only shrinks; one register settles at once, several mostly do
-        held = _held(steps, power_w)
-        if held == power_w:
-            return held
-        power_w = held
-    return 0
+    return settled(lambda wanted: _held(steps, wanted), power_w)
 
 
 def step_w(steps: Iterable[Step]) -> int:
     """One least significant bit of the coarsest power register, at least 1 W."""
-    powers = (v.field for s in steps for v in s.values if v.value in POWERS)
-    whole = (ceil(abs(f.scale)) for f in powers if f.type not in codec.FLOATS)
+    fields = (v.field for s in steps for v in s.values if v.value in POWERS)
+    whole = (ceil(abs(f.scale)) for f in fields if f.type not in codec.FLOATS)
     return max([1, *whole])  # a float's own steps are finer than a watt
 
 
 def _held(steps: Iterable[Step], power_w: int) -> int:
     magnitude = abs(power_w)
     for step in steps:
-        if _direction(power_w) not in step.when:
+        if direction(power_w) not in step.when:
             continue
         for value in step.values:
             if value.value in POWERS and (wanted := _canonical(value, power_w, 0)):
@@ -66,15 +62,9 @@ def _fitting(field: codec.Field, wanted: int) -> int:
     return min(max(wanted, ends[0]), ends[1])
 
 
-def _direction(power_w: int) -> str:
-    return "zero" if power_w == 0 else "charge" if power_w < 0 else "discharge"
-
-
 def _canonical(value: Written, power_w: int, timeout_s: int) -> int:
     placed = {
-        "power": power_w,
-        "charge_power": max(0, -power_w),
-        "discharge_power": max(0, power_w),
+        **powers(power_w),
         "timeout_s": timeout_s,
         "timeout_min": ceil(timeout_s / 60),
     }

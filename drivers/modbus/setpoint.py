@@ -2,7 +2,7 @@
 
 It owns what can be found wrong in a sequence without a device: a direction that writes no power, a write
 that does not fit, a refresh that comes too late. Sequences are data: what is sound becomes the plain types
-of drivers.modbus.table, which drivers.modbus.sequence turns into requests.
+of drivers.command and drivers.modbus.table, which drivers.modbus.sequence turns into requests.
 """
 
 from fractions import Fraction
@@ -19,11 +19,12 @@ from pydantic import (
     model_validator,
 )
 
+from drivers import command
+from drivers.command import POWERS
 from drivers.modbus import codec
 from drivers.modbus import table as tables
 from drivers.modbus.plan import WRITE_MAX
 from drivers.modbus.register import Address, Register, Unit, Value
-from drivers.modbus.table import POWERS
 from drivers.pointfile import raise_all, wrong
 from drivers.profile import Strict
 from gateway.model import CommandClass
@@ -116,8 +117,8 @@ class Arm(Strict):
     write: Annotated[tuple[Step, ...], NONEMPTY]
     timer: Register
 
-    def plain(self) -> tables.Arm:
-        return tables.Arm(_steps(self.write), self.timer.field("timer"))
+    def plain(self) -> command.Arm[tables.Step, codec.Field]:
+        return command.Arm(_steps(self.write), self.timer.field("timer"))
 
 
 class Held(Strict):
@@ -128,8 +129,8 @@ class Held(Strict):
         Annotated[Register, Tag("register")] | Annotated[Literal[0], Tag("number")], Discriminator(_kind)
     ]
 
-    def plain(self, name: str) -> tables.Held:
-        return tables.Held(self.mode, self.power.field(name) if isinstance(self.power, Register) else None)
+    def plain(self, name: str) -> command.Held[codec.Field]:
+        return command.Held(self.mode, self.power.field(name) if isinstance(self.power, Register) else None)
 
 
 class Required(Register):
@@ -137,8 +138,8 @@ class Required(Register):
 
     equals: int
 
-    def plain(self, name: str) -> tables.Required:
-        return tables.Required(self.field(name), self.equals)
+    def plain(self, name: str) -> command.Required[codec.Field]:
+        return command.Required(self.field(name), self.equals)
 
 
 class ReadBackModel(Strict):
@@ -198,8 +199,8 @@ class SetpointModel(Strict):
         raise_all("Setpoint", problems)
         return self
 
-    def plain(self) -> tables.Setpoint:
-        return tables.Setpoint(
+    def plain(self) -> command.Setpoint[tables.Step, codec.Field]:
+        return command.Setpoint(
             self.command_class,
             _nameplate("charge_max", self.charge_max),
             _nameplate("discharge_max", self.discharge_max),

@@ -7,12 +7,10 @@ here: that was done while the file was read, and what read it is not loaded besi
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from drivers.command import Setpoint
 from drivers.modbus.codec import Field
 from drivers.modbus.compound import Compound
 from drivers.modbus.plan import HOLE_MAX, Forbidden
-from gateway.model import CommandClass
-
-POWERS: frozenset[str] = frozenset({"power", "charge_power", "discharge_power"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,50 +46,6 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """How the device's own timer is set, and what tells it, in seconds."""
-
-    write: tuple[Step, ...]
-    timer: Field
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A value of the mode register, and where the power then is; None: it is 0."""
-
-    mode: int
-    power: Field | None
-
-
-@dataclass(frozen=True, slots=True)
-class Required:
-    """What must hold `equals`, or the device does not obey."""
-
-    field: Field
-    equals: int
-
-
-@dataclass(frozen=True, slots=True)
-class Setpoint:
-    """How the device takes a battery power. A maximum is a constant or what the device states."""
-
-    command_class: CommandClass
-    charge_max: int | Field
-    discharge_max: int | Field
-    timeout_s: int
-    ends_s: int
-    refresh_s: int
-    settle_s: int
-    writes_per_day: int
-    arm: Arm | None
-    write: tuple[Step, ...]
-    mode: Field
-    held: tuple[Held, ...]
-    require: tuple[Required, ...]
-    release: tuple[Step, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Table:
     """One device as a table of registers: what is polled each time and what now and then. Some of it is parts
     of `compounds`."""
@@ -105,7 +59,7 @@ class Table:
     forbidden: tuple[Forbidden, ...] = ()
     hole_max: int = HOLE_MAX
     identity: Mapping[str, Text] = field(default_factory=dict)
-    setpoint: Setpoint | None = None
+    setpoint: Setpoint[Step, Field] | None = None
     compounds: tuple[Compound, ...] = ()
 
 

@@ -5,9 +5,10 @@ The time on the wire is an estimate of a LAN and a small server. Nothing here lo
 
 from collections.abc import Sequence
 
-from drivers.opcua.actuator import spec
+from drivers.command import notes, spec
 from drivers.opcua.codec import Field
 from drivers.opcua.driver import PACE_MS, SLOW_MS
+from drivers.opcua.sequence import step_w
 from drivers.opcua.table import NODES_A_READ, Table
 from drivers.opcua.url import OpcUaUrl
 from gateway.driver import Plan, PlanLine
@@ -28,7 +29,8 @@ def make_plan(device: Device, profile: Table, where: OpcUaUrl) -> Plan:
         )
     lines = _told(profile, device) if profile.subscribed else _asked(profile)
     points = tuple(Point(device.name, field.name) for field in profile.fast + profile.slow)
-    setpoint = spec(device, profile.setpoint) if profile.setpoint and commanded else None
+    model = profile.setpoint if commanded else None
+    setpoint = spec(device, model, step_w(model.write), {}) if model else None
     return Plan(tuple(lines), points, setpoint, tuple(_notes(profile, where, commanded)))
 
 
@@ -56,20 +58,16 @@ def _line(how: str, fields: Sequence[Field], when: str) -> PlanLine:
 
 
 def _notes(profile: Table, where: OpcUaUrl, commanded: bool) -> list[str]:
-    notes = [f"{profile.vendor} {profile.model}: {profile.proof}"]
+    known = [f"{profile.vendor} {profile.model}: {profile.proof}"]
     if profile.enable:
-        notes.append(f"before: {profile.enable}")
+        known.append(f"before: {profile.enable}")
     if not where.trusted:
-        notes.append(
+        known.append(
             "nothing is encrypted and nobody is authenticated: whoever is on this network can read and forge "
             "what the device says; it is given no setpoints"
         )
     elif where.mode == "sign":
-        notes.append("signed, not encrypted: whoever is on this network can read what the device says")
-    model = profile.setpoint
-    if model is not None and commanded:
-        if isinstance(model.charge_max, Field) or isinstance(model.discharge_max, Field):
-            notes.append("the nameplate power is read from the device")
-        if not model.timeout_s:
-            notes.append("the device keeps a setpoint for ever: this gateway is the only dead-man")
-    return notes
+        known.append("signed, not encrypted: whoever is on this network can read what the device says")
+    if profile.setpoint is not None and commanded:
+        known += notes(profile.setpoint)
+    return known

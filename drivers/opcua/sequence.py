@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from drivers.command import POWERS, direction, powers, settled
 from drivers.opcua import codec
 from drivers.opcua.node import Node
-from drivers.opcua.table import POWERS, Step
+from drivers.opcua.table import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,47 +25,34 @@ class Write:
 
 def writes(steps: Iterable[Step], power_w: int, timeout_s: int, count: int) -> tuple[Write, ...]:
     """The writes for this power (+ = discharge, W). ValueError when a node cannot hold a value."""
-    return tuple(
-        _write(step, power_w, timeout_s, count) for step in steps if _direction(power_w) in step.when
-    )
+    return tuple(_write(step, power_w, timeout_s, count) for step in steps if direction(power_w) in step.when)
 
 
 def quantise(steps: Sequence[Step], power_w: int) -> int:
     """The power nearest to `power_w`, toward zero, that every node of the sequence holds, to the watt."""
-    for _ in range(8):  # each round only shrinks; one node settles at once, several mostly do
-        held = _held(steps, power_w)
-        if held == power_w:
-            return held
-        power_w = held
-    return 0
+    return settled(lambda wanted: _held(steps, wanted), power_w)
 
 
 def step_w(steps: Iterable[Step]) -> int:
     """One least significant bit of the coarsest power node, at least 1 W."""
-    powers = (step.field for step in steps if step.value in POWERS)
-    whole = (ceil(abs(f.scale)) for f in powers if codec.TYPES[f.type] is not None)
+    fields = (step.field for step in steps if step.value in POWERS)
+    whole = (ceil(abs(f.scale)) for f in fields if codec.TYPES[f.type] is not None)
     return max([1, *whole])  # a float's own steps are finer than a watt
 
 
 def _held(steps: Iterable[Step], power_w: int) -> int:
     magnitude = abs(power_w)
     for step in steps:
-        if _direction(power_w) in step.when and step.value in POWERS:
+        if direction(power_w) in step.when and step.value in POWERS:
             wanted = _canonical(step, power_w, 0, 0)
             if wanted:
                 magnitude = min(magnitude, abs(codec.hold(step.field, codec.fitting(step.field, wanted))))
     return -magnitude if power_w < 0 else magnitude
 
 
-def _direction(power_w: int) -> str:
-    return "zero" if power_w == 0 else "charge" if power_w < 0 else "discharge"
-
-
 def _canonical(step: Step, power_w: int, timeout_s: int, count: int) -> int:
     placed = {
-        "power": power_w,
-        "charge_power": max(0, -power_w),
-        "discharge_power": max(0, power_w),
+        **powers(power_w),
         # a time longer than its node is cut: the device then ends a command earlier, never later
         "timeout_s": codec.fitting(step.field, timeout_s),
         "count": count % ((codec.TYPES[step.field.type] or (0, 0))[1] + 1),

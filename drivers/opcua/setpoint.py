@@ -2,7 +2,7 @@
 
 It owns what can be found wrong in a sequence without a device: a direction that writes no power, a constant
 that does not fit its node, a refresh that comes too late. Sequences are data: what is sound becomes the plain
-types of drivers.opcua.table, which drivers.opcua.sequence turns into writes.
+types of drivers.command and drivers.opcua.table, which drivers.opcua.sequence turns into writes.
 """
 
 from fractions import Fraction
@@ -19,9 +19,10 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
+from drivers import command
+from drivers.command import POWERS
 from drivers.opcua import codec
 from drivers.opcua import table as tables
-from drivers.opcua.table import POWERS
 from drivers.opcua.value import Readable, Value
 from drivers.pointfile import raise_all, wrong
 from drivers.profile import Strict
@@ -191,9 +192,9 @@ class SetpointModel(Strict):
         found += [self.read_back.mode] if self.read_back.mode else []
         return found + ([*self.arm.write, self.arm.timer] if self.arm else [])
 
-    def plain(self, namespace: str) -> tables.Setpoint:
+    def plain(self, namespace: str) -> command.Setpoint[tables.Step, codec.Field]:
         back = self.read_back
-        return tables.Setpoint(
+        return command.Setpoint(
             self.command_class,
             _nameplate("charge_max", self.charge_max, namespace),
             _nameplate("discharge_max", self.discharge_max, namespace),
@@ -202,23 +203,23 @@ class SetpointModel(Strict):
             self.refresh_s,
             self.settle_s,
             self.writes_per_day,
-            tables.Arm(_steps(self.arm.write, namespace), self.arm.timer.field("timer", namespace))
+            command.Arm(_steps(self.arm.write, namespace), self.arm.timer.field("timer", namespace))
             if self.arm
             else None,
             _steps(self.write, namespace),
             back.mode.field("mode", namespace) if back.mode else None,
             tuple(_held(held, f"power{n}", namespace) for n, held in enumerate(back.held)),
             tuple(
-                tables.Required(one.field(f"require{n}", namespace), one.equals)
+                command.Required(one.field(f"require{n}", namespace), one.equals)
                 for n, one in enumerate(back.require)
             ),
             _steps(self.release, namespace),
         )
 
 
-def _held(held: Held, name: str, namespace: str) -> tables.Held:
+def _held(held: Held, name: str, namespace: str) -> command.Held[codec.Field]:
     power = held.power.field(name, namespace) if isinstance(held.power, Readable) else None
-    return tables.Held(held.mode, power)
+    return command.Held(held.mode, power)
 
 
 def _steps(steps: tuple[Step, ...], namespace: str) -> tuple[tables.Step, ...]:

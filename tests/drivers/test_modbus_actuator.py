@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.command import spec
+from drivers.commanded import NAMEPLATE_MS
 from drivers.modbus import PLUGIN
-from drivers.modbus.actuator import NAMEPLATE_MS, Commanded, describe, spec
+from drivers.modbus.actuator import Commanded, describe
 from drivers.modbus.profile import ModbusProfile
 from drivers.modbus.table import Table
 from gateway.driver import Actuator
@@ -320,7 +322,7 @@ async def test_polls_are_those_of_the_reading_driver() -> None:
 def test_a_setpoint_without_a_timer_has_no_time_and_says_so() -> None:
     of = profile(**{"class": "latching", "timeout_s": 0, "refresh_s": 0, "arm": None})
     assert of.setpoint is not None
-    known = spec(device(of, timer_s=30), of.setpoint)
+    known = spec(device(of, timer_s=30), of.setpoint, 1, {})
     assert (known.command_class, known.timeout_s, known.refresh_s) == (CommandClass.LATCHING, 0, 0)
     _, notes = describe(device(of), of)
     assert any("only dead-man" in note for note in notes)
@@ -330,7 +332,7 @@ def test_a_setpoint_without_a_timer_has_no_time_and_says_so() -> None:
 def test_the_refresh_is_never_later_than_a_third_of_the_timer(measured_s: int, stated_s: int) -> None:
     of = profile(timeout_s=stated_s, refresh_s=20)
     assert of.setpoint is not None
-    known = spec(device(of, timer_s=measured_s), of.setpoint)
+    known = spec(device(of, timer_s=measured_s), of.setpoint, 1, {})
     assert known.timeout_s == (measured_s or stated_s)
     assert 1 <= known.refresh_s <= max(1, known.timeout_s // 3)
 

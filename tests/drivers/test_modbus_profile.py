@@ -7,6 +7,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from drivers import command
 from drivers.modbus import PLUGIN
 from drivers.modbus import table as tables
 from drivers.modbus.codec import Field
@@ -148,7 +149,7 @@ def test_a_setpoint_becomes_plain_with_its_values_laid_out() -> None:
     )
     laid = (tables.Step(40, written, ("charge", "discharge"), 9, False, True),)
     released = (tables.Written(0, Field("0", 40, "s16")),)
-    assert setpoint == tables.Setpoint(
+    assert setpoint == command.Setpoint(
         CommandClass.WATCHDOG,
         Field("charge_max", 50, "u16", down=True),
         1000,
@@ -157,11 +158,11 @@ def test_a_setpoint_becomes_plain_with_its_values_laid_out() -> None:
         refresh_s=20,
         settle_s=5,
         writes_per_day=0,
-        arm=tables.Arm(laid, Field("timer", 50, "u16")),
+        arm=command.Arm(laid, Field("timer", 50, "u16")),
         write=laid,
         mode=Field("mode", 41, "u16"),
-        held=(tables.Held(1, Field("power0", 40, "s16")), tables.Held(2, None)),
-        require=(tables.Required(Field("require0", 50, "u16"), 3),),
+        held=(command.Held(1, Field("power0", 40, "s16")), command.Held(2, None)),
+        require=(command.Required(Field("require0", 50, "u16"), 3),),
         release=(tables.Step(40, released, ("charge", "zero", "discharge")),),
     )
 

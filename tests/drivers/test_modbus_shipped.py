@@ -4,11 +4,12 @@ arming to release on a device in memory. What is special about one is in test_mo
 import pytest
 import yaml
 
+from drivers.command import Setpoint
 from drivers.modbus import PLUGIN
 from drivers.modbus.codec import Field, encode
 from drivers.modbus.plan import BLOCK_MAX
 from drivers.modbus.profile import ModbusProfile
-from drivers.modbus.table import Setpoint, Table
+from drivers.modbus.table import Step, Table
 from gateway.driver import Actuator
 from gateway.model import CommandClass, Quality
 from gateway.site import Device
@@ -39,7 +40,7 @@ def table(name: str) -> Table:
     return found
 
 
-def setpoint(name: str) -> Setpoint:
+def setpoint(name: str) -> Setpoint[Step, Field]:
     found = table(name).setpoint
     assert found is not None
     return found
@@ -68,7 +69,7 @@ def test_its_reads_fit_and_leave_out_what_is_forbidden(name: str) -> None:
     assert plan.lines and all(line.bus_ms > 0 for line in plan.lines)
     assert len(plan.lines) <= 30, "a poll of so many requests takes longer than it may"
     driver = made(table(name), Memory({}))
-    for reader in ((driver._polls if isinstance(driver, Actuator) else driver)._fast,):
+    for reader in ((driver._reads if isinstance(driver, Actuator) else driver)._fast,):
         for block in reader.blocks:
             assert block.count <= BLOCK_MAX
             for bad in table(name).forbidden:
