@@ -6,16 +6,14 @@ keeps nothing on disk: what it missed while the daemon was away the inbox finds 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
+from gateway.chain.handover import Submit
 from gateway.chain.platforms import EventPlatform
 from gateway.chain.platforms.calls import Order
 from gateway.chain.quorum import Quorum
-from gateway.model import Command, ServiceKind
+from gateway.model import ServiceKind
 
 BEHIND_MAX = 64  # blocks read after an outage; the inbox has the older ones sooner or later
-
-Submit = Callable[[Command], Awaitable[object]]
 
 
 class Alarm:

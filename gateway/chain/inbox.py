@@ -8,40 +8,24 @@ blocks.
 
 import asyncio
 import sqlite3
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
+from gateway.chain.handover import Handover, InboxStatus, Submit
 from gateway.chain.platforms import EventPlatform
 from gateway.chain.platforms.calls import Order, Signal, Unusable
 from gateway.chain.quorum import Quorum
 from gateway.chain.shapes import Block
 from gateway.clock import Clock
 from gateway.errors import ChainError
-from gateway.model import ClockTrust, Command
-from gateway.store import Store, cursors, intents
+from gateway.store import Store, cursors
 
 CURSOR = "inbox"
 BATCH = 64  # blocks between two looks at the finalised head; the cursor is stored at least as often
 # Further behind, blocks are skipped: a day at 2 s a block (the longest command), three hours at a quarter of
 # a second; reading them all would hold up the orders of the present for hours.
 BEHIND_MAX = 43_200
-UNUSABLE_KEPT = 32
 
-Submit = Callable[[Command], Awaitable[object]]
 Signalled = Callable[[Signal], Awaitable[str]]  # what is wrong with it; empty if nothing
-
-
-@dataclass(frozen=True, slots=True)
-class InboxStatus:
-    """For people: how far the inbox has read, how far it could, and what is in its way."""
-
-    block: int
-    finalised: int
-    commands: int
-    skipped_blocks: int
-    unusable: tuple[str, ...]
-    trouble: str
 
 
 class Inbox:
@@ -63,23 +47,18 @@ class Inbox:
         poll_ms: int = 4000,
     ) -> None:
         self._store = store
+        self._handover = Handover(store, clock, submit)
         self._quorum = quorum
         self._platform = platform
-        self._clock = clock
-        self._submit = submit
         self._signal = signalled
         self._start_block = start_block
         self._poll_s = poll_ms / 1000
         self._number, self._hash = -1, ""
-        self._finalised = self._commands = self._skipped = 0
-        self._unusable: deque[str] = deque(maxlen=UNUSABLE_KEPT)
-        self._trouble = ""
+        self._finalised = self._skipped = 0
 
     @property
     def status(self) -> InboxStatus:
-        return InboxStatus(
-            self._number, self._finalised, self._commands, self._skipped, tuple(self._unusable), self._trouble
-        )
+        return self._handover.status(self._number, self._finalised, self._skipped)
 
     async def run(self) -> None:
         while True:
@@ -88,10 +67,8 @@ class Inbox:
 
     async def tick(self) -> bool:
         """Read at most a batch of blocks. True when there are more to read now."""
-        if self._clock.now().trust is not ClockTrust.TRUSTED:
-            self._trouble = "orders wait until the clock is synchronised"
+        if not self._handover.ready():
             return False
-        self._trouble = ""
         await self._quorum.ensure()
         final = await self._quorum.finalised()
         self._finalised = final.number
@@ -134,23 +111,15 @@ class Inbox:
             found = self._platform.read_event(log, block)
             match found:
                 case Unusable(reason):
-                    self._unusable.append(reason)
+                    self._handover.unusable(reason)
                 case Signal():
                     if problem := await self._signal(found):
-                        self._unusable.append(problem)
+                        self._handover.unusable(problem)
                 case Order():
-                    await self._hand_on(found)
+                    await self._handover.order(found)
         self._number, self._hash = block.number, block.hash
         if logs:
             await self._save()
-
-    async def _hand_on(self, order: Order) -> None:
-        if self._clock.now().trust is not ClockTrust.TRUSTED:
-            raise ChainError("the clock is no longer synchronised: an order waits")
-        if order.reference:
-            await self._store.call(intents.refer, order.command.id, order.reference)
-        await self._submit(order.command)
-        self._commands += 1
 
     async def _save(self) -> None:
         await self._store.call(_save, self._number, self._hash)

@@ -11,7 +11,8 @@ from typing import Protocol, cast
 from gateway.chain import txmgr
 from gateway.chain.alarm import Alarm
 from gateway.chain.endpoint import endpoint_name
-from gateway.chain.inbox import Inbox, InboxStatus, Signalled, Submit
+from gateway.chain.handover import InboxStatus, Submit
+from gateway.chain.inbox import Inbox, Signalled
 from gateway.chain.platforms import EventPlatform, Platform
 from gateway.chain.quorum import Quorum
 from gateway.chain.rpc import HttpPost, Rpc

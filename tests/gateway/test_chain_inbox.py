@@ -50,10 +50,9 @@ class Orders:
         self.taken.append(command.id)
         self.carried_out.add(command.id)
 
-    def inbox(self, **options) -> Inbox:
-        return Inbox(
-            self.w.store, self.w.quorum(), PLATFORM, self.w.clock, self.submit, self.signalled, **options
-        )
+    def inbox(self, submit=None, **options) -> Inbox:
+        taking = submit or self.submit
+        return Inbox(self.w.store, self.w.quorum(), PLATFORM, self.w.clock, taking, self.signalled, **options)
 
     async def signalled(self, signal) -> str:
         self.taken.append(signal)
@@ -127,10 +126,8 @@ def test_a_stop_before_the_cursor_moved_repeats_the_order_and_ids_catch_it(tmp_p
             if command.id != COMMAND:
                 raise KeyboardInterrupt
 
-        killed = orders.inbox()
-        killed._submit = dies
         with pytest.raises(KeyboardInterrupt):
-            await killed.tick()
+            await orders.inbox(dies).tick()
         assert await w.store.call(cursors.get, module.CURSOR) < 11
         await drain(orders.inbox())
         assert orders.taken == [COMMAND, "ee" * 32, COMMAND, "ee" * 32]

@@ -8,17 +8,14 @@ refuses to act on an untrusted clock and on disagreement.
 
 import asyncio
 import sqlite3
-from collections import deque
 
-from gateway.chain.inbox import UNUSABLE_KEPT, InboxStatus, Submit
+from gateway.chain.handover import Handover, InboxStatus, Submit
 from gateway.chain.platforms.calls import Order, Unusable
 from gateway.chain.platforms.stacks import StacksPlatform
 from gateway.chain.stacks.client import Anchor
 from gateway.chain.stacks.operators import Operators
 from gateway.clock import Clock
-from gateway.errors import ChainError
-from gateway.model import ClockTrust
-from gateway.store import Store, cursors, intents
+from gateway.store import Store, cursors
 
 CURSOR = "stacks-requests"
 BATCH = 32  # requests of one round
@@ -39,23 +36,18 @@ class Requests:
         poll_ms: int = 4000,
     ) -> None:
         self._store = store
+        self._handover = Handover(store, clock, submit)
         self._operators = operators
         self._platform = platform
-        self._clock = clock
-        self._submit = submit
         self._depth = depth
         self._poll_s = poll_ms / 1000
         self._place, self._newest = -1, ""
-        self._height = self._commands = 0
+        self._height = 0
         self._suggested = ""  # the id of the newest suggestion that was handed on
-        self._unusable: deque[str] = deque(maxlen=UNUSABLE_KEPT)
-        self._trouble = ""
 
     @property
     def status(self) -> InboxStatus:
-        return InboxStatus(
-            self._height, self._height, self._commands, 0, tuple(self._unusable), self._trouble
-        )
+        return self._handover.status(self._height, self._height)
 
     async def run(self) -> None:
         while True:
@@ -64,10 +56,8 @@ class Requests:
 
     async def tick(self) -> bool:
         """Take at most a batch of requests, and the suggestion. True when there are more to take now."""
-        if self._clock.now().trust is not ClockTrust.TRUSTED:
-            self._trouble = "orders wait until the clock is synchronised"
+        if not self._handover.ready():
             return False
-        self._trouble = ""
         await self._operators.ensure()
         if self._place < 0:
             self._place, self._newest = await self._store.call(_load, self._platform.facility)
@@ -111,15 +101,9 @@ class Requests:
 
     async def _hand_on(self, found: Order | Unusable | None, at: Anchor) -> None:
         if isinstance(found, Unusable):
-            self._unusable.append(found.reason)
-        if not isinstance(found, Order) or found.command.not_after_ms <= at.time_s * 1000:
-            return
-        if self._clock.now().trust is not ClockTrust.TRUSTED:
-            raise ChainError("the clock is no longer synchronised: an order waits")
-        if found.reference:
-            await self._store.call(intents.refer, found.command.id, found.reference)
-        await self._submit(found.command)
-        self._commands += 1
+            self._handover.unusable(found.reason)
+        elif found and found.command.not_after_ms > at.time_s * 1000:
+            await self._handover.order(found)
 
 
 def _load(conn: sqlite3.Connection, source: str) -> tuple[int, str]:
