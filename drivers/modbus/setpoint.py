@@ -1,47 +1,27 @@
 """The setpoint block of a profile: class, nameplate, ordered writes, timer, read-back and revert.
 
-It owns what can be found wrong in a sequence without a device: a direction that writes no power, a write
-that does not fit, a refresh that comes too late. Sequences are data: what is sound becomes the plain types
-of drivers.command and drivers.modbus.table, which drivers.modbus.sequence turns into requests.
+It owns what can be found wrong in a sequence of register writes without a device, beyond what
+drivers.commandfile finds: a write that does not fit. Sequences are data: what is sound becomes the plain
+types of drivers.command and drivers.modbus.table, which drivers.modbus.sequence turns into requests.
 """
 
 from fractions import Fraction
 from itertools import accumulate
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    Discriminator,
-    Field,
-    PlainValidator,
-    Tag,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field, PlainValidator, Tag, WithJsonSchema, model_validator
 
 from drivers import command
 from drivers.command import POWERS
+from drivers.commandfile import NONEMPTY, Direction, SetpointFile, StepFile, Watts, number_or
 from drivers.modbus import codec
 from drivers.modbus import table as tables
 from drivers.modbus.plan import WRITE_MAX
 from drivers.modbus.register import Address, Register, Unit, Value
 from drivers.pointfile import raise_all, wrong
 from drivers.profile import Strict
-from gateway.model import CommandClass
 
-Watts = Annotated[int, Field(gt=0, le=10_000_000)]
-Direction = Literal["charge", "zero", "discharge"]
 PLACEHOLDERS = POWERS | {"timeout_s", "timeout_min"}
-
-
-def _nonempty(items: tuple[object, ...]) -> tuple[object, ...]:
-    # not min_length: pydantic then also complains of an empty list when an item in it is wrong
-    if not items:
-        raise ValueError("at least one is needed")
-    return items
-
-
-NONEMPTY = AfterValidator(_nonempty)
 
 
 def _number_or_placeholder(value: object) -> int | str:
@@ -50,11 +30,6 @@ def _number_or_placeholder(value: object) -> int | str:
     if isinstance(value, str) and value in PLACEHOLDERS:
         return value
     raise ValueError(f"must be a whole number or one of {', '.join(sorted(PLACEHOLDERS))}")
-
-
-def _kind(value: object) -> str:
-    """Which of the two a union is meant to be, so that one mistake gives one message."""
-    return "register" if isinstance(value, dict | Strict) else "number"
 
 
 class Written(Value):
@@ -72,7 +47,7 @@ class Written(Value):
         return tables.Written(self.value, field)
 
 
-class Step(Strict):
+class Step(StepFile):
     """One write request. Its values lie one after the other from `address` and go out together."""
 
     address: Address
@@ -105,6 +80,9 @@ class Step(Strict):
         raise_all("Step", problems)
         return self
 
+    def said(self, direction: Direction) -> tuple[int | str, ...]:
+        return tuple(v.value for v in self.values) if direction in self.when else ()
+
     def plain(self) -> tables.Step:
         ends = accumulate((codec.TYPES[v.type][1] for v in self.values), initial=self.address)
         values = tuple(v.plain(at) for v, at in zip(self.values, ends, strict=False))
@@ -126,7 +104,7 @@ class Held(Strict):
 
     mode: int
     power: Annotated[
-        Annotated[Register, Tag("register")] | Annotated[Literal[0], Tag("number")], Discriminator(_kind)
+        Annotated[Register, Tag("register")] | Annotated[Literal[0], Tag("number")], number_or("register")
     ]
 
     def plain(self, name: str) -> command.Held[codec.Field]:
@@ -151,53 +129,12 @@ class ReadBackModel(Strict):
 
 
 Nameplate = Annotated[
-    Annotated[Register, Tag("register")] | Annotated[Watts, Tag("number")], Discriminator(_kind)
+    Annotated[Register, Tag("register")] | Annotated[Watts, Tag("number")], number_or("register")
 ]
 
 
-class SetpointModel(Strict):
+class SetpointModel(SetpointFile[Step, Arm, Nameplate, ReadBackModel]):
     """How the device takes a battery power. W, + = discharge, before each value's own scale and sign."""
-
-    command_class: CommandClass = Field(alias="class")
-    charge_max: Nameplate
-    discharge_max: Nameplate
-    timeout_s: Annotated[int, Field(ge=0, le=86_400)] = 0
-    ends_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
-        default=0, description="the longest that any source says it takes, where they disagree"
-    )
-    refresh_s: Annotated[int, Field(ge=0, le=28_800)] = 0
-    settle_s: Annotated[int, Field(ge=0, le=300)] = 5
-    writes_per_day: Annotated[int, Field(ge=0, le=100_000)] = 0
-    arm: Arm | None = None
-    write: Annotated[tuple[Step, ...], NONEMPTY]
-    read_back: ReadBackModel
-    release: Annotated[tuple[Step, ...], NONEMPTY]
-
-    @model_validator(mode="after")
-    def _sound(self) -> Self:
-        problems = []
-        dies_alone = self.command_class in (CommandClass.SELF_EXPIRING, CommandClass.WATCHDOG)
-        if dies_alone and not 0 < 3 * self.refresh_s <= self.timeout_s:
-            problems.append(
-                wrong(("refresh_s",), "must be at most a third of timeout_s, and not 0", self.refresh_s)
-            )
-        if self.command_class is CommandClass.SELF_EXPIRING and self.arm is None:
-            problems.append(wrong(("arm",), "a self-expiring device needs its timer set and read", None))
-        if not dies_alone and self.timeout_s:
-            problems.append(wrong(("timeout_s",), f"a {self.command_class} device has none", self.timeout_s))
-        if self.ends_s and self.ends_s < self.timeout_s:
-            problems.append(wrong(("ends_s",), "must be as long as timeout_s at least", self.ends_s))
-        if self.command_class is CommandClass.LATCHING_EEPROM and not self.writes_per_day:
-            problems.append(wrong(("writes_per_day",), "each write wears this device: set a budget", 0))
-        for direction in ("charge", "discharge"):
-            values = {v.value for s in self.write if direction in s.when for v in s.values}
-            if not values & {"power", f"{direction}_power"}:
-                problems.append(wrong(("write",), f"no step writes the power of a {direction}", None))
-        for n, step in enumerate(self.release):
-            if any(not isinstance(v.value, int) for v in step.values):
-                problems.append(wrong(("release", n), "handing back writes constants only", None))
-        raise_all("Setpoint", problems)
-        return self
 
     def plain(self) -> command.Setpoint[tables.Step, codec.Field]:
         return command.Setpoint(

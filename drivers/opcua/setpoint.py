@@ -1,46 +1,26 @@
 """The setpoint block of a profile: class, nameplate, ordered writes, timer, read-back and revert.
 
-It owns what can be found wrong in a sequence without a device: a direction that writes no power, a constant
-that does not fit its node, a refresh that comes too late. Sequences are data: what is sound becomes the plain
-types of drivers.command and drivers.opcua.table, which drivers.opcua.sequence turns into writes.
+It owns what can be found wrong in a sequence of writes to nodes without a device, beyond what
+drivers.commandfile finds: a constant that does not fit its node, a mode that nothing tells. Sequences are
+data: what is sound becomes the plain types of drivers.command and drivers.opcua.table, which
+drivers.opcua.sequence turns into writes.
 """
 
 from fractions import Fraction
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    Discriminator,
-    Field,
-    PlainValidator,
-    Tag,
-    WithJsonSchema,
-    model_validator,
-)
-from pydantic_core import InitErrorDetails
+from pydantic import Field, PlainValidator, Tag, WithJsonSchema, model_validator
 
 from drivers import command
 from drivers.command import POWERS
+from drivers.commandfile import NONEMPTY, Direction, SetpointFile, StepFile, Watts, number_or
 from drivers.opcua import codec
 from drivers.opcua import table as tables
 from drivers.opcua.value import Readable, Value
 from drivers.pointfile import raise_all, wrong
 from drivers.profile import Strict
-from gateway.model import CommandClass
 
-Watts = Annotated[int, Field(gt=0, le=10_000_000)]
-Direction = Literal["charge", "zero", "discharge"]
 PLACEHOLDERS = POWERS | {"timeout_s", "count"}
-
-
-def _nonempty(items: tuple[object, ...]) -> tuple[object, ...]:
-    # not min_length: pydantic then also complains of an empty list when an item in it is wrong
-    if not items:
-        raise ValueError("at least one is needed")
-    return items
-
-
-NONEMPTY = AfterValidator(_nonempty)
 
 
 def _number_or_placeholder(value: object) -> int | str:
@@ -51,12 +31,7 @@ def _number_or_placeholder(value: object) -> int | str:
     raise ValueError(f"must be a whole number, true, false, or one of {', '.join(sorted(PLACEHOLDERS))}")
 
 
-def _kind(value: object) -> str:
-    """Which of the two a union is meant to be, so that one mistake gives one message."""
-    return "node" if isinstance(value, dict | Strict) else "number"
-
-
-class Step(Value):
+class Step(StepFile, Value):
     """One value written to one node: a number as the node takes it, or what stands for one (count: another
     number with each write, for devices that watch a heartbeat)."""
 
@@ -80,6 +55,9 @@ class Step(Value):
         raise_all("Step", problems)
         return self
 
+    def said(self, direction: Direction) -> tuple[int | str, ...]:
+        return (self.value,) if direction in self.when else ()
+
     def plain(self, namespace: str) -> tables.Step:
         scale = self.signed_scale if self.value in POWERS | {"timeout_s"} else Fraction(1)
         field = codec.Field(str(self.value), self.at(namespace), self.type, scale)
@@ -98,7 +76,7 @@ class Held(Strict):
 
     mode: int | None = Field(default=None, description="left out where there is no mode node")
     power: Annotated[
-        Annotated[Readable, Tag("node")] | Annotated[Literal[0], Tag("number")], Discriminator(_kind)
+        Annotated[Readable, Tag("node")] | Annotated[Literal[0], Tag("number")], number_or("node")
     ]
 
 
@@ -128,61 +106,11 @@ class ReadBackModel(Strict):
         return self
 
 
-Nameplate = Annotated[
-    Annotated[Readable, Tag("node")] | Annotated[Watts, Tag("number")], Discriminator(_kind)
-]
+Nameplate = Annotated[Annotated[Readable, Tag("node")] | Annotated[Watts, Tag("number")], number_or("node")]
 
 
-class SetpointModel(Strict):
+class SetpointModel(SetpointFile[Step, Arm, Nameplate, ReadBackModel]):
     """How the device takes a battery power. W, + = discharge, before each value's own scale and sign."""
-
-    command_class: CommandClass = Field(alias="class")
-    charge_max: Nameplate
-    discharge_max: Nameplate
-    timeout_s: Annotated[int, Field(ge=0, le=86_400)] = 0
-    ends_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
-        default=0, description="the longest that any source says it takes, where they disagree"
-    )
-    refresh_s: Annotated[int, Field(ge=0, le=28_800)] = 0
-    settle_s: Annotated[int, Field(ge=0, le=300)] = 5
-    writes_per_day: Annotated[int, Field(ge=0, le=100_000)] = 0
-    arm: Arm | None = None
-    write: Annotated[tuple[Step, ...], NONEMPTY]
-    read_back: ReadBackModel
-    release: Annotated[tuple[Step, ...], NONEMPTY]
-
-    @model_validator(mode="after")
-    def _sound(self) -> Self:
-        raise_all("Setpoint", self._of_times() + self._of_writes())
-        return self
-
-    def _of_times(self) -> list[InitErrorDetails]:
-        problems = []
-        dies_alone = self.command_class in (CommandClass.SELF_EXPIRING, CommandClass.WATCHDOG)
-        if dies_alone and not 0 < 3 * self.refresh_s <= self.timeout_s:
-            problems.append(
-                wrong(("refresh_s",), "must be at most a third of timeout_s, and not 0", self.refresh_s)
-            )
-        if self.command_class is CommandClass.SELF_EXPIRING and self.arm is None:
-            problems.append(wrong(("arm",), "a self-expiring device needs its timer set and read", None))
-        if not dies_alone and self.timeout_s:
-            problems.append(wrong(("timeout_s",), f"a {self.command_class} device has none", self.timeout_s))
-        if self.ends_s and self.ends_s < self.timeout_s:
-            problems.append(wrong(("ends_s",), "must be as long as timeout_s at least", self.ends_s))
-        if self.command_class is CommandClass.LATCHING_EEPROM and not self.writes_per_day:
-            problems.append(wrong(("writes_per_day",), "each write wears this device: set a budget", 0))
-        return problems
-
-    def _of_writes(self) -> list[InitErrorDetails]:
-        problems = []
-        for direction in ("charge", "discharge"):
-            values = {step.value for step in self.write if direction in step.when}
-            if not values & {"power", f"{direction}_power"}:
-                problems.append(wrong(("write",), f"no step writes the power of a {direction}", None))
-        for n, step in enumerate(self.release):
-            if not isinstance(step.value, int):
-                problems.append(wrong(("release", n), "handing back writes constants only", step.value))
-        return problems
 
     def nodes(self) -> list[Value]:
         """Every node it names."""

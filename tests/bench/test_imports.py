@@ -18,8 +18,8 @@ NEVER = {
 # What reads site.yaml and its profiles; it does so in a process of its own.
 READER = {
     "pydantic", "pydantic_core", "yaml", "gateway.config", "gateway.sitefile", "gateway.yamlfile",
-    "drivers.profile", "drivers.pointfile", "drivers.modbus.profile", "drivers.modbus.setpoint",
-    "drivers.modbus.register",
+    "drivers.profile", "drivers.pointfile", "drivers.commandfile", "drivers.modbus.profile",
+    "drivers.modbus.setpoint", "drivers.modbus.register",
 }  # fmt: skip
 RUN = """
 import asyncio, json, sys
