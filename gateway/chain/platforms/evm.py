@@ -5,7 +5,6 @@ its own events and what it wants to be told. It refuses settings in which a cont
 is missing.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,11 +16,11 @@ from gateway.chain.platforms.calls import (
     Facts,
     Heard,
     Nameplate,
-    NotEncodable,
     Owner,
     OwnerCall,
     Report,
 )
+from gateway.chain.platforms.carrier import Calls, Carrier, bound_elsewhere
 from gateway.chain.shapes import Block, Log
 from gateway.errors import ConfigError
 from gateway.evidence import body as bodies
@@ -82,7 +81,7 @@ def _no_reports(asset: Asset, facts: Facts) -> Sequence[Report]:
     return ()
 
 
-def _no_figures(asset: Asset, interval: Interval, figures: Performance | None) -> Sequence[tuple[str, Call]]:
+def _no_figures(asset: Asset, interval: Interval, figures: Performance | None) -> Calls:
     del asset, interval, figures
     return ()
 
@@ -108,10 +107,10 @@ class System:
     steps: Sequence[tuple[str, str]] = (("validate", "validateDelivery"), ("settle", "settle"))
     events: Sequence[Event] = ()
     reports: Callable[[Asset, Facts], Sequence[Report]] = _no_reports
-    figures: Callable[[Asset, Interval, Performance | None], Sequence[tuple[str, Call]]] = _no_figures
+    figures: Callable[[Asset, Interval, Performance | None], Calls] = _no_figures
 
 
-class EvmPlatform:
+class EvmPlatform(Carrier):
     """See gateway.chain.platforms.Platform."""
 
     def __init__(self, system: System, asset: Asset) -> None:
@@ -144,31 +143,16 @@ class EvmPlatform:
         method, arguments = packed.submission(record, self.evidence_contract)
         return self._call(self._system.evidence, method, *arguments, gas=GAS[record.kind])
 
-    def fits(self, record: Record) -> bool:
-        try:
-            self.record_call(record)
-        except NotEncodable:
-            return False
-        return True
-
-    def command_id(self, record: Record) -> str:
-        return (
-            str(json.loads(record.body)["command_id"]).removeprefix("0x") if record.kind == "delivery" else ""
+    def _after_interval(self, record: Record, figures: Performance | None) -> Calls:
+        interval = bodies.read(record.kind, record.body).body
+        assert isinstance(interval, Interval)
+        return tuple(
+            (f"{name}/{record.sequence}", call)
+            for name, call in self._system.figures(self._asset, interval, figures)
         )
 
-    def follow_ups(
-        self, record: Record, reference: str, figures: Performance | None
-    ) -> Sequence[tuple[str, Call]]:
-        if record.kind == "interval":
-            interval = bodies.read(record.kind, record.body).body
-            assert isinstance(interval, Interval)
-            return tuple(
-                (f"{name}/{record.sequence}", call)
-                for name, call in self._system.figures(self._asset, interval, figures)
-            )
-        if record.kind != "delivery" or not reference:
-            return ()
-        command, (role, key) = self.command_id(record), reference.split("/")
+    def _after_delivery(self, command: str, reference: str) -> Calls:
+        role, key = reference.split("/")
         return tuple(
             (f"{step}/{command}", self._call(role, method, int(key), gas=GAS[step]))
             for step, method in self._system.steps
@@ -202,14 +186,7 @@ class EvmPlatform:
         return self._call(self._system.evidence, "predecessorOf", address, gas=0)
 
     def key_problem(self, word: bytes, address: str) -> str:
-        bound = "0x" + word[-20:].hex()
-        if not any(word) or bound == address.lower():
-            return ""
-        asset = self._system.asset
-        return (
-            f"chain.{asset}: {asset} {self._asset.id} is bound to the key {bound}, but attest.key is"
-            f" {address}: correct one of them, or have the {asset}'s owner bind this key (setGatewayKey)"
-        )
+        return bound_elsewhere(word, address, self._system.asset, self._asset.id, "setGatewayKey")
 
     def _call(self, role: str, method: str, *arguments: object, gas: int) -> Call:
         return self._asset.call(role, self._system, method, *arguments, gas=gas)

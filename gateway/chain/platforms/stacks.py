@@ -5,7 +5,6 @@ Pure translation: calls are contract-call payloads, answers are Clarity values. 
 needed contract, and answers that are not of the contracts' shape.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 
 import coincurve
@@ -23,6 +22,7 @@ from gateway.chain.platforms.calls import (
     Report,
     Unusable,
 )
+from gateway.chain.platforms.carrier import Calls, Carrier, bound_elsewhere
 from gateway.chain.stacks.address import of_key, version_of
 from gateway.chain.stacks.codec import Int, Some, UInt, Utf8, Value, encode
 from gateway.chain.stacks.transaction import Invocation, payload, size
@@ -75,7 +75,7 @@ def verifying_contract(contract: Principal) -> str:
     return "0x" + keccak(encode(contract))[12:].hex()
 
 
-class StacksPlatform:
+class StacksPlatform(Carrier):
     """See gateway.chain.platforms.Platform."""
 
     name = "stacks"
@@ -132,29 +132,13 @@ class StacksPlatform:
         key = _key(consent, said.body.possession)
         return self._call("records", "submit-rotation", struct, record.signature, key, said.body.possession)
 
-    def fits(self, record: Record) -> bool:
-        try:
-            self.record_call(record)
-        except NotEncodable:
-            return False
-        return True
-
-    def command_id(self, record: Record) -> str:
-        return (
-            str(json.loads(record.body)["command_id"]).removeprefix("0x") if record.kind == "delivery" else ""
-        )
-
-    def follow_ups(
-        self, record: Record, reference: str, figures: Performance | None
-    ) -> Sequence[tuple[str, Call]]:
+    def _after_interval(self, record: Record, figures: Performance | None) -> Calls:
         del figures
-        if record.kind == "interval":
-            call = self._call("actions", "record-action", UInt(self._facility), UInt(record.sequence))
-            return ((f"action/{record.sequence}", call),)
-        if record.kind != "delivery" or not reference:
-            return ()
-        call = self._call("services", "fulfill-request", UInt(int(reference)))
-        return ((f"fulfil/{self.command_id(record)}", call),)
+        call = self._call("actions", "record-action", UInt(self._facility), UInt(record.sequence))
+        return ((f"action/{record.sequence}", call),)
+
+    def _after_delivery(self, command: str, reference: str) -> Calls:
+        return ((f"fulfil/{command}", self._call("services", "fulfill-request", UInt(int(reference)))),)
 
     def reports(self, facts: Facts) -> Sequence[Report]:
         if not facts.capacity_wh:
@@ -210,13 +194,7 @@ class StacksPlatform:
         return self._call("records", "predecessor-of", address_bytes(address))
 
     def key_problem(self, word: bytes, address: str) -> str:
-        bound = "0x" + word[-20:].hex()
-        if not any(word) or bound == address.lower():
-            return ""
-        return (
-            f"chain.facility: facility {self._facility} is bound to the key {bound}, but attest.key is"
-            f" {address}: correct one of them, or have the facility's owner bind this key (set-gateway-key)"
-        )
+        return bound_elsewhere(word, address, "facility", self._facility, "set-gateway-key")
 
     def _by_owner(self, role: str, function: str, *arguments: Value) -> OwnerCall:
         """In the words of a wallet's contract-call (SIP-030)."""
