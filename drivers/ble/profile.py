@@ -1,8 +1,8 @@
 """Profiles of batteries with Bluetooth: which frames they speak, where they speak them, and what their pack
 takes.
 
-It refuses a family that nobody knows, places to talk at for a family whose library knows its own, and
-derating over what the family does not tell.
+It refuses a family that nobody knows, places to talk at for a family whose library knows its own, and what
+drivers.packfile refuses.
 """
 
 import re
@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from drivers.ble.table import BleTable, Gatt, Write
 from drivers.ble.translate import FOREIGN
 from drivers.bms.families import FAMILIES
-from drivers.bms.values import Allowance, names
+from drivers.packfile import AllowanceFile, check_pack
 from drivers.profile import ProfileBase, Strict
 
 BASE_UUID = "0000{}-0000-1000-8000-00805f9b34fb"
@@ -21,7 +21,6 @@ FOREIGN_PATTERN = r"aiobmsble:[a-z0-9_]{1,40}"
 # Frames without an address: at the other end of a connection there is one device.
 ALONE = [name for name, family in FAMILIES.items() if len(family.addresses) == 1]
 Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{4}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-Current = Annotated[int, Field(ge=0, le=1_200_000)]
 
 
 class GattModel(Strict):
@@ -38,14 +37,8 @@ class GattModel(Strict):
         return Gatt(_whole(self.service), _whole(self.notify), _whole(self.write), self.mode)
 
 
-class AllowanceModel(Strict):
+class AllowanceModel(AllowanceFile):
     """What the pack takes while its BMS allows it, by its data sheet: for a BMS that states no limits."""
-
-    charge_ma: Current
-    discharge_ma: Current
-
-    def plain(self) -> Allowance:
-        return Allowance(self.charge_ma, self.discharge_ma)
 
 
 class BleProfile(ProfileBase):
@@ -82,12 +75,7 @@ class BleProfile(ProfileBase):
         asked = [request.name for request in family.requests(0)]
         if unknown := set(self.streams) - set(asked):
             raise ValueError(f"{self.family} has no request {min(unknown)!r}; it has: {', '.join(asked)}")
-        if not family.tells_limits and self.allowance is None:
-            raise ValueError(f"{self.family} states no limits: write the pack's own as allowance")
-        if family.tells_limits and self.allowance is not None:
-            raise ValueError(f"{self.family} states its limits itself: leave out allowance")
-        if lacking := self.unmeasured(names(family)):
-            raise ValueError(f"derating is over {lacking[0]}, which {self.family} does not tell")
+        check_pack(self, self.family, family, self.allowance)
         return self
 
     def table(self) -> BleTable:

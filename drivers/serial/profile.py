@@ -1,7 +1,7 @@
 """Profiles of serial BMSs: which frames a device speaks and what its pack takes.
 
 The frames themselves are in drivers.bms, because their checks are code; what differs from device to device is
-here. It refuses a family that states no limits without an allowance, and an allowance beside one that does.
+here. It refuses a family that nobody knows, and what drivers.packfile refuses.
 """
 
 from typing import Annotated, Literal, Self
@@ -9,23 +9,16 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from drivers.bms.families import FAMILIES
-from drivers.bms.values import Allowance, names
-from drivers.profile import ProfileBase, Strict
+from drivers.packfile import AllowanceFile, check_pack
+from drivers.profile import ProfileBase
 from drivers.serial.table import SerialTable
 from drivers.serial.url import BAUD_MAX, BAUD_MIN
 
-Milliamperes = Annotated[int, Field(ge=0, le=1_200_000)]
 Baud = Annotated[int, Field(ge=BAUD_MIN, le=BAUD_MAX)]
 
 
-class AllowanceModel(Strict):
+class AllowanceModel(AllowanceFile):
     """What the pack takes while its BMS allows it, in mA: from the data sheet."""
-
-    charge_ma: Milliamperes
-    discharge_ma: Milliamperes
-
-    def plain(self) -> Allowance:
-        return Allowance(self.charge_ma, self.discharge_ma)
 
 
 class SerialProfile(ProfileBase):
@@ -49,12 +42,7 @@ class SerialProfile(ProfileBase):
         family = FAMILIES.get(self.family)
         if family is None:
             raise ValueError(f"{self.family!r} is no family; these are: {', '.join(FAMILIES)}")
-        if not family.tells_limits and self.allowance is None:
-            raise ValueError(f"{self.family} states no limits: write the pack's own as allowance")
-        if family.tells_limits and self.allowance is not None:
-            raise ValueError(f"{self.family} states its limits itself: leave out allowance")
-        if lacking := self.unmeasured(names(family)):
-            raise ValueError(f"derating is over {lacking[0]}, which {self.family} does not tell")
+        check_pack(self, self.family, family, self.allowance)
         return self
 
     def table(self) -> SerialTable:
