@@ -7,7 +7,8 @@ simulator (tests.chain.stacks_ground).
 
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -237,3 +238,15 @@ class World:
         for _ in range(count):
             self.clock._loop._time.now_s += BLOCK_MS / 1000
             self.chain.mine(empty=empty)
+
+
+@asynccontextmanager
+async def world(clock: Any, folder: Path) -> AsyncIterator[World]:
+    """With some blocks, and its store open."""
+    made = World(clock, folder)
+    await made.store.open()
+    made.block(4)
+    try:
+        yield made
+    finally:
+        await made.store.close()

@@ -15,7 +15,7 @@ from gateway.model import ClockTrust, ServiceKind
 from gateway.principal import Principal
 from gateway.site import ChainSettings
 from gateway.store import cursors, intents
-from tests.chain.stacks_fake import World
+from tests.chain.stacks_fake import World, world
 from tests.sim.loop import run
 
 WINDOW_S = 3600
@@ -93,13 +93,8 @@ def named(*names: str) -> list[str]:
 
 def simulate(tmp_path, scenario):
     async def main(clock):
-        w = World(clock, tmp_path)
-        await w.store.open()
-        w.block(4)
-        try:
+        async with world(clock, tmp_path) as w:
             return await scenario(w, Market(w))
-        finally:
-            await w.store.close()
 
     return run(main)
 

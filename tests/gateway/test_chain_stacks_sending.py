@@ -19,7 +19,8 @@ from gateway.chain.txmgr import WINDOW
 from gateway.errors import ChainError
 from gateway.store import intents
 from gateway.store.intents import NewIntent
-from tests.chain.stacks_fake import ACCOUNT, BLOCK_MS, KEY, SINK, World, read, sink
+from tests.chain.sending import settle, state
+from tests.chain.stacks_fake import ACCOUNT, BLOCK_MS, KEY, SINK, read, sink, world
 from tests.sim.loop import run
 
 SIZE = size(sink(0))
@@ -31,25 +32,10 @@ def call(number: int, **more) -> NewIntent:
 
 def simulate(tmp_path, scenario):
     async def main(clock):
-        w = World(clock, tmp_path)
-        await w.store.open()
-        w.block(4)
-        try:
+        async with world(clock, tmp_path) as w:
             return await scenario(w)
-        finally:
-            await w.store.close()
 
     return run(main)
-
-
-async def state(w, number: int = 0) -> str:
-    return (await w.store.call(intents.get, f"call/{number}")).state
-
-
-async def settle(w, manager, rounds: int = 12) -> None:
-    for _ in range(rounds):
-        await manager.tick()
-        w.block()
 
 
 def nonces(w) -> list[int]:

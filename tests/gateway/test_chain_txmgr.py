@@ -15,6 +15,7 @@ from gateway.errors import ChainError
 from gateway.model import ClockTrust
 from gateway.store import intents
 from gateway.store.intents import NewIntent
+from tests.chain.sending import settle, state
 from tests.chain.world import SINK, world
 from tests.sim.loop import run
 
@@ -29,16 +30,6 @@ def simulate(tmp_path, scenario):
             return await scenario(w)
 
     return run(main)
-
-
-async def state(w, number: int = 0) -> str:
-    return (await w.store.call(intents.get, f"call/{number}")).state
-
-
-async def settle(w, manager, rounds: int = 12) -> None:
-    for _ in range(rounds):
-        await manager.tick()
-        w.block()
 
 
 def test_one_call_goes_out_and_is_confirmed_only_when_deep(tmp_path):
