@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import subprocess
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -13,7 +12,7 @@ from gateway.errors import ConfigError, LinkError
 from gateway.fleet import ask
 from gateway.fleet.ask import Sites
 from gateway.fleet.page import LIMIT, PAGE_BYTES_MAX, read
-from tests import tools
+from tests.certificates import self_signed
 from tests.chain.people import interval
 from tests.fleet.scene import Signing
 from tests.gateway.http_site import TOKEN, served
@@ -107,12 +106,7 @@ async def test_a_site_that_drips_or_is_not_there_ends_in_time(monkeypatch):
 
 async def test_a_real_site_s_records_over_tls_by_its_own_certificate(tmp_path):
     certificate, key = tmp_path / "http.crt", tmp_path / "http.key"
-    subprocess.run(
-        [tools.need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-         "-keyout", key, "-out", certificate],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
+    self_signed(certificate, key)
     (tmp_path / "token").write_text(TOKEN)
     async with served(tmp_path, certificate=certificate, key=key) as real:
         for n in range(3):

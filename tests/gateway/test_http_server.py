@@ -5,7 +5,6 @@ import contextlib
 import json
 import socket
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from gateway.uplink.http import server as http
 from gateway.uplink.http.gate import Gate
 from gateway.uplink.http.server import HttpServer
 from gateway.uplink.http.spec import Access, Answer, Ask, Route
-from tests import tools
+from tests.certificates import self_signed
 from tests.gateway.http_site import BEARER, TOKEN, served
 from tests.gateway.stores import HandClock
 
@@ -173,12 +172,7 @@ async def test_a_port_that_is_taken_is_a_link_that_fails(tmp_path: Path) -> None
 
 async def test_tls_is_spoken_with_the_given_certificate_and_nothing_else(tmp_path: Path) -> None:
     certificate, key = tmp_path / "http.crt", tmp_path / "http.key"
-    subprocess.run(
-        [tools.need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-         "-keyout", key, "-out", certificate],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
+    self_signed(certificate, key)
     async with served(tmp_path, certificate=certificate, key=key) as site:
         trusted = ssl.create_default_context(cafile=certificate)
         url = f"https://localhost:{site.server.port}/api/v1/status"

@@ -24,6 +24,7 @@ from gateway.site import MqttSettings, StoreSettings
 from gateway.store import Store, cursors, samples
 from gateway.store.recorder import Recorder
 from gateway.uplink.mqtt import CURSOR, Layout, MqttUplink, OnOrder
+from tests.certificates import self_signed
 from tests.tools import need
 
 ROOT = Path(__file__).parents[2]
@@ -324,10 +325,7 @@ async def test_password_comes_from_a_file(broker: Broker, tmp_path: Path) -> Non
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_tls_checks_the_broker(broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key, certificate = broker.folder / "key.pem", broker.folder / "cert.pem"
-    name = ("-subj", "/CN=broker", "-addext", "subjectAltName=IP:127.0.0.1")
-    make = [need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    files = ("-keyout", str(key), "-out", str(certificate))
-    subprocess.run([*make, *files, *name], check=True, timeout=20, capture_output=True)
+    self_signed(certificate, key, "IP:127.0.0.1")
     broker.stop()
     broker.start(f"allow_anonymous true\ncertfile {certificate}\nkeyfile {key}\n")
     async with publishing(tmp_path / "g.db", MqttSettings("127.0.0.1", broker.port, tls=True)) as side:
