@@ -11,6 +11,7 @@ from struct import unpack, unpack_from
 
 from drivers.bms.crc import crc16
 from drivers.bms.family import Envelope, Family, Frame, Request, Values
+from drivers.bms.fields import text
 from drivers.bms.values import ALARM_FLAGS, REQUEST_FLAGS, alarms, cells, enabled, temperatures
 from gateway.errors import FrameError
 
@@ -179,7 +180,7 @@ def _swapped(data: bytes) -> bytes:
 
 
 def _texts_air(_kind: int, data: bytes) -> Mapping[str, str]:
-    return {"firmware": data[:16].split(b"\0")[0].decode("ascii", "replace").strip()}
+    return {"firmware": text(data[:16])}
 
 
 _AIR = Envelope((bytes([AIR, READ]),), 3, lambda head: 5 + head[2] if head[2] in (64, 124) else 0, _open_air)

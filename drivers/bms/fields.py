@@ -1,10 +1,16 @@
-"""The data of a frame, taken one field after the other. Pure.
+"""The data of a frame, taken one field after the other, and the text in it. Pure.
 
 It refuses to read past the end and to leave anything over: either is a frame that is not what it was taken
 for.
 """
 
 from gateway.errors import FrameError
+
+
+def text(raw: bytes) -> str:
+    """What stands before the first zero. A device's name is shown and never obeyed: what is no ASCII in it is
+    replaced."""
+    return raw.split(b"\0")[0].decode("ascii", "replace").strip()
 
 
 class Fields:

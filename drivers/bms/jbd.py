@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from struct import Struct
 
 from drivers.bms.family import Envelope, Family, Frame, Request, Values
+from drivers.bms.fields import text
 from drivers.bms.values import ALARM_FLAGS, REQUEST_FLAGS, alarms, cells, enabled, temperatures
 from gateway.errors import FrameError
 
@@ -96,7 +97,7 @@ def _decode(kind: int, data: bytes) -> Values:
 
 
 def _texts(kind: int, data: bytes) -> Mapping[str, str]:
-    return {"model": data.split(b"\0")[0].decode("ascii", "replace").strip()} if kind == HARDWARE else {}
+    return {"model": text(data)} if kind == HARDWARE else {}
 
 
 _ENVELOPE = Envelope((bytes([START]),), HEAD, _measure, _open)

@@ -9,7 +9,7 @@ guess.
 from collections.abc import Mapping
 
 from drivers.bms.family import Envelope, Family, Frame, Request, Values
-from drivers.bms.fields import Fields
+from drivers.bms.fields import Fields, text
 from drivers.bms.values import (
     ALARM_FLAGS,
     CHARGE,
@@ -139,11 +139,7 @@ def _celsius(raw: int) -> int:
 def _texts(_kind: int, data: bytes) -> Mapping[str, str]:
     found = _registers(data)
     names = {"model": 0xB4, "firmware": 0xB7, "name": 0xBA}
-    return {
-        key: found[register].split(b"\0")[0].decode("ascii", "replace").strip()
-        for key, register in names.items()
-        if register in found
-    }
+    return {key: text(found[register]) for key, register in names.items() if register in found}
 
 
 _ENVELOPE = Envelope((START,), 4, _measure, _open)

@@ -11,6 +11,7 @@ from struct import unpack_from
 
 from drivers.bms.crc import crc16
 from drivers.bms.family import Envelope, Family, Frame, Request, Values
+from drivers.bms.fields import text
 from drivers.bms.values import (
     ALARM_FLAGS,
     CHARGE,
@@ -149,12 +150,8 @@ def _decode(kind: int, data: bytes) -> Values:
     raise FrameError(f"JK: no record of type {kind:#x}")
 
 
-def _text(data: bytes) -> str:
-    return data.split(b"\0")[0].decode("ascii", "replace").strip()
-
-
 def _texts(_kind: int, data: bytes) -> Mapping[str, str]:
-    return {"model": _text(data[6:22]), "firmware": _text(data[30:38]), "serial": _text(data[86:97])}
+    return {"model": text(data[6:22]), "firmware": text(data[30:38]), "serial": text(data[86:97])}
 
 
 class _Air:
@@ -169,7 +166,7 @@ class _Air:
             return None  # a command, or the board's note that it took one
         kind = _whole(frame)[4]
         if kind == ABOUT:
-            major = _text(frame[30:38]).split(".")[0]
+            major = text(frame[30:38]).split(".")[0]
             if not (major.isascii() and major.isdigit()):
                 raise FrameError(f"JK: firmware {major!r} is not known")
             self._firmware = bytes([min(int(major), 255)])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from drivers.bms import ascii
 from drivers.bms.family import Family, Request, Values
-from drivers.bms.fields import Fields
+from drivers.bms.fields import Fields, text
 from drivers.bms.values import ALARM_FLAGS, CHARGE, DISCHARGE, REQUEST_FLAGS, alarms, cells, temperatures
 from drivers.flags import ALARMS, REQUESTS
 from gateway.errors import FrameError
@@ -145,7 +145,7 @@ PYLONTECH = Family(
     ),
     introduction=lambda address: (_request("serial number", address, SERIAL, 17, optional=True),),
     decode=lambda kind, data: _DECODERS[kind](data),
-    texts=lambda _kind, data: {"serial": data[1:].split(b"\0")[0].decode("ascii", "replace").strip()},
+    texts=lambda _kind, data: {"serial": text(data[1:])},
     addresses=range(1, 248),
     tells_limits=True,
 )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from drivers.bms import ascii
 from drivers.bms.family import Family, Request, Values
-from drivers.bms.fields import Fields
+from drivers.bms.fields import Fields, text
 from drivers.bms.values import ALARM_FLAGS, REQUEST_FLAGS, alarms, cells, enabled, temperatures
 from gateway.errors import FrameError
 
@@ -113,7 +113,7 @@ _DECODERS = {TELEMETRY: _telemetry, SIGNALS: _signals, VENDOR: _vendor}
 
 def _texts(_kind: int, data: bytes) -> Mapping[str, str]:
     return {
-        "model": data[:10].split(b"\0")[0].decode("ascii", "replace").strip(),
+        "model": text(data[:10]),
         "firmware": f"{data[10]}.{data[11]}",
     }
 

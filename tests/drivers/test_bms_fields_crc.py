@@ -1,4 +1,4 @@
-"""Fields in order, never past the end; the CRC of Modbus against pymodbus."""
+"""Fields in order, never past the end; text up to its zero; the CRC of Modbus against pymodbus."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pymodbus.framer.rtu import FramerRTU
 
 from drivers.bms.crc import crc16
-from drivers.bms.fields import Fields
+from drivers.bms.fields import Fields, text
 from gateway.errors import FrameError
 
 
@@ -32,3 +32,22 @@ def test_fields_are_taken_in_order():
 def test_more_than_there_can_be_is_refused():
     with pytest.raises(FrameError, match="17 of at most 16"):
         Fields(b"\x11", "test").counted(16)
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"JK-B2A24S\0\0x", "JK-B2A24S"),
+        (b" US3000 ", "US3000"),
+        (b"\0rest", ""),
+        (b"", ""),
+        (b"a\xff", "a\ufffd"),
+    ],
+)
+def test_text_ends_at_its_zero_and_is_never_refused(raw, said):
+    assert text(raw) == said
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_give_a_text_without_zeros(raw):
+    assert "\0" not in text(raw) and text(raw) == text(raw).strip()
