@@ -6,8 +6,9 @@ It refuses names instead of addresses: two batteries of one make are called the 
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
+from drivers import linkurl
 from gateway.errors import ConfigError
 
 SCHEMES = frozenset({"ble"})
@@ -37,10 +38,7 @@ def parse(url: str) -> BleUrl:
         raise ConfigError(f"link {url!r}: scheme must be ble")
     if not _ADDRESS.fullmatch(parts.netloc) or parts.path not in ("", "/") or parts.fragment:
         raise ConfigError(f"link {url!r}: write the device's address, like {EXAMPLE}")
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    options = dict(pairs)
-    if len(options) != len(pairs):
-        raise ConfigError(f"link {url!r}: an option is given twice")
+    options = linkurl.options(url, parts.query)
     if unknown := sorted(options.keys() - {"adapter"}):
         raise ConfigError(f"link {url!r}: unknown option {unknown[0]!r}, known is adapter")
     adapter = options.get("adapter", ADAPTER)

@@ -11,8 +11,9 @@ It refuses unknown options and values with one ConfigError that says what to wri
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
+from drivers import linkurl
 from gateway.errors import ConfigError
 
 SCHEMES = frozenset({"can", "slcan", "vbus"})
@@ -66,10 +67,7 @@ def parse(url: str) -> CanUrl:
 
 
 def _slcan(url: str, path: str, query: str) -> CanUrl:
-    pairs = parse_qsl(query, keep_blank_values=True)
-    options = dict(pairs)
-    if len(options) != len(pairs):
-        raise ConfigError(f"link {url!r}: an option is given twice")
+    options = linkurl.options(url, query)
     if unknown := sorted(options.keys() - {"bitrate", "baud"}):
         raise ConfigError(f"link {url!r}: unknown option {unknown[0]!r}, known are bitrate and baud")
     bitrate, baud = options.get("bitrate", "500000"), options.get("baud", "115200")

@@ -10,11 +10,11 @@ unknown options and values out of range with one ConfigError that names the opti
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from ipaddress import IPv4Address
 from math import ceil
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from drivers.linkurl import options_of
 from gateway.errors import ConfigError
 
 MODBUS_PORT = 502
@@ -83,7 +83,7 @@ def parse(url: str) -> LinkUrl:
         raise ConfigError(f"link {url!r}: an IPv6 address is written in brackets, tcp://[::1]:502") from None
     if parts.scheme not in _OPTIONS:
         raise ConfigError(f"link {url!r}: scheme must be tcp, rtu or rtutcp")
-    options = _options(url, parts)
+    options = options_of(url, parts.query, _OPTIONS[parts.scheme])
     parity = options.pop("parity", "N").upper()
     if parity not in ("N", "E", "O"):
         raise ConfigError(f"link {url!r}: parity must be N, E or O")
@@ -123,20 +123,6 @@ def _host(url: str, host: str) -> str:
     except ValueError:
         raise ConfigError(f"link {url!r}: {host!r} is neither a host name nor an address") from None
     return host
-
-
-def _options(url: str, parts: SplitResult) -> dict[str, str]:
-    known = _OPTIONS[parts.scheme]
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    options = dict(pairs)
-    if len(options) != len(pairs):
-        raise ConfigError(f"link {url!r}: an option is given twice")
-    for name in options:
-        if name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f", did you mean {near[0]!r}?" if near else f", known are {', '.join(sorted(known))}"
-            raise ConfigError(f"link {url!r}: unknown option {name!r}{hint}")
-    return options
 
 
 def _number(url: str, name: str, options: Mapping[str, str]) -> int:

@@ -15,8 +15,9 @@ in the clear or trust whoever answers, with one ConfigError that says what to wr
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from drivers import linkurl
 from gateway.errors import ConfigError
 
 SCHEMES = frozenset({"opc.tcp"})
@@ -94,10 +95,7 @@ def parse(url: str) -> OpcUaUrl:
 
 
 def _options(url: str, parts: SplitResult) -> dict[str, str]:
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    options = dict(pairs)
-    if len(options) != len(pairs):
-        raise ConfigError(f"link {url!r}: an option is given twice")
+    options = linkurl.options(url, parts.query)
     if unknown := sorted(options.keys() - set(OPTIONS)):
         raise ConfigError(f"link {url!r}: unknown option {unknown[0]!r}, known are {', '.join(OPTIONS)}")
     if empty := sorted(name for name, value in options.items() if not value):

@@ -8,9 +8,9 @@ and values out of range with one ConfigError that says what to write; it opens n
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
+from drivers.linkurl import options_of
 from gateway.errors import ConfigError
 
 SCHEMES = frozenset({"serial"})
@@ -53,7 +53,7 @@ def parse(url: str) -> SerialUrl:
         raise ConfigError(
             f"link {url!r}: write the device path after three slashes, serial:///dev/serial/by-id/..."
         )
-    given = _options(url, parts.query)
+    given = options_of(url, parts.query, _DEFAULTS)
     options = _DEFAULTS | given
     baud, parity, stop = options["baud"], options["parity"].upper(), options["stop"]
     if "baud" in given and not _rate(baud):
@@ -67,16 +67,3 @@ def parse(url: str) -> SerialUrl:
 
 def _rate(baud: str) -> bool:
     return baud.isascii() and baud.isdigit() and len(baud) < 8 and BAUD_MIN <= int(baud) <= BAUD_MAX
-
-
-def _options(url: str, query: str) -> dict[str, str]:
-    pairs = parse_qsl(query, keep_blank_values=True)
-    options = dict(pairs)
-    if len(options) != len(pairs):
-        raise ConfigError(f"link {url!r}: an option is given twice")
-    for name in options:
-        if name not in _DEFAULTS:
-            near = get_close_matches(name, _DEFAULTS, 1)
-            hint = f", did you mean {near[0]!r}?" if near else f", known are {', '.join(sorted(_DEFAULTS))}"
-            raise ConfigError(f"link {url!r}: unknown option {name!r}{hint}")
-    return options
