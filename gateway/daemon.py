@@ -10,12 +10,12 @@ import os
 import random as randomness
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from gateway import narrate, report
+from gateway import narrate, report, stopping
 from gateway.capture import Captures
 from gateway.certificates import Certificates
 from gateway.clock import Clock, SystemClock
@@ -282,20 +282,11 @@ class Daemon:
         running += [group.create_task(keep(name, work), name=name) for name, work in kept.items()]
         return running
 
-    @contextmanager
-    def _stopped_by_signals(self) -> Iterator[None]:
+    def _stopped_by_signals(self) -> AbstractContextManager[None]:
         """Until everything is closed: a second Ctrl-C must not cut the fallback short. A terminal that is
         closed ends the daemon too, unless it was told to outlive it (nohup)."""
-        loop = asyncio.get_running_loop()
         hangup = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL else []
-        signals = (signal.SIGTERM, signal.SIGINT, *hangup)
-        for number in signals:
-            loop.add_signal_handler(number, self.stop)
-        try:
-            yield
-        finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
+        return stopping.by_signals(self.stop, (*stopping.ASKED, *hangup))
 
     async def _until_stopped(self) -> None:
         self._notifier.ready(f"{len(self.devices)} devices")

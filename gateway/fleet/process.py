@@ -7,13 +7,12 @@ again; a failed store ends the process, and systemd starts it again.
 import asyncio
 import os
 import random as randomness
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
-from gateway import narrate
+from gateway import narrate, stopping
 from gateway.chain import transaction
 from gateway.chain.endpoint import endpoint_name
 from gateway.chain.quorum import Quorum
@@ -78,7 +77,7 @@ class Process:
                 await self.store.open()
                 stack.push_async_callback(self.store.close)
                 stack.push_async_callback(self._sites.close)
-                stack.enter_context(self._stopped_by_signals())
+                stack.enter_context(stopping.by_signals(self.stop))
                 await self._run_parts(stack)
         except* GridsealError as failed:
             raise _first(failed) from None
@@ -184,17 +183,6 @@ class Process:
     def _say(self, line: str) -> None:
         with suppress(OSError):
             print(line if self._journal else line[3:], file=sys.stderr, flush=True)
-
-    @contextmanager
-    def _stopped_by_signals(self) -> Iterator[None]:
-        loop, signals = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
-        for number in signals:
-            loop.add_signal_handler(number, self.stop)
-        try:
-            yield
-        finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
 
 
 def _first(group: BaseExceptionGroup[GridsealError]) -> GridsealError:
