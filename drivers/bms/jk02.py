@@ -14,6 +14,7 @@ from drivers.bms.family import Envelope, Family, Frame, Request, Values
 from drivers.bms.fields import text
 from drivers.bms.values import (
     ALARM_FLAGS,
+    BOARD,
     CHARGE,
     DISCHARGE,
     REQUEST_FLAGS,
@@ -59,16 +60,7 @@ _POINTS = (
     "battery_current_ma",
     "battery_soc_bp",
     "battery_soh_bp",
-    "battery_available_mah",
-    "battery_cycles_count",
-    "battery_cell_min_mv",
-    "battery_cell_max_mv",
-    "battery_temperature_cc",
-    "battery_temperature_min_cc",
-    "battery_temperature_max_cc",
-    "battery_board_temperature_cc",
-    ALARM_FLAGS,
-    REQUEST_FLAGS,
+    *BOARD,
     CHARGE,
     DISCHARGE,
 )

@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from drivers.bms import ascii
 from drivers.bms.family import Family, Request, Values
 from drivers.bms.fields import Fields, text
-from drivers.bms.values import ALARM_FLAGS, CHARGE, DISCHARGE, REQUEST_FLAGS, alarms, cells, temperatures
+from drivers.bms.values import (
+    ALARM_FLAGS,
+    BOARD,
+    CHARGE,
+    DISCHARGE,
+    REQUEST_FLAGS,
+    alarms,
+    cells,
+    temperatures,
+)
 from drivers.flags import ALARMS, REQUESTS
 from gateway.errors import FrameError
 
@@ -122,16 +131,7 @@ PYLONTECH = Family(
         "battery_voltage_mv",
         "battery_current_ma",
         "battery_soc_bp",
-        "battery_available_mah",
-        "battery_cycles_count",
-        "battery_cell_min_mv",
-        "battery_cell_max_mv",
-        "battery_temperature_cc",
-        "battery_temperature_min_cc",
-        "battery_temperature_max_cc",
-        "battery_board_temperature_cc",
-        ALARM_FLAGS,
-        REQUEST_FLAGS,
+        *BOARD,
         "charge_voltage_limit_mv",
         "discharge_voltage_limit_mv",
         CHARGE,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from drivers.bms import ascii
 from drivers.bms.family import Family, Request, Values
 from drivers.bms.fields import Fields, text
-from drivers.bms.values import ALARM_FLAGS, REQUEST_FLAGS, alarms, cells, enabled, temperatures
+from drivers.bms.values import ALARM_FLAGS, BOARD, REQUEST_FLAGS, alarms, cells, enabled, temperatures
 from gateway.errors import FrameError
 
 TELEMETRY, SIGNALS, VENDOR = 0x42, 0x44, 0x51
@@ -125,16 +125,7 @@ SEPLOS_V2 = Family(
         "battery_current_ma",
         "battery_soc_bp",
         "battery_soh_bp",
-        "battery_available_mah",
-        "battery_cycles_count",
-        "battery_cell_min_mv",
-        "battery_cell_max_mv",
-        "battery_temperature_cc",
-        "battery_temperature_min_cc",
-        "battery_temperature_max_cc",
-        "battery_board_temperature_cc",
-        ALARM_FLAGS,
-        REQUEST_FLAGS,
+        *BOARD,
     ),
     envelope=lambda: ascii.ENVELOPE,
     requests=lambda address: (

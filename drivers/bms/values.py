@@ -18,6 +18,19 @@ CURRENT = Quantity.BATTERY_CURRENT.value
 ALARM_FLAGS = Quantity.BATTERY_ALARMS.value
 REQUEST_FLAGS = "battery_requests_flags"
 CHARGE, DISCHARGE = Quantity.CHARGE_LIMIT_CURRENT.value, Quantity.DISCHARGE_LIMIT_CURRENT.value
+# What a BMS with a sensor of its own tells beside voltage, current and charge, in the order of its samples.
+BOARD = (
+    "battery_available_mah",
+    "battery_cycles_count",
+    "battery_cell_min_mv",
+    "battery_cell_max_mv",
+    "battery_temperature_cc",
+    "battery_temperature_min_cc",
+    "battery_temperature_max_cc",
+    "battery_board_temperature_cc",
+    ALARM_FLAGS,
+    REQUEST_FLAGS,
+)
 MICRO = 1_000_000  # mV * mA is µW
 MILD_CC = 2500  # the further a sensor is from this, the more it matters
 
