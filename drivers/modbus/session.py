@@ -8,13 +8,14 @@ whether any bytes came. It refuses to queue, pace, retry or reconnect: that is t
 import asyncio
 import termios
 from collections.abc import Awaitable
+from functools import cache
 from pathlib import Path
 from typing import Self, TypeVar
 
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
-from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from drivers.modbus.exchange import (
     READ_COILS,
@@ -55,8 +56,7 @@ class Session:
         self._transaction = 0
         self._deadline: asyncio.Timeout | None = None
         self._client = self._make(url)
-        for reply in reply_classes(rtu=url.rtu):
-            self._client.register(reply)
+        self._client.ctx.framer.decoder.pdu_table = _replies(url.rtu)
 
     @classmethod
     async def open(cls, url: LinkUrl) -> Self:
@@ -164,6 +164,16 @@ class Session:
             trace_pdu=self._on_pdu,
             trace_connect=self._on_connect,
         )
+
+
+@cache
+def _replies(rtu: bool) -> dict[int, tuple[type[ModbusPDU], type[ModbusPDU]]]:
+    """What `client.register` makes of our replies, made once: it copies the library's whole table for each
+    client, and a gateway on a bad line has thousands of them a day."""
+    decoder = DecodePDU(False)
+    for reply in reply_classes(rtu=rtu):
+        decoder.register(reply)
+    return decoder.pdu_table
 
 
 async def _heeding(work: Awaitable[T]) -> T:
