@@ -1,5 +1,7 @@
 """Bluetooth link URLs."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,9 +52,10 @@ def test_bad_urls_say_what_to_write(url, says):
 def test_any_text_is_a_url_or_a_config_error(text):
     for url in (text, f"ble://{text}", f"ble://A4:C1:38:00:11:22?{text}"):
         try:
-            parse(url)
+            found = parse(url)
         except ConfigError:
             continue
+        assert re.fullmatch("([0-9A-F]{2}:){5}[0-9A-F]{2}", found.address), url
 
 
 def test_one_device_is_one_place_however_it_is_written_and_whichever_adapter_reaches_it():
