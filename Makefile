@@ -12,7 +12,7 @@ STATES ?= 200000
 JOBS ?= logical
 READY := $(VENV)/.ready
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
-EXTRAS := --extra chain --extra http --extra pkcs11 --extra opcua --extra ble
+EXTRAS := --extra chain --extra http --extra pkcs11 --extra opcua --extra ble --extra can
 
 .PHONY: demo test check lint sim mutants powercut bench replay schema lock contracts clean
 
