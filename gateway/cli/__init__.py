@@ -12,6 +12,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from gateway.cli.text import Help, say
 from gateway.errors import GridsealError
 
 VERBS = (
@@ -64,18 +65,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except GridsealError as error:
         lines = str(error).splitlines() or [type(error).__name__]
-        print("\n".join(lines if len(lines) > 1 else [f"gridseal: {lines[0]}"]), file=sys.stderr)
+        say("\n".join(lines if len(lines) > 1 else [f"gridseal: {lines[0]}"]), sys.stderr)
         return 1
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] in ("gateway", "drivers"):
             raise
-        print(f'gridseal: {error.name} is not installed: pip install "gridseal[chain]"', file=sys.stderr)
+        say(f'gridseal: {error.name} is not installed: pip install "gridseal[chain]"', sys.stderr)
         return 1
     except BrokenPipeError:  # the reader (head, less) has seen enough
         _silence()
         return 0
     except OSError as error:  # a full disk under the output, a folder that may not be entered
-        print(f"gridseal: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        say(f"gridseal: {error.filename or 'output'}: {error.strerror}", sys.stderr)
         if error.filename is None:
             _silence()
         return 1
@@ -123,9 +124,7 @@ def _verb(name: str) -> ModuleType:
 
 def _parser(wanted: str) -> argparse.ArgumentParser:
     """Only the wanted verb's module is imported, so that `gridseal status` stays quick on a Pi."""
-    parser = argparse.ArgumentParser(
-        prog="gridseal", description=ABOUT, epilog=NEXT, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog="gridseal", description=ABOUT, epilog=NEXT, formatter_class=Help)
     parser.add_argument("--version", action=Version, help="show the version and leave")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")
     for name in VERBS:
@@ -134,11 +133,6 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
             continue
         module = _verb(name)
         text: str = module.HELP
-        sub = verbs.add_parser(
-            name,
-            help=text.splitlines()[0],
-            description=text,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        sub = verbs.add_parser(name, help=text.splitlines()[0], description=text, formatter_class=Help)
         module.add_arguments(sub)
     return parser

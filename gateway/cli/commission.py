@@ -18,6 +18,7 @@ from rich.text import Text
 
 from gateway import config, narrate, units
 from gateway.cli.screen import Screen
+from gateway.cli.text import say
 from gateway.errors import ServiceRefused
 from gateway.uplink.local import ask
 
@@ -78,13 +79,13 @@ def run(args: argparse.Namespace) -> int:
         return await ask(site.socket, request | more)
 
     plan = asyncio.run(asked({"step": "plan"}))
-    print("\n".join(announced(plan)), file=sys.stderr if args.json else sys.stdout)
+    say("\n".join(announced(plan)), sys.stderr if args.json else sys.stdout)
     if not args.yes and not _agrees():
         raise ServiceRefused("nothing was done")
     try:
         result = _shown(asked, plain=args.json)
     except KeyboardInterrupt:
-        print("ended, without a certificate: the battery is its inverter's again", file=sys.stderr)
+        say("ended, without a certificate: the battery is its inverter's again", sys.stderr)
         raise
     return 0 if result["state"] == "passed" else 1
 
