@@ -14,7 +14,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TextColumn
 
 from gateway import config, yamlfile
-from gateway.cli import proposal
+from gateway.cli import amount, proposal
 from gateway.cli.proposal import Find
 from gateway.cli.scanning import (
     ANSWER_S,
@@ -26,6 +26,7 @@ from gateway.cli.scanning import (
     open_hosts,
 )
 from gateway.cli.screen import Screen
+from gateway.cli.text import say
 from gateway.clock import SystemClock
 from gateway.driver import Plugin, find_plugins
 from gateway.errors import ConfigError, ServiceRefused
@@ -54,12 +55,15 @@ NOWHERE = Path("/nonexistent")  # a folder without profiles
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("how", choices=("tcp", "serial", "can", "ble"))
-    parser.add_argument("where", nargs="?", default="", metavar="WHERE")
-    parser.add_argument("--port", type=int, default=502, help="for tcp; 502 if not said")
+    ways = ("tcp", "serial", "can", "ble")
+    parser.add_argument("how", choices=ways, metavar="|".join(ways), help="what to look at")
+    parser.add_argument("where", nargs="?", default="", metavar="WHERE", help="which of them, see above")
+    parser.add_argument("--port", type=amount.port, default=502, help="for tcp; 502 if not said")
     parser.add_argument("--units", type=_units, default=(), metavar="1,2-5", help="unit ids to ask as well")
     parser.add_argument("--baud", type=int, action="append", help="for serial; may be given several times")
-    parser.add_argument("--seconds", type=float, default=LISTEN_S, help="for can and ble: how long to listen")
+    parser.add_argument(
+        "--seconds", type=amount.seconds, default=LISTEN_S, help="for can and ble: how long to listen"
+    )
     parser.add_argument("--site", type=Path, metavar="SITE", help="a site.yaml: profiles beside it count")
     parser.add_argument("--yes", action="store_true", help="go through a range without being asked")
     parser.add_argument("--json", action="store_true", help="print the finds as one JSON object")
@@ -69,8 +73,10 @@ def _units(text: str) -> tuple[int, ...]:
     found: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
-        if not first.isdigit() or (last and not last.isdigit()) or int(last or first) > 247:
-            raise argparse.ArgumentTypeError(f"{text!r} is not like 1,2-5 (0 to 247)")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            raise argparse.ArgumentTypeError(f"{text!r} is not like 1,2-5")
+        if not int(first) <= int(last or first) <= 247:
+            raise argparse.ArgumentTypeError(f"{text!r}: units are 0 to 247, and a range goes upwards")
         found += range(int(first), int(last or first) + 1)
     return tuple(found)
 
@@ -78,11 +84,15 @@ def _units(text: str) -> tuple[int, ...]:
 def run(args: argparse.Namespace) -> int:
     if not args.where and args.how != "ble":
         raise ConfigError(f"where? gridseal scan {args.how} WHERE; see: gridseal scan --help")
+    if args.site and not args.site.is_file():
+        raise ConfigError(f"there is no {args.site}: with --site, the profiles beside it count")
     plugins = find_plugins()
     families = known(plugins, args.site.parent if args.site else None)
     finds: list[Find] = []
     columns = (BarColumn(24), TextColumn("{task.completed:.0f}/{task.total:.0f} {task.description}"))
-    with Progress(*columns, console=Screen(), transient=True, disable=args.json) as bar:
+    screen = Screen()
+    unseen = args.json or not screen.is_terminal
+    with Progress(*columns, console=screen, transient=True, disable=unseen) as bar:
         task = bar.add_task("", total=None, visible=False)
 
         def step(done: int, of: int, what: str) -> None:
@@ -97,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
             _agree(len(hosts), args)
             bar.start()
         interrupted = _scan(scanner, args, hosts, finds)
-    _show(args, finds)
+    _show(args, finds, scanner.trouble)
     if interrupted:
         print("ended early: there may be more", file=sys.stderr)
     return 0 if finds else 1
@@ -132,7 +142,7 @@ def _is_profile(file: Path) -> bool:
 
 
 def _agree(count: int, args: argparse.Namespace) -> None:
-    print(f"{count} addresses will be tried at port {args.port}, and what answers will be read.")
+    say(f"{count} addresses will be tried at port {args.port}, and what answers will be read.")
     print("Is the network yours to scan? Type yes: ", end="", flush=True)
     if sys.stdin.readline().strip().lower() != "yes":
         raise ServiceRefused("nothing was done")
@@ -140,7 +150,9 @@ def _agree(count: int, args: argparse.Namespace) -> None:
 
 async def _tcp(scanner: Scanner, args: argparse.Namespace, hosts: list[str], finds: list[Find]) -> None:
     port = "" if args.port == 502 else f":{args.port}"
-    for host in await open_hosts(hosts, args.port, scanner.step):
+    found = await open_hosts(hosts, args.port, scanner.step)
+    scanner.trouble = next(iter(found.values()), "") if len(found) == 1 else ""
+    for host in (host for host in hosts if not found[host]):
         shown = f"[{host}]" if ":" in host else host
         url = f"tcp://{shown}{port}"
         finds += await scanner.registers(url, args.units) or [
@@ -175,18 +187,20 @@ async def _ble(scanner: Scanner, args: argparse.Namespace, _: list[str], finds: 
         print(f"{scanner.others} others advertise, and fit no profile", file=sys.stderr)
 
 
-def _show(args: argparse.Namespace, finds: list[Find]) -> None:
+def _show(args: argparse.Namespace, finds: list[Find], trouble: str) -> None:
     if args.json:
         print(json.dumps({"finds": [as_json(find) for find in finds]}))
         return
     for find in finds:
-        print("\n".join(proposal.told(find)))
+        say("\n".join(proposal.told(find)))
     if lines := proposal.yaml(finds):
         print(f"\nfor site.yaml, after a look at each profile's `enable` and `notes`:\n\n{lines}")
     elif finds:
-        print("\nlook closer with gridseal raw; a profile of your own: docs/adding-a-device.md")
+        say("\nlook closer with gridseal raw; a profile of your own: docs/adding-a-device.md")
+    elif args.where:
+        say(plain(f"nothing answers at {args.where}" + (f": {trouble}" if trouble else "")))
     else:
-        print(f"nothing answers at {plain(args.where)}" if args.where else "nobody known is heard")
+        print("nobody known is heard")
 
 
 def as_json(find: Find) -> dict[str, Any]:

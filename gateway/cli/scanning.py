@@ -7,6 +7,8 @@ asked again.
 
 import asyncio
 import ipaddress
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,6 +37,8 @@ Step = Callable[[int, int, str], None]  # done, of how many, what now
 
 def addresses(text: str) -> list[str]:
     """192.168.1.40, a host name, 192.168.1.0/24 or 192.168.1.10-50. ConfigError for anything else."""
+    if "://" in text or (text.count(":") == 1 and "/" not in text):
+        raise ConfigError(f"{text}: write the address alone, and a port that is not 502 as --port")
     try:
         if "/" in text:
             network = ipaddress.ip_network(text, strict=False)
@@ -53,22 +57,16 @@ def addresses(text: str) -> list[str]:
     return [text]
 
 
-async def open_hosts(hosts: Sequence[str], port: int, step: Step) -> list[str]:
-    """Those that take a connection at this port, which is closed at once."""
-    found: dict[str, None] = {}
+async def open_hosts(hosts: Sequence[str], port: int, step: Step) -> Mapping[str, str]:
+    """Why each takes no connection at this port; empty where one was made, and closed at once."""
+    found: dict[str, str] = {}
     waiting, done = list(reversed(hosts)), 0
 
     async def work() -> None:
         nonlocal done
         while waiting:
             host = waiting.pop()
-            with suppress(OSError, TimeoutError):
-                async with asyncio.timeout(CONNECT_S):
-                    _, writer = await asyncio.open_connection(host, port)
-                writer.close()
-                with suppress(OSError):
-                    await writer.wait_closed()
-                found[host] = None
+            found[host] = await _refusal(host, port)
             done += 1
             step(done, len(hosts), host)
             await asyncio.sleep(PAUSE_S)
@@ -76,7 +74,25 @@ async def open_hosts(hosts: Sequence[str], port: int, step: Step) -> list[str]:
     async with asyncio.TaskGroup() as group:
         for _ in range(min(AT_ONCE, len(hosts))):
             group.create_task(work())
-    return [host for host in hosts if host in found]
+    return found
+
+
+async def _refusal(host: str, port: int) -> str:
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            _, writer = await asyncio.open_connection(host, port)
+    except TimeoutError:
+        return f"port {port} was not opened within {CONNECT_S:g} s"
+    except socket.gaierror as error:
+        return f"{error.strerror}"
+    except OSError as error:  # asyncio's own words hold the address again
+        return f"port {port}: {os.strerror(error.errno) if error.errno else error}"
+    except UnicodeError as error:
+        return f"no name of a host: {error}"
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return ""
 
 
 @dataclass(slots=True)
@@ -88,6 +104,7 @@ class Asker:
     answer_s: float | None = None
     silent: set[int] = field(default_factory=set)
     answers: int = 0
+    trouble: str = ""  # the last
     _link: Any = None
     _known: dict[tuple[int, str, int, int], bytes | DeviceRefused] = field(default_factory=dict)
 
@@ -111,6 +128,7 @@ class Asker:
             found = no
         except LinkError as error:
             self.silent.add(key[0])
+            self.trouble = str(error)
             self.answers += hasattr(error, "code")  # a gateway says that nobody is behind it
             await self.close()
             raise
@@ -135,10 +153,15 @@ class Scanner:
     clock: Clock
     step: Step
     others: int = 0  # who was heard and fits nothing
+    trouble: str = ""  # why nothing answers
 
     def opener(self, url: str) -> Plugin:
+        """Who opens this link. ConfigError where nobody does."""
         scheme = url.partition("://")[0]
-        return next(p for p in self.plugins.values() if scheme in p.link_schemes)
+        found = next((p for p in self.plugins.values() if scheme in p.link_schemes), None)
+        if found is None:
+            raise ConfigError(f"{url!r} is no link that an installed driver opens")
+        return found
 
     async def registers(
         self, url: str, units: Sequence[int] = (), answer_s: float | None = None
@@ -159,6 +182,7 @@ class Scanner:
                     finds.append(self._find(url, unit, matches))
         finally:
             await asker.close()
+        self.trouble = self.trouble or asker.trouble
         if not finds and asker.answers:
             finds.append(Find(url, asked[0]))
         return finds
@@ -206,7 +230,8 @@ class Scanner:
         try:
             async with asyncio.timeout(TRIAL_S):
                 return await plugin.driver(device, device.profile, link, self.clock).connect()
-        except (LinkError, TimeoutError):
+        except (LinkError, TimeoutError) as error:
+            self.trouble = str(error) or f"{url} did not answer within {TRIAL_S:g} s"
             return None
         finally:
             await link.close()
@@ -228,9 +253,12 @@ class Scanner:
     async def frames(self, url: str, seconds: float) -> tuple[list[Find], Mapping[tuple[int, bool], int]]:
         """What is heard on a CAN bus, and how often each id."""
         counted: dict[tuple[int, bool], int] = {}
-        plugin = self.opener(url)
-        link: Any = plugin.open_link(url, self.clock)
+        link: Any = self.opener(url).open_link(url, self.clock)
         try:
+            if not hasattr(link, "listen"):
+                raise ConfigError(
+                    f"no frames are heard at {url!r}: write can0, or slcan:///dev/serial/by-id/…"
+                )
             async for frame in heard(link, seconds):
                 key = frame.id, frame.extended
                 counted[key] = counted.get(key, 0) + 1

@@ -166,9 +166,29 @@ def test_nothing_there(capsys):
         port = taken.getsockname()[1]
     assert found(capsys, "tcp", "127.0.0.1", "--port", str(port)) == (1, [])
     assert cli.main(["scan", "tcp", "127.0.0.1", "--port", str(port)]) == 1
-    assert "nothing answers" in capsys.readouterr().out
+    said = f"nothing answers at 127.0.0.1: port {port}: Connection refused\n"
+    assert capsys.readouterr().out == said
     assert cli.main(["scan", "serial", "/dev/nothing"]) == 1
     assert "there is no /dev/nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["tcp", "nobody.invalid"], "nothing answers at nobody.invalid: "),
+        (["tcp", "a" * 70], "no name of a host"),
+        (["serial", "/tmp"], "cannot open"),
+        (["tcp", "tcp://127.0.0.1"], "write the address alone, and a port that is not 502 as --port"),
+        (["tcp", "127.0.0.1:1502"], "write the address alone"),
+        (["tcp", "127.0.0.1", "--site", "/nowhere/site.yaml"], "there is no /nowhere/site.yaml"),
+        (["can", "foo://x"], "'foo://x' is no link that an installed driver opens"),
+        (["can", "tcp://127.0.0.1"], "no frames are heard at 'tcp://127.0.0.1'"),
+    ],
+)
+def test_what_is_not_there_is_told_why(capsys, words, said):
+    assert cli.main(["scan", *words]) == 1
+    captured = capsys.readouterr()
+    assert said in captured.out + captured.err
 
 
 def test_a_range_is_asked_about_first(capsys, monkeypatch):
@@ -227,7 +247,8 @@ async def test_few_connections_at_once(monkeypatch):
     monkeypatch.setattr(scanning.asyncio, "open_connection", connect)
     monkeypatch.setattr(scanning, "PAUSE_S", 0)
     steps = []
-    assert await open_hosts([f"10.0.0.{n}" for n in range(60)], 502, lambda *s: steps.append(s)) == []
+    found = await open_hosts([f"10.0.0.{n}" for n in range(60)], 502, lambda *s: steps.append(s))
+    assert len(found) == 60 and all(found.values())
     assert most <= scanning.AT_ONCE and len(steps) == 60 and steps[-1][:2] == (60, 60)
 
 
@@ -260,7 +281,19 @@ async def test_an_asker_asks_once_and_never_again_who_was_silent():
 
 
 @pytest.mark.parametrize(
-    "words", [["tcp", "h", "--units", "300"], ["tcp", "h", "--units", "a"], ["air", "h"]]
+    "words",
+    [
+        ["tcp", "h", "--units", "300"],
+        ["tcp", "h", "--units", "a"],
+        ["tcp", "h", "--units", "5-2"],
+        ["tcp", "h", "--port", "0"],
+        ["tcp", "h", "--port", "65536"],
+        ["tcp", "h", "--port", "-1"],
+        ["can", "h", "--seconds", "-1"],
+        ["can", "h", "--seconds", "nan"],
+        ["can", "h", "--seconds", "soon"],
+        ["air", "h"],
+    ],
 )
 def test_usage(words):
     with pytest.raises(SystemExit):
