@@ -154,6 +154,7 @@ class Daemon:
                 on_points=self.state.declare,
                 on_sample=self._take,
                 tap=wiring.taps.get(device.name),
+                standing=wiring.standings[device.name],
             )
             for device in self.site.devices
         }

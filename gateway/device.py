@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.beside import BesideWriter
 from gateway.clock import Clock
-from gateway.driver import Actuator, Driver, IslandActuator, ReactiveActuator, Switches
+from gateway.driver import Actuator, Driver, IslandActuator, Named, ReactiveActuator, Switches
 from gateway.errors import LinkError
 from gateway.model import Points, Sample
 from gateway.reactive import ReactiveWriter
@@ -20,6 +20,7 @@ from gateway.relay import RelayWriter
 from gateway.separation import SeparationWriter
 from gateway.setpoint import SetpointWriter
 from gateway.site import Device
+from gateway.standing import NOBODY, Standing
 from gateway.tape import Tap
 
 PAUSE_FIRST_S = 1.0
@@ -45,7 +46,8 @@ class Health:
 
 class DeviceTask:
     """`on_identity(device, identity)` and `on_points(device, points, poll_ms)` are called at each connect,
-    `on_sample` for each sample; all are synchronous. `tap` hears of both. `random` gives [0, 1)."""
+    `on_sample` for each sample; all are synchronous. `tap` hears of both. `standing` is told on which
+    connection the device was identified. `random` gives [0, 1)."""
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class DeviceTask:
         on_points: Callable[[str, Points, int], None],
         on_sample: Callable[[Sample], None],
         tap: Tap | None = None,
+        standing: Standing | None = None,
     ) -> None:
         self._device = device
         self._driver = driver
@@ -67,8 +70,8 @@ class DeviceTask:
         self._on_points = on_points
         self._on_sample = on_sample
         self._tap = tap or Tap(clock)
+        self._standing = standing or Standing()
         self._attempts = 0
-        self._connects = -1  # of the link, when the device was identified
         self.health = Health(device.name, since_ms=clock.mono_ms())
         commanded = device.control and isinstance(driver, Actuator)
         self.hand = SetpointWriter(device, driver, clock) if commanded else None  # type: ignore[arg-type]
@@ -92,16 +95,12 @@ class DeviceTask:
 
     async def _session(self) -> None:
         """From connect to the failure that ends it."""
-        self._connects = -1
-        self._tap.connecting()
+        self._standing.identified = NOBODY
         try:
             async with asyncio.timeout(CONNECT_S_MAX):
-                identity = await self._driver.connect()
+                identity = await self._identify()
         except TimeoutError as error:
             raise LinkError(f"{self._device.name} was not identified in {CONNECT_S_MAX:.0f} s") from error
-        self._tap.connected()
-        check_serial(self._device, identity)
-        self._connects = self._tap.connects()
         self._on_identity(self._device.name, identity)
         self._on_points(self._device.name, self._driver.points, self._device.poll_ms)
         self._attempts = 0
@@ -109,6 +108,27 @@ class DeviceTask:
         works = [self._listen() if self._driver.pushed else self._poll()]
         works += [self._serve(hand) for hand in self._writers()]
         await _together(works)
+
+    async def _identify(self) -> Mapping[str, str]:
+        """Reach it, and know on which connection it said who it is: one that was made meanwhile may lead to
+        somebody else. So the serial number is asked for once more on the one that there is then."""
+        before = self._standing.connects()
+        self._tap.connecting()
+        identity = await self._driver.connect()
+        self._tap.connected()
+        check_serial(self._device, identity)
+        on = self._standing.connects()
+        if self._device.serial and on != before:
+            check_serial(self._device, {"serial": await self._serial_number()})
+            if self._standing.connects() != on:
+                raise LinkError(f"{self._device.name}: the connection was lost while it was identified")
+        self._standing.identified = on
+        return identity
+
+    async def _serial_number(self) -> str:
+        if isinstance(self._driver, Named):
+            return await self._driver.serial_number()
+        return (await self._driver.connect()).get("serial", "")
 
     def _writers(self) -> list[SetpointWriter | BesideWriter | RelayWriter]:
         hands = (self.hand, self.reactive, self.connection, self.relays)
@@ -159,7 +179,7 @@ class DeviceTask:
 
     def _check_same(self) -> None:
         """A new connection may lead to another device: one that must be a certain one is identified anew."""
-        if self._device.serial and self._tap.connects() != self._connects:
+        if self._device.serial and not self._standing.holds:
             raise LinkError(f"{self._device.name}: a new connection to {self._device.link}: identified again")
 
     def _went(self, text: str) -> None:

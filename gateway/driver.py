@@ -119,6 +119,15 @@ class Driver(Protocol):
 
 
 @runtime_checkable
+class Named(Protocol):
+    """A driver that can ask its device for the serial number and for nothing else, before `connect` too."""
+
+    async def serial_number(self) -> str:
+        """As the device says it now; empty where it says none."""
+        ...
+
+
+@runtime_checkable
 class Actuator(Protocol):
     """A driver that can be given battery power (+ = discharge, W). Sequences of writes are the driver's."""
 

@@ -51,6 +51,10 @@ class DeviceRefused(LinkError):
         self.code = code
 
 
+class Unidentified(LinkError):
+    """A write that was held back: who answers on this connection has not said yet who it is."""
+
+
 class StoreError(GridsealError):
     """The disk or the database failed: nothing more is acknowledged, control goes to fallback."""
 

@@ -7,11 +7,12 @@ budgeted writes only on grant), 14 (foreign writes). It refuses to judge powers:
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 from gateway.clock import Clock
 from gateway.driver import Actuator
-from gateway.errors import DeviceRefused, LinkError
+from gateway.errors import DeviceRefused, LinkError, Unidentified
 from gateway.lease import Hold, Phase, Proven
 from gateway.model import CommandClass, ReadBack, SetpointSpec
 from gateway.site import Device
@@ -114,10 +115,10 @@ class SetpointWriter:
         self._kick.set()
         try:
             async with asyncio.timeout(timeout_s):
-                if self._serving:
-                    await self._released.wait()
-                elif self._hold.phase is not Phase.RELEASED:
-                    await self._write_release()
+                if not self._serving and self._hold.phase is not Phase.RELEASED:
+                    with suppress(Unidentified):  # `serve` writes it, if it says in time who it is
+                        await self._write_release()
+                await self._released.wait()
         except (TimeoutError, LinkError):
             return False
         return True

@@ -29,7 +29,6 @@ class Tap:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._introducing = False
-        self.connects: Callable[[], int] = lambda: 0  # how often its link was opened
         self.introduction: deque[Event] = deque(maxlen=INTRODUCTION_MAX)
         self.sink: Sink | None = None
         self._stamped: int | None = None  # the last `now` that was told

@@ -14,17 +14,19 @@ from gateway.clock import Clock
 from gateway.driver import Counted, Driver, Dropping, Link, Plugin
 from gateway.errors import ConfigError
 from gateway.site import Device
+from gateway.standing import Guarding, Standing
 from gateway.tape import Recordable, Tap, TapClock
 
 
 class Wiring:
     """Links shared by URL. `async with` closes whatever was opened. `taps`, by device, tell what passes on
-    its wire; a link that cannot be recorded has none."""
+    its wire; a link that cannot be recorded has none. `standings`, by device, say whom its link leads to."""
 
     def __init__(self, plugins: dict[str, Plugin], clock: Clock) -> None:
         self._plugins = plugins
         self._clock = clock
         self.taps: dict[str, Tap] = {}
+        self.standings: dict[str, Standing] = {}
         self._links: dict[str, Link] = {}
         self._drivers: dict[str, tuple[str, Driver]] = {}  # by device: the URL of its link, and its driver
         self._stack = AsyncExitStack()
@@ -41,10 +43,13 @@ class Wiring:
         """The driver of `device`, on the link that its neighbours on the same wire use too."""
         link: Any = self._links.get(device.link) or self._open(device.link)
         clock, opener = self._clock, self._opener(device.link)
+        standing = self.standings[device.name] = Standing()
+        if isinstance(link, Counted):
+            standing.connects = partial(_connects, link)
+        if device.serial and isinstance(opener, Guarding):
+            link = opener.guarded(link, standing)
         if isinstance(opener, Recordable):
             tap = self.taps[device.name] = Tap(clock)
-            if isinstance(link, Counted):
-                tap.connects = partial(_connects, link)
             link, clock = opener.tapped(link, tap), TapClock(clock, tap)
         driver = self._plugins[device.kind].driver(device, device.profile, link, clock)
         self._drivers[device.name] = device.link, driver

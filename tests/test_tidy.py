@@ -23,6 +23,7 @@ TESTED_WITH = {
     "gateway/beside_model.py": "test_reactive",
     "gateway/sense.py": "test_control",
     "gateway/recognising.py": "test_recognise",
+    "gateway/standing.py": "test_modbus_guard",
     "gateway/cli/scanning.py": "test_cli_scan",
     "gateway/sitefile.py": "test_config",
     "gateway/cli/amount.py": "test_cli_prices",

@@ -1,14 +1,19 @@
 """A register-map device that takes setpoints: how its sequences are written, and what is read for them."""
 
+from typing import TYPE_CHECKING
+
 from drivers import commanded
 from drivers.command import Setpoint, notes, spec
 from drivers.modbus.codec import Field
 from drivers.modbus.reader import Reader
 from drivers.modbus.sequence import Write, quantise, same, step_w, writes
 from drivers.modbus.table import Step, Table
-from gateway.driver import Driver, RegisterLink
+from gateway.driver import RegisterLink
 from gateway.model import Quality, SetpointSpec
 from gateway.site import Device
+
+if TYPE_CHECKING:
+    from drivers.modbus.driver import ModbusDriver
 
 
 class Commanded(commanded.Commanded[Step, Field]):
@@ -17,14 +22,22 @@ class Commanded(commanded.Commanded[Step, Field]):
     place = "register"
 
     def __init__(
-        self, device: Device, profile: Table, model: Setpoint[Step, Field], link: RegisterLink, polls: Driver
+        self,
+        device: Device,
+        profile: Table,
+        model: Setpoint[Step, Field],
+        link: RegisterLink,
+        polls: "ModbusDriver",
     ) -> None:
         super().__init__(device, model, polls, step_w(model.write))
-        self._link, self._timeout_s = link, device.timeout_ms / 1000
+        self._link, self._timeout_s, self._polls = link, device.timeout_ms / 1000, polls
         self._readers = {
             fields: Reader(device.unit, fields, profile.forbidden, profile.hole_max)
             for fields in (self._limits, self._held, self._timer)
         }
+
+    async def serial_number(self) -> str:
+        return await self._polls.serial_number()
 
     def quantise(self, power_w: int) -> int:
         return quantise(self._model.write, power_w)

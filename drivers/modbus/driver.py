@@ -67,6 +67,10 @@ class ModbusDriver:
             self._slow_due_ms = stamp.mono_ms + SLOW_MS
         return Sample(self._device.name, stamp, points, tuple(values), qualities)
 
+    async def serial_number(self) -> str:
+        text = self._profile.identity.get("serial")
+        return await self._text(text) if text else ""
+
     def refresh(self) -> None:
         """The next poll brings the slow points too."""
         self._slow_due_ms = 0

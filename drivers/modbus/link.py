@@ -16,7 +16,7 @@ from drivers.modbus.pacing import READ, WRITE, Backoff, Turns
 from drivers.modbus.session import REPLY_S_MAX, NoAnswer, NoFrame, Session
 from drivers.modbus.url import LinkUrl
 from gateway.clock import Clock
-from gateway.errors import DeviceRefused, FrameError, LinkError
+from gateway.errors import DeviceRefused, FrameError, LinkError, Unidentified
 
 # One silent request may be a lost packet; from the second on a unit has to wait.
 UNIT_FREE, UNIT_BASE_MS, UNIT_MOST_MS = 1, 1_000, 30_000
@@ -67,10 +67,18 @@ class ModbusLink:
         return await self._transact(ask_read(unit, table, address, count), timeout_s, READ)
 
     async def write(
-        self, unit: int, address: int, registers: Sequence[int], *, timeout_s: float, single: bool = False
+        self,
+        unit: int,
+        address: int,
+        registers: Sequence[int],
+        *,
+        timeout_s: float,
+        single: bool = False,
+        connection: int | None = None,
     ) -> None:
-        """See gateway.driver.RegisterLink. ValueError for a request no device could be asked."""
-        await self._transact(ask_write(unit, address, registers, single=single), timeout_s, WRITE)
+        """See gateway.driver.RegisterLink. ValueError for a request no device could be asked. On
+        `connection` (its number) alone, if that is given: Unidentified when it is gone."""
+        await self._transact(ask_write(unit, address, registers, single=single), timeout_s, WRITE, connection)
 
     async def read_bits(
         self, unit: int, table: str, address: int, count: int, *, timeout_s: float
@@ -78,23 +86,25 @@ class ModbusLink:
         """See gateway.driver.CoilLink. ValueError for a request no device could be asked."""
         return bits(await self._transact(ask_bits(unit, table, address, count), timeout_s, READ), count)
 
-    async def write_coil(self, unit: int, address: int, on: bool, *, timeout_s: float) -> None:
-        """See gateway.driver.CoilLink. ValueError for a request no device could be asked."""
-        await self._transact(ask_coil(unit, address, on), timeout_s, WRITE)
+    async def write_coil(
+        self, unit: int, address: int, on: bool, *, timeout_s: float, connection: int | None = None
+    ) -> None:
+        """See gateway.driver.CoilLink; `connection` as of `write`."""
+        await self._transact(ask_coil(unit, address, on), timeout_s, WRITE, connection)
 
     async def close(self) -> None:
         """End the connection; what is being asked fails, and so does everything after."""
         self._closed = True
         await self._drop()
 
-    async def _transact(self, asked: Asked, timeout_s: float, lane: int) -> bytes:
+    async def _transact(
+        self, asked: Asked, timeout_s: float, lane: int, connection: int | None = None
+    ) -> bytes:
         if not 0 < timeout_s < REPLY_S_MAX:
             raise ValueError(f"timeout_s {timeout_s} is not within 0..{REPLY_S_MAX:g}")
         await self._enter(asked.unit, lane)
         try:
-            session = self._session
-            if session is None or session.lost or self._owing:
-                session = await self._connect()
+            session = await self._ready(connection)
             if self._pause_until_ms or self._where.rtu:
                 await self._pause(session)
             return await self._exchange(session, asked, timeout_s)
@@ -159,6 +169,17 @@ class ModbusLink:
             if not self._where.rtu and (isinstance(problem, NoFrame) or self._silent >= SILENT_MAX):
                 self._silent = 0
                 await self._drop()
+
+    async def _ready(self, connection: int | None) -> Session:
+        """The connection that there is, or a new one; but only that with this number, if one is given. What
+        is asked for here is asked in the turn, so no other can come between it and the request."""
+        session = self._session
+        if session is not None and not session.lost and not self._owing:
+            if connection in (None, self.counters.connects):
+                return session
+        elif connection is None:
+            return await self._connect()
+        raise Unidentified(f"{self.url}: nothing is written before it is known who answers there")
 
     async def _connect(self) -> Session:
         await self._drop()

@@ -17,9 +17,11 @@ from gateway.clock import Clock
 from gateway.driver import Driver, Plan
 from gateway.recognising import Match, Profiles
 from gateway.site import Device
+from gateway.standing import Standing
 from gateway.tape import Event, Tap, Tape
 
 if TYPE_CHECKING:
+    from drivers.modbus.guard import GuardedLink
     from drivers.modbus.link import ModbusLink
     from drivers.modbus.profile import ModbusProfile
     from drivers.modbus.table import Board, Table
@@ -76,7 +78,12 @@ class ModbusPlugin:
             return polls
         return Commanded(device, profile, profile.setpoint, link, polls)
 
-    def tapped(self, link: "ModbusLink", tap: Tap) -> "TappedLink":
+    def guarded(self, link: "ModbusLink", standing: Standing) -> "GuardedLink":
+        from drivers.modbus.guard import GuardedLink
+
+        return GuardedLink(link, standing)
+
+    def tapped(self, link: "ModbusLink | GuardedLink", tap: Tap) -> "TappedLink":
         from drivers.modbus.tape import TappedLink
 
         return TappedLink(link, tap)

@@ -21,6 +21,7 @@ from drivers.modbus.exchange import (
     ask_write,
     bits,
 )
+from drivers.modbus.guard import GuardedLink
 from drivers.modbus.link import ModbusLink
 from gateway.errors import DeviceRefused, FrameError, LinkError
 from gateway.tape import Tap, Tape
@@ -54,7 +55,7 @@ def pack(found: Sequence[bool]) -> bytes:
 class TappedLink:
     """A RegisterLink and CoilLink (gateway.driver) around another, which tells what passes."""
 
-    def __init__(self, link: ModbusLink, tap: Tap) -> None:
+    def __init__(self, link: ModbusLink | GuardedLink, tap: Tap) -> None:
         self.url = link.url
         self._link, self._tap = link, tap
 

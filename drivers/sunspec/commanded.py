@@ -89,6 +89,9 @@ class Commanded:
             "inverter without PV; write `control: false`, or switch remote control on in the device"
         )
 
+    async def serial_number(self) -> str:
+        return await self._reader.serial_number()
+
     async def read(self) -> Sample:
         if self._way is None or not self._reader.connected:
             await self.connect()

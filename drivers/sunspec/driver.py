@@ -19,7 +19,7 @@ from drivers.sunspec.binding import (
     understood,
 )
 from drivers.sunspec.blocks import READ_MAX, Block, Program, program
-from drivers.sunspec.scan import BASES, COMMON_MODEL, Found, Moved, scan
+from drivers.sunspec.scan import BASES, COMMON_MODEL, Found, Moved, common, scan
 from drivers.sunspec.settings import Settings
 from drivers.sunspec.values import text
 from gateway.clock import Clock
@@ -54,6 +54,7 @@ class SunSpec:
         self._clock = clock
         self._polls: Polls | None = None
         self._points: Points = ()
+        self._bases = BASES if profile.base is None else (profile.base,)
         self._slow_due_ms = 0
         self.found: tuple[Found, ...] = ()
         self.nameplate_w = (0, 0)  # charge, discharge, as the device states them
@@ -74,9 +75,8 @@ class SunSpec:
         return self._polls is not None
 
     async def connect(self) -> Mapping[str, str]:
-        bases = BASES if self._profile.base is None else (self._profile.base,)
-        self.found = await scan(self.registers, bases)
-        common = await self._contents(understood(self.found[:1], (COMMON_MODEL,)))
+        self.found = await scan(self.registers, self._bases)
+        said = await self._contents(understood(self.found[:1], (COMMON_MODEL,)))
         models = for_role(self.found, self._profile.role)
         contents = await self._contents(models)
         models = {model: p for model, p in models.items() if p.found.address in contents}
@@ -86,8 +86,13 @@ class SunSpec:
         self.own_pv = own_pv(bounds, contents)
         self._settle(bounds, frozenset())
         # get: a common model may be cut short
-        named = {key: text(raw.get(name, b"")) for raw in common.values() for key, name in IDENTITY.items()}
+        named = {key: text(raw.get(name, b"")) for raw in said.values() for key, name in IDENTITY.items()}
         return {key: value for key, value in named.items() if value}
+
+    async def serial_number(self) -> str:
+        found = await common(self.registers, self._bases)
+        said = await self._contents(understood((found,), (COMMON_MODEL,)))
+        return next((text(raw.get(IDENTITY["serial"], b"")) for raw in said.values()), "")
 
     async def read(self) -> Sample:
         if self._polls is None:

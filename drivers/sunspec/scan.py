@@ -40,13 +40,27 @@ class Found:
 
 async def scan(read: Read, bases: tuple[int, ...] = BASES) -> tuple[Found, ...]:
     """All models of the device. LinkError when it does not answer, FrameError when it is not SunSpec."""
+    return await _walk(read, await _start(read, bases))
+
+
+async def common(read: Read, bases: tuple[int, ...] = BASES) -> Found:
+    """The model that says who the device is, and no other."""
+    start = await _start(read, bases)
+    header = await _header(read, start, ends=False)
+    if header is None:
+        raise FrameError(f"the SunSpec map at {start} ends where it begins")
+    return _checked(start, start, header)
+
+
+async def _start(read: Read, bases: tuple[int, ...]) -> int:
+    """Where the chain begins, behind the marker."""
     for base in bases:
         try:
             marker = await read(base, len(MARKER) // 2)
         except DeviceRefused:
             continue
         if marker == MARKER:
-            return await _walk(read, base + len(MARKER) // 2)
+            return base + len(MARKER) // 2
     where = ", ".join(str(base) for base in bases)
     raise FrameError(f"no SunSpec map at {where}: is SunSpec switched on, and is this its unit id?")
 
@@ -58,14 +72,19 @@ async def _walk(read: Read, start: int) -> tuple[Found, ...]:
         header = await _header(read, address, ends=bool(found))
         if header is None:
             return tuple(found)
-        model, length = header
-        if not found and model != COMMON_MODEL:
-            raise FrameError(f"the SunSpec map at {start} begins with model {model}, not with the common one")
-        if address + HEADER + length > ADDRESS_END:
-            raise FrameError(f"model {model} at {address} claims {length} registers, beyond the last address")
-        found.append(Found(model, address, length))
+        found.append(_checked(start, address, header))
         address = found[-1].end
     raise FrameError(f"the SunSpec map at {start} does not end within {MODELS_MAX} models")
+
+
+def _checked(start: int, address: int, header: tuple[int, int]) -> Found:
+    """The model that this header tells of, if it can be; the first of a map is the common one."""
+    model, length = header
+    if address == start and model != COMMON_MODEL:
+        raise FrameError(f"the SunSpec map at {start} begins with model {model}, not with the common one")
+    if address + HEADER + length > ADDRESS_END:
+        raise FrameError(f"model {model} at {address} claims {length} registers, beyond the last address")
+    return Found(model, address, length)
 
 
 async def _header(read: Read, address: int, *, ends: bool) -> tuple[int, int] | None:

@@ -7,7 +7,7 @@ from drivers.modbus.driver import SLOW_MS, request_ms
 from drivers.modbus.profile import ModbusProfile
 from drivers.modbus.table import Table
 from drivers.modbus.url import parse
-from gateway.driver import Actuator
+from gateway.driver import Actuator, Named
 from gateway.errors import DeviceRefused, LinkError
 from gateway.model import Quality
 from gateway.site import Device
@@ -138,3 +138,20 @@ def test_bus_time_follows_the_baud_rate() -> None:
     )
     assert request_ms(parse("rtu:///dev/x?baud=9600&gap=50"), 1) == pytest.approx(18.5 * 11 / 9.6 + 50 + 2)
     assert request_ms(parse("tcp://h"), 125) == 5 and request_ms(parse("tcp://h?gap=20"), 1) == 25
+
+
+@pytest.mark.parametrize("name", ["small", "goodwe_et"])
+async def test_the_serial_number_alone_is_one_read(name: str) -> None:
+    table = small() if name == "small" else shipped(name)
+    text = table.identity["serial"]
+    link = Memory({})
+    link.put(1, text.address, 0x4142, 0x4331, 0)
+    driver = made(table, link, HandClock(), control=name != "small")
+    assert isinstance(driver, Named)
+    assert await driver.serial_number() == "ABC1"
+    assert link.log == [("read", 1, text.address, text.count)]
+
+
+async def test_a_profile_that_knows_no_serial_number_asks_for_none() -> None:
+    link = Memory({})
+    assert await made(small(identity={}), link, HandClock()).serial_number() == "" and link.log == []

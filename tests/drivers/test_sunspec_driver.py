@@ -310,3 +310,20 @@ async def test_close_forgets_the_chain() -> None:
     image.log.clear()
     await reader.read()
     assert image.log[0] == ("read", 40000, 2)
+
+
+async def test_the_serial_number_alone_is_three_reads_whoever_answered_before() -> None:
+    image = Image.of(*HYBRID)
+    reader, _ = driver(image)
+    assert await reader.serial_number() == "000042"
+    assert [entry[0] for entry in image.log] == ["read"] * 3 and not reader.connected
+    await reader.connect()
+    another = Image.of(COMMON.replace(b"000042", b"000043"), METER_203, base=0)
+    reader._link = another  # another device answers there now
+    assert await reader.serial_number() == "000043"
+
+
+@pytest.mark.parametrize("image", [Image.of(), Image.of(METER_203), Image()])
+async def test_what_is_no_sunspec_device_has_no_serial_number(image: Image) -> None:
+    with pytest.raises(FrameError):
+        await driver(image)[0].serial_number()

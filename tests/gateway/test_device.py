@@ -11,6 +11,7 @@ from gateway.device import DeviceTask
 from gateway.errors import FrameError, StoreError
 from gateway.model import Quantity, Sample
 from gateway.site import Device
+from gateway.standing import NOBODY
 from tests.sim import loop
 from tests.sim.loop import VirtualClock
 from tests.sim.mocks import MockDevice, MockInverter, link_lost
@@ -193,7 +194,7 @@ class Named(MockDevice):
 def named(clock: VirtualClock, device: Device, serial: str) -> tuple[Named, Bench]:
     mock = Named(clock, serial)
     made = Bench(clock, mock, device)
-    made.task._tap.connects = lambda: mock.connected
+    made.task._standing.connects = lambda: mock.connected
     return mock, made
 
 
@@ -209,6 +210,54 @@ def test_another_device_at_the_address_is_refused_until_the_right_one_is_back(
         mock.becomes("A1")
         await made.for_s(5)
         assert made.task.health.online and made.samples
+
+    loop.run(main)
+
+
+class Flickering(Named):
+    """Its connection is made while it connects: who is behind it, `said` tells, one after the other."""
+
+    said: list[str]
+
+    async def connect(self) -> dict[str, str]:
+        identity = await super().connect()
+        self.connected += 1
+        return identity
+
+    async def serial_number(self) -> str:
+        return self.said.pop(0)
+
+
+def test_what_connects_meanwhile_is_asked_once_more_who_it_is() -> None:
+    async def main(clock: VirtualClock) -> None:
+        mock = Flickering(clock, "A1")
+        mock.said = ["B2", "A1"]
+        made = Bench(clock, mock, NAMED)
+        standing = made.task._standing
+        standing.connects = lambda: mock.connected
+        identified = []
+        asyncio.get_running_loop().call_later(0.5, lambda: identified.append(standing.identified))
+        await made.for_s(5)
+        assert identified == [NOBODY] and made.task.health.online
+        assert standing.holds and len(mock.connects) == 2 and mock.said == []
+
+    loop.run(main)
+
+
+def test_a_connection_that_does_not_last_until_it_said_its_name_is_none() -> None:
+    async def main(clock: VirtualClock) -> None:
+        mock = Flickering(clock, "A1")
+
+        async def flickers() -> str:
+            mock.connected += 1
+            return "A1"
+
+        mock.serial_number = flickers
+        made = Bench(clock, mock, NAMED)
+        made.task._standing.connects = lambda: mock.connected
+        await made.for_s(5)
+        assert not made.task.health.online and made.task._standing.identified == NOBODY
+        assert "lost while it was identified" in made.task.health.last_error
 
     loop.run(main)
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.errors import LinkError
+from gateway.errors import LinkError, Unidentified
 from gateway.lease import Phase
 from gateway.model import CommandClass
 from gateway.setpoint import SetpointWriter
@@ -340,6 +340,27 @@ def test_fallback_says_when_it_failed() -> None:
         assert not await b.hand.fallback(1.0)
         b.mock.write_failure, b.mock.delay_s = None, 60
         assert not await b.hand.fallback(1.0)
+
+    bench(script)
+
+
+@pytest.mark.parametrize("known_s", [2, 60])
+def test_the_fallback_waits_for_a_device_that_has_to_say_who_it_is(known_s: int) -> None:
+    """As long as it may: whom nobody knows, nothing is written to."""
+
+    async def script(b: Bench) -> None:
+        b.mock.write_failure = Unidentified("who is it?")
+
+        async def identified() -> None:
+            await asyncio.sleep(known_s)
+            b.mock.write_failure = None
+            await b.serve(20)
+
+        async with asyncio.TaskGroup() as group:
+            later = group.create_task(identified())
+            assert await b.hand.fallback(10.0) == (known_s < 10)
+            assert (b.phase is Phase.RELEASED) == (known_s < 10)
+            later.cancel()
 
     bench(script)
 

@@ -7,6 +7,7 @@ same promise, each has its own mutant and a test that looks at that one alone.
 from tests.mutants.commissioned import COMMISSIONED
 from tests.mutants.mutant import SETPOINT, Mutant
 from tests.mutants.together import TOGETHER
+from tests.mutants.whom import WHOM
 
 ENVELOPE = "gateway/envelope.py"
 LIMITS = ("test_envelope_limits.py",)
@@ -445,4 +446,4 @@ REST = (
     ),
 )
 
-MUTANTS = tuple(sorted((*REST, *COMMISSIONED, *TOGETHER), key=lambda mutant: mutant.invariant))
+MUTANTS = tuple(sorted((*REST, *COMMISSIONED, *TOGETHER, *WHOM), key=lambda mutant: mutant.invariant))
