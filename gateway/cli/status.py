@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rich.live import Live
+from rich.console import RenderableType
 
 from gateway import config
+from gateway.cli import live
 from gateway.cli.screen import Screen
 from gateway.cli.view import render
 from gateway.site import Site
@@ -23,20 +24,19 @@ Exit code 1 when a fault is latched, a device is offline or no daemon runs.
   gridseal status --watch site.yaml
   gridseal status --json site.yaml"""
 
-WATCH_S = 0.5
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("site", type=Path, help="the site.yaml of the running daemon")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="print it as one JSON object")
-    how.add_argument("--watch", action="store_true", help="keep showing it until Ctrl-C")
+    how.add_argument("--watch", action="store_true", help="keep showing it until q or Ctrl-C")
 
 
 def run(args: argparse.Namespace) -> int:
     site = config.load(args.site)
     if args.watch:
-        asyncio.run(_watch(site))
+        asyncio.run(live.show(lambda _: _picture(site)))
+        return 0
     status = asyncio.run(ask(site.socket, {"do": "status"}))
     if args.json:
         print(json.dumps(status))
@@ -50,8 +50,5 @@ def healthy(status: dict[str, Any]) -> bool:
     return not status["control"]["fault"] and all(d["online"] for d in status["devices"].values())
 
 
-async def _watch(site: Site) -> None:
-    with Live(console=Screen(), screen=True, auto_refresh=False) as live:
-        while True:
-            live.update(render(await ask(site.socket, {"do": "status"})), refresh=True)
-            await asyncio.sleep(WATCH_S)
+async def _picture(site: Site) -> RenderableType:
+    return render(await ask(site.socket, {"do": "status"}))

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from gateway import config, units
+from gateway.cli import amount, live
 from gateway.cli.read import named
 from gateway.cli.screen import Screen
 from gateway.clock import SystemClock
@@ -33,7 +33,8 @@ from gateway.wiring import Wiring
 HELP = """\
 show every point with value, quality and age, as it changes
 
-From the running daemon; without one the devices are read here, and only read. Ctrl-C ends it.
+From the running daemon; without one the devices are read here, and only read. Space turns to what does
+not fit on the screen, q or Ctrl-C ends it.
 
   gridseal watch site.yaml
   gridseal watch site.yaml inverter meter
@@ -41,7 +42,6 @@ From the running daemon; without one the devices are read here, and only read. C
 
 exit code 1 when a device said nothing"""
 
-EVERY_S = 0.5
 COLUMN = 54  # characters of a device's table, with its names as they are
 COLORS = {"GOOD": "", "STALE": "yellow", "INVALID": "red", "ABSENT": "dim"}
 
@@ -51,27 +51,36 @@ Answers = Callable[[str], Awaitable[Mapping[str, Any]]]  # device -> {points, er
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("site", type=Path, help="the site.yaml")
     parser.add_argument("devices", nargs="*", metavar="DEVICE", help="only these")
-    parser.add_argument("--seconds", type=float, default=0, help="end by itself after so long")
+    parser.add_argument("--seconds", type=amount.seconds, default=0, help="end by itself after so long")
 
 
 def run(args: argparse.Namespace) -> int:
     site = config.load(args.site)
     chosen = [named(site, name, args.site) for name in args.devices] or list(site.devices)
+    if not args.seconds:
+        live.terminal()
     return asyncio.run(_watch(site, chosen, args.seconds))
 
 
 async def _watch(site: Site, devices: Sequence[Device], seconds: float) -> int:
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds if seconds else float("inf")
-    screen = Screen()
-    with Live(console=screen, screen=not seconds, auto_refresh=False) as live:
-        async with source(site, devices) as (where, answers):
-            while True:
-                found = {d.name: await answers(d.name) for d in devices}
-                live.update(render(site.id, where, found, screen.width), refresh=True)
-                if loop.time() >= until:
-                    return 0 if all(f["points"] for f in found.values()) else 1
-                await asyncio.sleep(EVERY_S)
+    async with source(site, devices) as (where, answers):
+
+        async def said() -> Mapping[str, Mapping[str, Any]]:
+            return {d.name: await answers(d.name) for d in devices}
+
+        async def draw(screen: Screen) -> RenderableType:
+            return render(site.id, where, await said(), screen.width)
+
+        screen = Screen()
+        if screen.is_terminal or not seconds:
+            await live.show(draw, seconds)
+        else:
+            await asyncio.sleep(seconds)
+        if not seconds:
+            return 0
+        found = await said()
+        screen.print(render(site.id, where, found, screen.width))
+        return 0 if all(f["points"] for f in found.values()) else 1
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ import pytest
 
 from gateway import cli
 from gateway.cli import status as verb
-from gateway.errors import LinkError
 from gateway.uplink.local import LocalServer
 from tests.gateway.cli_bench import write
 from tests.gateway.test_cli_view import STATUS
@@ -86,30 +85,6 @@ def test_the_json_is_what_the_daemon_said(daemon, site, capsys):
     assert json.loads(capsys.readouterr().out) == OFFLINE
 
 
-def test_watching_draws_again_until_it_is_ended(daemon, site, monkeypatch):
-    drawn = []
-
-    class Screen:
-        def __init__(self, **_):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            drawn.append("closed")
-
-        def update(self, _, *, refresh):
-            drawn.append(refresh)
-            if len(drawn) == 3:
-                raise KeyboardInterrupt
-
-    monkeypatch.setattr(verb, "Live", Screen)
-    monkeypatch.setattr(verb, "WATCH_S", 0.001)
-    assert cli.main(["status", "--watch", str(site)]) == 130
-    assert drawn == [True, True, True, "closed"]
-
-
 def test_json_and_watch_exclude_each_other(site, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["status", "--json", "--watch", str(site)])
@@ -117,13 +92,6 @@ def test_json_and_watch_exclude_each_other(site, capsys):
     assert "not allowed with" in capsys.readouterr().err
 
 
-def test_without_a_daemon_there_is_one_line_and_exit_code_1(site, capsys, monkeypatch):
+def test_without_a_daemon_there_is_one_line_and_exit_code_1(site, capsys):
     assert cli.main(["status", str(site)]) == 1
     assert capsys.readouterr().err.count("\n") == 1
-
-    async def gone(*_):
-        raise LinkError("the daemon does not answer")
-
-    monkeypatch.setattr(verb, "ask", gone)
-    assert cli.main(["status", "--watch", str(site)]) == 1
-    assert "gridseal: the daemon does not answer" in capsys.readouterr().err
