@@ -40,7 +40,7 @@ Convert = Callable[[Native], tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One value in registers. canonical = native * scale; `low`/`high` bound the canonical value.
+    """One value in registers. canonical = (native - zero) * scale; `low`/`high` bound the canonical value.
 
     `absent` holds bit patterns (0x8000) or native numbers (-32768), equal to the codec. `mask` picks bits,
     shifted down to bit 0. `little`: the lowest 16 bits come first. `down`: a limit, never rounded up.
@@ -59,6 +59,7 @@ class Field:
     unit: int | None = None
     table: str = "holding"
     down: bool = False
+    zero: int = 0
 
     @property
     def count(self) -> int:
@@ -155,7 +156,8 @@ def _bytes_of(item: _Stored, address: int) -> list[int]:
 
 def _is_bare(field: Field) -> bool:
     """Integers that need no look at each value: any pattern is a value, and it fits int64."""
-    unchecked = not field.absent and not field.mask and field.low is None and field.high is None
+    unchecked = not field.absent and not field.mask and not field.zero
+    unchecked = unchecked and field.low is None and field.high is None
     return unchecked and field.type not in FLOATS and field.scale.denominator == 1
 
 
@@ -195,6 +197,7 @@ def _integer_scaler(field: Field) -> Callable[[Native], int | None]:
         whole = int(native)
         if mask:
             whole = (whole & mask) >> shift
+        whole -= field.zero
         if field.down:
             return int(whole * field.scale)
         return (2 * whole * numerator + denominator) // (2 * denominator)
@@ -222,7 +225,7 @@ def encode(field: Field, value: int) -> tuple[int, ...]:
     if field.type in FLOATS:
         raw = _float_bytes(field.type, exact)
     else:
-        native, (least, most) = int(exact), native_range(field.type)
+        native, (least, most) = int(exact) + field.zero, native_range(field.type)
         if not least <= native <= most:
             raise ValueError(
                 f"{field.name}: {value} is outside what {field.type} at {field.address} can hold"

@@ -24,12 +24,21 @@ Scale = Annotated[
 
 
 class Value(Strict):
-    """How one value lies in registers; canonical unit = register * scale, turned round by `negate`."""
+    """How one value lies in registers; canonical = (register - zero) * scale, turned round by `negate`."""
 
     type: Type
     words: Literal["big", "little"] = Field(default="big", description="which 16 bits come first")
     scale: Scale = Fraction(1)
     negate: bool = Field(default=False, description="the device counts the other direction as positive")
+    zero: Annotated[int, Field(ge=0, le=10**9)] = Field(
+        default=0, description="the number that stands for 0: it counts from there"
+    )
+
+    @model_validator(mode="after")
+    def _counts(self) -> Self:
+        if self.zero and (self.type in codec.FLOATS or self.zero > codec.native_range(self.type)[1]):
+            raise_all("Value", [wrong(("zero",), f"does not fit {self.type}", self.zero)])
+        return self
 
     @property
     def signed_scale(self) -> Fraction:
@@ -84,4 +93,5 @@ class Register(Value):
             self.unit,
             self.table,
             down,
+            self.zero,
         )

@@ -58,7 +58,7 @@ def _fitting(field: codec.Field, wanted: int) -> int:
     """`wanted`, or what of it an integer register can hold."""
     if field.type in codec.FLOATS:
         return wanted
-    ends = sorted(int(n * field.scale) for n in codec.native_range(field.type))
+    ends = sorted(int((n - field.zero) * field.scale) for n in codec.native_range(field.type))
     return min(max(wanted, ends[0]), ends[1])
 
 

@@ -42,8 +42,9 @@ class Written(Value):
     ]
 
     def plain(self, address: int) -> tables.Written:
-        scale = Fraction(1) if isinstance(self.value, int) else self.signed_scale
-        field = codec.Field(str(self.value), address, self.type, self.little, scale)
+        native = isinstance(self.value, int)
+        scale, zero = (Fraction(1), 0) if native else (self.signed_scale, self.zero)
+        field = codec.Field(str(self.value), address, self.type, self.little, scale, zero=zero)
         return tables.Written(self.value, field)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from rig import (
+    alpha_ess_smile,
     goodwe_et,
     huawei_luna2000,
     kostal_plenticore,
@@ -44,6 +45,7 @@ DEVICES: Mapping[str, Kind] = {
     "kostal_plenticore": Kind(kostal_plenticore.build, hybrid=True, power_w=8_000),
     "sofar_g3": Kind(sofar_g3.build, hybrid=True, power_w=5_000),
     "solis_hybrid": Kind(solis_hybrid.build, hybrid=True, power_w=5_000),
+    "alpha_ess_smile": Kind(alpha_ess_smile.build, hybrid=True, power_w=5_000),
 }
 
 

@@ -54,6 +54,10 @@ def words(registers: tuple[int, ...]) -> bytes:
         (Field("a_w", 0, "f64", scale=Fraction(1000)), struct.pack(">d", 1e308).hex(), INT64_MAX, INVALID),
         (Field("a_w", 0, "f64", scale=Fraction(1000)), struct.pack(">d", -1e308).hex(), INT64_MIN, INVALID),
         (Field("a_w", 0, "f32", scale=Fraction(-1), little=True), "0000447a", -1000, GOOD),
+        (Field("a_w", 0, "s32", zero=32_000), "00007530", -2000, GOOD),
+        (Field("a_w", 0, "u16", scale=Fraction(-10), zero=1_000), "03e9", -10, GOOD),
+        (Field("a_w", 0, "u16", absent=(0,), zero=1_000), "0000", 0, ABSENT),
+        (Field("a_w", 0, "u16", mask=0x0FFF, zero=1_000), "f3e9", 1, GOOD),
     ],
 )
 def test_one_value(field: Field, hexed: str, value: int, quality: Quality) -> None:
@@ -107,13 +111,13 @@ SCALES = st.fractions(Fraction(1, 1000), 1000, max_denominator=1000).filter(bool
 INTEGERS = sorted(set(TYPES) - FLOATS)
 
 
-@given(st.sampled_from(INTEGERS), st.booleans(), SCALES, st.booleans(), st.data())
+@given(st.sampled_from(INTEGERS), st.booleans(), SCALES, st.booleans(), st.integers(0, 40_000), st.data())
 def test_integers_survive_the_round_trip(
-    type_: str, little: bool, scale: Fraction, negate: bool, data: st.DataObject
+    type_: str, little: bool, scale: Fraction, negate: bool, zero: int, data: st.DataObject
 ) -> None:
-    field = Field("a_w", 0, type_, little, -scale if negate else scale)
+    field = Field("a_w", 0, type_, little, -scale if negate else scale, zero=zero)
     native = data.draw(st.integers(*native_range(type_)))
-    exact = native * field.scale
+    exact = (native - zero) * field.scale
     value, quality = one(field, words(tuple(encode(Field("a_w", 0, type_, little), native))))
     if INT64_MIN <= exact <= INT64_MAX:
         assert quality is GOOD and abs(value - exact) <= Fraction(1, 2)

@@ -40,9 +40,10 @@ def test_the_codec_s_view_has_everything_that_was_said() -> None:
         absent=[0x80000000, -1],
         mask=0xFF00,
         unit=7,
+        zero=32_000,
     )
     assert said.field("a_w", -5, 5) == Field(
-        "a_w", 10, "s32", True, Fraction(-1, 10), (0x80000000, -1), 0xFF00, -5, 5, 7, "input"
+        "a_w", 10, "s32", True, Fraction(-1, 10), (0x80000000, -1), 0xFF00, -5, 5, 7, "input", zero=32_000
     )
 
 
@@ -61,6 +62,9 @@ def test_the_codec_s_view_has_everything_that_was_said() -> None:
         ({"mask": 65536}, "mask", "mask does not fit u16"),
         ({"mask": 1, "type": "f32"}, "mask", "mask does not fit f32"),
         ({"mask": -1}, "mask", "greater than or equal to 0"),
+        ({"zero": -1}, "zero", "greater than or equal to 0"),
+        ({"zero": 32_768, "type": "s16"}, "zero", "does not fit s16"),
+        ({"zero": 1, "type": "f32"}, "zero", "does not fit f32"),
         ({"absent": [1, 65536]}, "absent/1", "65536 does not fit u16"),
         ({"absent": [-32769]}, "absent/0", "-32769 does not fit u16"),
         ({"scale": 0}, "scale", "must be positive"),

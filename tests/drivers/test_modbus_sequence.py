@@ -97,6 +97,13 @@ def test_kostal_takes_a_float_with_its_low_word_first_and_charges_below_zero() -
     assert sent("kostal_plenticore", 0) == [(7, 1034, (0, 0))]
 
 
+def test_alpha_counts_its_watts_from_32000_and_sends_all_as_one_block() -> None:
+    zero = (0, 32_000)
+    assert sent("alpha_ess_smile", -2_000, 240) == [(7, 0x0880, (1, 0, 30_000, *zero, 2, 255, 0, 240))]
+    assert sent("alpha_ess_smile", 0, 240) == [(7, 0x0880, (1, *zero, *zero, 2, 255, 0, 240))]
+    assert sent("alpha_ess_smile", 40_000, 70_000) == [(7, 0x0880, (1, 1, 6_464, *zero, 2, 10, 1, 4_464))]
+
+
 def step(*values: dict, **more: object) -> Step:
     return StepModel.model_validate({"address": 1, "values": list(values), **more}).plain()
 
@@ -111,6 +118,9 @@ def test_quantise_goes_toward_zero_and_into_range() -> None:
         step({"type": "u16", "scale": "1/2", "value": "discharge_power"}),
     ]
     assert (quantise(halves, -70000), quantise(halves, 70000), step_w(halves)) == (-65535, 32767, 1)
+    from_1000 = [step({"type": "u16", "zero": 1_000, "scale": 10, "negate": True, "value": "power"})]
+    assert [quantise(from_1000, p) for p in (19, -19, 10**6, -(10**6))] == [10, -10, 10_000, -645_350]
+    assert [writes(from_1000, p, 0, 1)[0].registers for p in (-20, 0, 10_000)] == [(1_002,), (1_000,), (0,)]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from rig import goodwe_et, kostal_plenticore, sofar_g3, solis_hybrid, sungrow_sh
+from rig import alpha_ess_smile, goodwe_et, kostal_plenticore, sofar_g3, solis_hybrid, sungrow_sh
 from rig.bank import Refusal
 from rig.devices import make
 
@@ -80,6 +80,22 @@ def test_sofar_charges_with_what_is_positive_and_keeps_it():
     assert bank.plant.advance(HOUR_MS).battery_w < -1_900
     with pytest.raises(Refusal):
         bank.write(sofar_g3.UNIT, 0x1188, (100,), HOUR_MS)  # half of a value
+
+
+def test_alpha_obeys_by_charge_only_and_stops_there():
+    bank = make("alpha_ess_smile", soc=0.5)
+    start = (1, 0, 30_000, 0, 32_000, 3, 255, 0, 60)
+    bank.write(alpha_ess_smile.UNIT, 0x0880, start, 0)
+    assert bank.plant.advance(1_000).order.kind == "self"  # another mode
+    bank.write(alpha_ess_smile.UNIT, 0x0885, (alpha_ess_smile.BY_CHARGE,), 1_000)
+    state = bank.plant.advance(10_000)
+    assert round(state.battery_w) == -2_000 == number(bank, alpha_ess_smile.UNIT, 0x0126, 10_000)
+    assert number(bank, alpha_ess_smile.UNIT, 0x21, 10_000, 2) == state.grid_w
+    bank.write(alpha_ess_smile.UNIT, 0x0886, (100,), 10_000)  # 40 %, left behind
+    assert bank.plant.advance(15_000).order.power_w == 0
+    assert bank.plant.advance(59_900).order.kind == "battery"
+    assert bank.plant.advance(60_000).order.kind == "self"
+    assert number(bank, alpha_ess_smile.UNIT, 0x0880, 60_000) == 0
 
 
 def test_kostal_forgets_a_power_that_is_not_renewed():
