@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway import chainfile, httpfile, keyfile, site, units, yamlfile
-from gateway.driver import Plugin, Profile, find_plugins
+from gateway.driver import Plan, Plugin, Profile, find_plugins, seated_twice
 from gateway.errors import ConfigError, Problem
 from gateway.model import ServiceKind, SetpointSpec
 from gateway.services import presets, words
@@ -256,14 +256,17 @@ def _commanded(
 ) -> dict[str, SetpointSpec]:
     """The devices that will be given setpoints. A link that does not go with its profile is a problem."""
     found: dict[str, SetpointSpec] = {}
+    plans: list[tuple[site.Device, Plan]] = []
     for device in devices:
         try:
             plan = plugins[device.kind].plan(device, device.profile)
         except ConfigError as error:
             problems.append(document.problem(("devices", device.name, "link"), str(error)))
             continue
+        plans.append((device, plan))
         if device.control and plan.setpoint is not None:
             found[device.name] = plan.setpoint
+    problems += [document.problem(("devices", name), text) for name, text in seated_twice(plans)]
     return found
 
 

@@ -5,7 +5,7 @@ link schemes, its profiles and its decoding; it refuses to know control, store o
 also implements Actuator can be commanded.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from importlib.resources.abc import Traversable
@@ -240,10 +240,21 @@ class Plan:
     points: Points
     setpoint: SetpointSpec | None
     notes: tuple[str, ...] = ()
+    seat: str = ""  # who it is on its link, where that is not its profile and unit
 
     @property
     def bus_ms(self) -> float:
         return sum(line.bus_ms for line in self.lines)
+
+
+def seated_twice(plans: Iterable[tuple[Device, Plan]]) -> Iterator[tuple[str, str]]:
+    """Devices that are another one again, and what to say: all they measure would count twice."""
+    seats: dict[tuple[str, str], str] = {}
+    for device, plan in plans:
+        seat = plan.seat or f"{device.profile_name} at unit {device.unit}"
+        first = seats.setdefault((device.link, seat), device.name)
+        if first != device.name:
+            yield device.name, f"this is {first} again: {seat} on the same link; what it tells counted twice"
 
 
 class Profile(Protocol):

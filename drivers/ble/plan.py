@@ -40,7 +40,8 @@ def make_plan(device: Device, table: BleTable, where: BleUrl) -> Plan:
         bus_ms = sum(_ms(len(request.data)) + _ms(request.reply_max) for request in requests)
         verb = "hear" if table.streams else "ask"
         line = PlanLine(f"{verb} {', '.join(request.name for request in requests)}", bus_ms, len(points))
-    return Plan((line,), tuple(Point(device.name, name) for name in points), None, tuple(notes))
+    named = tuple(Point(device.name, name) for name in points)
+    return Plan((line,), named, None, tuple(notes), f"the device {where.address}")
 
 
 def _ms(size: int) -> float:

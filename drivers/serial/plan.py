@@ -27,7 +27,8 @@ def make_plan(device: Device, profile: SerialTable, where: SerialUrl) -> Plan:
     points = tuple(Point(device.name, name) for name in names(family))
     text = f"ask {', '.join(request.name for request in asked)}"
     line = PlanLine(text, sum(_bus_ms(where, request, profile) for request in asked), len(points))
-    return Plan((line,), points, None, tuple(_notes(profile, where)))
+    seat = f"{profile.family} at address {address(device, family)}"  # the unit means nothing to some
+    return Plan((line,), points, None, tuple(_notes(profile, where)), seat)
 
 
 def address(device: Device, family: Family) -> int:

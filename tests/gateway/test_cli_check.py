@@ -65,7 +65,7 @@ def mocked(tmp_path):
     folder.mkdir()
     plugin = MockPlugin(folder)
     path = write(tmp_path, profile="mock", link="mock://a", poll="50 ms")
-    entry = '  second: {profile: mock, link: "mock://a", poll: 100 ms, control: false}\n'
+    entry = '  second: {profile: mock, link: "mock://a", poll: 100 ms, unit: 2, control: false}\n'
     path.write_text(path.read_text().replace("socket:", f"{entry}socket:"))
     site = config.load(path, {"mock": plugin})
     return site, {d.name: plugin.plan(d, d.profile) for d in site.devices}

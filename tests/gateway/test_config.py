@@ -297,6 +297,33 @@ def test_an_adapter_at_another_bit_rate_than_the_device_is_told_with_all_else(tm
 @pytest.mark.parametrize(
     ("first", "second", "said"),
     [
+        ("sunspec_meter", "sunspec_meter", "this is one again: sunspec_meter at unit 1 on the same link"),
+        ("sunspec_meter", "sunspec_meter, unit: 2", ""),
+        ("sunspec_meter", "sunspec_battery", ""),
+        ("jbd_serial", "jbd_serial, unit: 2", "this is one again: jbd at address 0 on the same link"),
+        ("jbd_serial", "jk_serial", ""),
+        ("daly_serial", "daly_serial, unit: 2", ""),
+        ("jbd_ble", "daly_ble", "this is one again: the device A4:C1:38:00:11:22 on the same link"),
+    ],
+)
+def test_one_device_under_two_names_is_told_because_it_would_count_twice(tmp_path, first, second, said):
+    links = {"sunspec_meter": "tcp://a", "jbd_ble": "ble://A4:C1:38:00:11:22"}
+    link = links.get(first, "serial:///dev/a")
+    site = GOOD.partition("devices:")[0] + "devices:\n"
+    site += f'  one: {{profile: {first}, link: "{link}"}}\n  two: {{profile: {second}, link: "{link}"}}\n'
+    (tmp_path / "site.yaml").write_text(site)
+    found = ""
+    try:
+        config.load(tmp_path / "site.yaml")
+    except ConfigError as caught:
+        (problem,) = caught.problems
+        found = str(problem).partition("site.yaml:7:3: ")[2]
+    assert found.startswith(said) and bool(found) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
         ("tcp://meter:502", "tcp://METER", "are one wire: write both the same"),
         ("tcp://meter", "tcp://meter?gap=5", "are one wire: write both the same"),
         ("tcp://meter", "tcp://meter:70000", "the port must be 1 to 65535"),
