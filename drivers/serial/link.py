@@ -2,8 +2,9 @@
 
 Owns the port: opens it when it is first used and again when it was lost. All devices on the wire share it,
 one request at a time, whatever their addresses. Before each request the wire must have been silent: what
-others said, and what came too late, is gone by then. It refuses to judge bytes: the asker does, and until it
-is satisfied or the time is over everything that comes is handed to it.
+others said, and what came too late, is gone by then. After a request without an answer nobody asks until the
+answer can no longer come: it says neither when nor to whom it was given. It refuses to judge bytes: the asker
+does, and until it is satisfied or the time is over everything that comes is handed to it.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from gateway.errors import ConfigError, LinkError
 WRITE_S = 2.0  # the longest request takes 40 ms at 9600 baud
 WAITING_MAX = 64  # devices on one wire have at most one request each; more is a fault
 PAUSE_S = 0.1  # longer than the adapters' own delays: what was being said is said
+LATE_MS = 500  # behind its deadline an answer may still come; slow boards need a tenth of it
 SETTLE_MS = 100  # after opening: adapters that power up or switch direction make noise
 
 T = TypeVar("T")
@@ -106,6 +108,7 @@ class SerialLink:
         self._turn = asyncio.Lock()  # first come, first served
         self._waiting = 0
         self._heard_ms = 0  # when a byte last passed, ours included
+        self._owed_ms = 0  # until when the answer to a request that was given up may come
         self._inbox: Inbox | None = None  # of who asks now
         self._closed = False
 
@@ -157,6 +160,8 @@ class SerialLink:
 
     async def _silence(self, gap_ms: int, timeout_s: float) -> None:
         """Until the wire has been silent for `gap_ms`; what passes meanwhile is nobody's."""
+        owed_ms = max(0, self._owed_ms - self._clock.mono_ms())
+        await asyncio.sleep(owed_ms / 1000)
         until_ms = self._clock.mono_ms() + SETTLE_MS + gap_ms + round(timeout_s * 1000)
         while (wait_ms := self._heard_ms + gap_ms - self._clock.mono_ms()) > 0:
             if self._clock.mono_ms() >= until_ms:
@@ -174,6 +179,7 @@ class SerialLink:
         reply_max: int,
     ) -> T:
         self._inbox = inbox = Inbox()
+        answered = False
         self.counters.requests += 1
         assert self._baud is not None
         char_ms = self._where.char_ms(self._baud)
@@ -183,6 +189,7 @@ class SerialLink:
             async with asyncio.timeout(timeout_s + (len(data) + reply_max) * char_ms / 1000):
                 while (taken := take(await inbox.get())) is None:
                     pass
+                answered = True
                 return taken
         except TimeoutError:
             self.counters.unanswered += 1
@@ -190,6 +197,8 @@ class SerialLink:
             raise NoAnswer(f"{self.url}: {what} within {timeout_s:g} s") from None
         finally:
             self._inbox = None
+            if not answered:
+                self._owed_ms = self._clock.mono_ms() + LATE_MS
 
     def _on_bytes(self, data: bytes) -> None:
         self._heard_ms = max(self._heard_ms, self._clock.mono_ms())

@@ -134,6 +134,38 @@ async def test_an_answer_that_comes_too_late_answers_nothing_else():
         assert good(await bms.read()) == EXPECTED
 
 
+@pytest.mark.parametrize("late_ms", [400, 600])
+async def test_an_answer_that_comes_after_its_deadline_does_not_answer_the_next_poll(late_ms):
+    """Asked again at once: a board without transaction numbers would be a poll behind from then on."""
+    async with plugged(ANSWERS) as (peer, link):
+        bms = driver(link)
+        await bms.connect()
+        old = bytearray(ANSWERS[BASIC])
+        old[4:6] = b"\x00\x01"
+        old[-3:-1] = checksum(bytes(old[2:-3]))
+        peer.answers[BASIC] = [b""] * (late_ms // 5) + [bytes(old)]
+        hurry(bms)
+        with pytest.raises(LinkError, match="no answer within"):
+            await bms.read()
+        peer.answers[BASIC] = [b""] * 100 + [ANSWERS[BASIC]]
+        hurry(bms, 5_000)
+        assert good(await bms.read()) == EXPECTED
+        assert link.counters.unasked == len(old)
+
+
+async def test_a_request_that_was_given_up_owes_an_answer_too():
+    async with plugged(ANSWERS) as (peer, link):
+        bms = driver(link)
+        await bms.connect()
+        old = b"\xdd\x04\x00\x02\x0c\x00" + checksum(b"\x00\x02\x0c\x00") + b"\x77"
+        peer.answers[CELLS] = [b""] * 60 + [old]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.15):
+                await bms.read()
+        peer.answers[CELLS] = [b""] * 100 + [ANSWERS[CELLS]]
+        assert good(await bms.read()) == EXPECTED
+
+
 async def test_a_refusal_is_told_as_one():
     refusal = b"\xdd\x03\x80\x00" + checksum(b"\x80\x00") + b"\x77"
     async with plugged(ANSWERS) as (peer, link):
