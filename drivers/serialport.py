@@ -6,6 +6,7 @@ another process and to wait for an adapter that takes nothing more.
 """
 
 import asyncio
+import errno
 import os
 import termios
 from collections.abc import Callable
@@ -16,6 +17,12 @@ import serial
 from gateway.errors import LinkError
 
 READ_MAX = 4096  # bytes a wake-up: the tty's own buffer
+ADVICE = {
+    errno.ENOENT: "is the adapter plugged in?",
+    errno.EACCES: "the user must be in the group that owns it (dialout)",
+    errno.EAGAIN: "another program has it",
+    errno.EBUSY: "another program has it",
+}
 
 
 class SerialPort:
@@ -48,7 +55,7 @@ class SerialPort:
         try:
             port = serial.Serial(path, baud, parity=parity, stopbits=stop, timeout=0, exclusive=True)
         except (OSError, ValueError) as problem:
-            raise LinkError(f"{url}: cannot open: {_reason(problem)}") from None
+            raise LinkError(f"{url}: cannot open: {unopened(problem)}") from None
         return cls(url, port, on_bytes, on_lost)
 
     def fileno(self) -> int:
@@ -125,6 +132,24 @@ class SerialPort:
         if self._port is not None:
             self.close()
             self._on_lost(message)
+
+
+def trouble(path: str) -> str:
+    """Why this process may not open it; empty if it may."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK))
+    except OSError as problem:
+        return unopened(problem)
+    return ""
+
+
+def unopened(problem: Exception) -> str:
+    """Why it was not opened, and what there is to do about it. pyserial's words name the port three times."""
+    number = getattr(problem, "errno", None)
+    if number is None:
+        return str(problem)
+    advice = ADVICE.get(number, "")
+    return os.strerror(number) + (f"; {advice}" if advice else "")
 
 
 def _settle(future: asyncio.Future[None]) -> None:

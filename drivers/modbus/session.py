@@ -9,7 +9,6 @@ import asyncio
 import termios
 from collections.abc import Awaitable
 from functools import cache
-from pathlib import Path
 from typing import Self, TypeVar
 
 from pymodbus import FramerType
@@ -17,6 +16,7 @@ from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import DecodePDU, ModbusPDU
 
+from drivers import serialport
 from drivers.modbus.exchange import (
     READ_COILS,
     READ_DISCRETE,
@@ -189,6 +189,6 @@ async def _heeding(work: Awaitable[T]) -> T:
 
 
 def _why_not(url: LinkUrl) -> str:
-    if url.scheme == "rtu" and not Path(url.host).exists():
-        return f"{url.url}: there is no {url.host}; is the adapter plugged in?"
+    if url.scheme == "rtu" and (why := serialport.trouble(url.host)):
+        return f"{url.url}: cannot open: {why}"
     return f"{url.url}: cannot connect; is the device on and the address right?"

@@ -1,12 +1,15 @@
 """The shared serial port over a pty: bytes both ways, deadlines, loss said once."""
 
 import asyncio
+import errno
 import os
 import tty
 from contextlib import contextmanager
 
 import pytest
+import serial
 
+from drivers import serialport
 from drivers.serialport import SerialPort
 from gateway.errors import LinkError
 
@@ -78,3 +81,28 @@ async def test_a_port_that_takes_nothing_is_lost():
         with pytest.raises(LinkError, match="takes no more bytes"):
             await port.write(bytes(1 << 20), 0.2)
         assert lost == ["test:: the adapter takes no more bytes"]
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOENT, "test:: cannot open: No such file or directory; is the adapter plugged in?"),
+        (errno.EACCES, "test:: cannot open: Permission denied; the user must be in the group that owns it"),
+        (errno.EAGAIN, "test:: cannot open: .*; another program has it"),
+        (errno.EISDIR, "test:: cannot open: Is a directory$"),
+    ],
+)
+async def test_why_it_is_not_opened_and_what_to_do(monkeypatch, number, said):
+    def refused(*_, **__):
+        raise serial.SerialException(number, f"could not open port x: [Errno {number}] 'x'")
+
+    monkeypatch.setattr(serial, "Serial", refused)
+    with pytest.raises(LinkError, match=said):
+        opened("x", [], [])
+
+
+def test_what_a_probe_of_the_port_says(tmp_path):
+    with pair() as (_, path):
+        assert serialport.trouble(path) == ""
+    assert serialport.trouble(str(tmp_path)) == "Is a directory"
+    assert "plugged in" in serialport.trouble(str(tmp_path / "gone"))
