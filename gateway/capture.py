@@ -69,7 +69,7 @@ class Captures:
         if device is None:
             raise ServiceRefused(f"the daemon runs without a device {name!r}: start it again?")
         if tap is None:
-            raise ServiceRefused(f"{name}: what passes on a {device.kind} link cannot be recorded yet")
+            raise ServiceRefused(self._wiring.untapped(device))
         now = self._clock.now()
         if self._running and not self._running.why and now.mono_ms - self._running.asked_ms < PATIENCE_MS:
             raise ServiceRefused(f"a capture of {self._running.device} runs already")
@@ -91,9 +91,11 @@ class Captures:
         running.asked_ms = self._clock.mono_ms()
         page: list[Event] = []
         size = 0
-        while running.waiting and size < PAGE_BYTES:
+        while running.waiting:
+            size += len(json.dumps(running.waiting[0]))
+            if page and size > PAGE_BYTES:
+                break
             page.append(running.waiting.popleft())
-            size += len(json.dumps(page[-1]))
         return {"events": page, "left": len(running.waiting), "why": running.why}
 
     def _current(self) -> _Running:

@@ -114,14 +114,22 @@ class Tape:
     def find(self, wanted: Callable[[Event], bool]) -> Event | None:
         """Take the first event that is wanted, of those before the next sample (while connecting: of all that
         passed meanwhile); what lies before it stays for others."""
-        for i, event in enumerate(self._events):
-            if event.keys() & BOUNDS or ("now" in event and not self.connecting):
-                return None
-            if wanted(event):
-                del self._events[i]
-                self.reach(event["ms"])
-                return event
-        return None
+        at = self._place(wanted)
+        if at is None:
+            return None
+        event = self._events[at]
+        del self._events[at]
+        self.reach(event["ms"])
+        return event
+
+    def seek(self, wanted: Callable[[Event], bool]) -> Event | None:
+        """As `find`, and what lies before it is passed over: for a wire on which order is all there is."""
+        at = self._place(wanted)
+        if at is None:
+            return None
+        for _ in range(at):
+            self._pass()
+        return self.next()
 
     def skip_to(self, *kinds: str) -> Event | None:
         """Pass over everything up to the next event of these kinds, which stays; None at the end."""
@@ -138,6 +146,14 @@ class Tape:
     def reach(self, mono_ms: int) -> None:
         """Time goes on, never back."""
         self.mono_ms = max(self.mono_ms, mono_ms)
+
+    def _place(self, wanted: Callable[[Event], bool]) -> int | None:
+        for at, event in enumerate(self._events):
+            if event.keys() & BOUNDS or ("now" in event and not self.connecting):
+                return None
+            if wanted(event):
+                return at
+        return None
 
     def _pass(self) -> None:
         self.passed += 1
@@ -177,6 +193,16 @@ class Masking(Protocol):
 
     def masker(self, profile: Any) -> Callable[[Event], Event]:
         """What makes of each event, in their order, one without them."""
+        ...
+
+
+@runtime_checkable
+class Unrecordable(Protocol):
+    """A driver whose traffic cannot be recorded although its link could be."""
+
+    @property
+    def unrecordable(self) -> str:
+        """Why not."""
         ...
 
 

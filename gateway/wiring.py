@@ -15,7 +15,7 @@ from gateway.driver import Counted, Driver, Dropping, Link, Plugin
 from gateway.errors import ConfigError
 from gateway.site import Device
 from gateway.standing import Guarding, Standing
-from gateway.tape import Recordable, Tap, TapClock
+from gateway.tape import Recordable, Tap, TapClock, Unrecordable
 
 
 class Wiring:
@@ -52,9 +52,18 @@ class Wiring:
             tap = self.taps[device.name] = Tap(clock)
             link, clock = opener.tapped(link, tap), TapClock(clock, tap)
         driver = self._plugins[device.kind].driver(device, device.profile, link, clock)
+        if isinstance(driver, Unrecordable):
+            self.taps.pop(device.name, None)
         self._drivers[device.name] = device.link, driver
         self._stack.push_async_callback(driver.close)  # runs before the link's own close
         return driver
+
+    def untapped(self, device: Device) -> str:
+        """Why a device that was made has no tap."""
+        driver = self.made(device.name)
+        if isinstance(driver, Unrecordable):
+            return f"{device.name}: {driver.unrecordable}"
+        return f"{device.name}: what passes on a {device.kind} link cannot be recorded yet"
 
     def made(self, name: str) -> Driver:
         """The driver of a device, made before."""

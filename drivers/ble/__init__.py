@@ -4,6 +4,7 @@ PLUGIN is what the entry point gives. bleak (extra `ble`) and everything that us
 has such a battery.
 """
 
+from collections.abc import Callable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
@@ -13,11 +14,13 @@ from gateway.clock import Clock
 from gateway.driver import Driver, Plan
 from gateway.recognising import Profiles, Sighting
 from gateway.site import Device
+from gateway.tape import Event, Tap, Tape
 
 if TYPE_CHECKING:
     from drivers.ble.link import BleLink
     from drivers.ble.profile import BleProfile
     from drivers.ble.table import BleTable
+    from drivers.ble.tape import TapeLink, TappedLink
 
 
 class BlePlugin:
@@ -62,6 +65,22 @@ class BlePlugin:
         from drivers.bms.families import FAMILIES
 
         return BleDriver(device, profile, FAMILIES[profile.family], profile.gatt, link, clock)
+
+    def tapped(self, link: "BleLink", tap: Tap) -> "TappedLink":
+        from drivers.ble.tape import TappedLink
+
+        return TappedLink(link, tap)
+
+    def replayed(self, tape: Tape) -> "TapeLink":
+        from drivers.ble.tape import TapeLink
+
+        return TapeLink(tape)
+
+    def masker(self, profile: "BleTable") -> Callable[[Event], Event]:
+        """ConfigError where it is not known what frames say."""
+        from drivers.ble.tape import masker
+
+        return masker(profile)
 
     async def nearby(self, adapter: str, seconds: float, profiles: Profiles) -> list[Sighting]:
         from drivers.ble.nearby import nearby

@@ -8,9 +8,9 @@ LinkError, not its last values.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from drivers.ble.link import BleLink
+from drivers.ble.link import Counters
 from drivers.ble.table import BleTable, Gatt
 from drivers.bms.family import Assembler, Family, Frame, Request, Values
 from drivers.bms.values import complete, names
@@ -29,13 +29,32 @@ OPTIONAL_MISSES_MAX = 2  # then it is not asked again until the next connection
 T = TypeVar("T")
 
 
+class Wire(Protocol):
+    """What the driver needs of its connection: a drivers.ble.link.BleLink, or a tape of one."""
+
+    @property
+    def counters(self) -> Counters: ...
+
+    def claim(self, owner: str) -> None: ...
+
+    async def open(self, gatt: Gatt, *, other_way: bool = False) -> None: ...
+
+    async def send(self, data: bytes) -> None: ...
+
+    async def receive(self) -> tuple[bytes, int]: ...
+
+    def forget(self) -> object: ...
+
+    async def close(self) -> None: ...
+
+
 class BleDriver:
     """A Driver (gateway.driver). Not commanded: a BMS takes no setpoints."""
 
     pushed = False
 
     def __init__(
-        self, device: Device, table: BleTable, family: Family, gatt: Gatt, link: BleLink, clock: Clock
+        self, device: Device, table: BleTable, family: Family, gatt: Gatt, link: Wire, clock: Clock
     ) -> None:
         link.claim(device.name)
         self._device, self._table, self._family, self._gatt = device, table, family, gatt
@@ -61,12 +80,13 @@ class BleDriver:
         await self._link.open(self._gatt, other_way=self._other_way)
         self._assembler = self._family.assembler()
         before = self._link.counters.received
+        since_ms = self._clock.now().mono_ms
         said: dict[str, str] = {}
         try:
             for request in self._family.introduction(ADDRESS):
                 said.update(await self._ask(request, self._family.texts) or {})
             for request in self._family.requests(ADDRESS):
-                await self._told(request)
+                await self._told(request, since_ms)
         except LinkError:
             if self._link.counters.received == before:
                 self._other_way = not self._other_way
@@ -81,29 +101,33 @@ class BleDriver:
         stamp = self._clock.now()  # before it is asked: an age is never understated
         told: Values = {}
         for request in self._family.requests(ADDRESS):
-            told.update(await self._told(request))
+            told.update(await self._told(request, stamp.mono_ms))
         values, qualities = complete(self._family, told, self._table.allowance)
         return Sample(self._device.name, stamp, self.points, values, qualities)
+
+    def refresh(self) -> None:
+        """The next poll asks for everything, and also again for what was not answered."""
+        self._kept.clear()
+        self._misses.clear()
 
     async def close(self) -> None:
         self._end_session()
         await self._link.close()
 
-    async def _told(self, request: Request) -> Values:
-        """What the device says in answer to one request of a poll. One that streams is only listened to; what
-        it does not repeat, its settings, is asked for now and then."""
+    async def _told(self, request: Request, since_ms: int) -> Values:
+        """What the device says, since then, in answer to one request of a poll. One that streams is only
+        listened to; what it does not repeat, its settings, is asked for now and then."""
         streams = self._table.streams
         if request.name in streams:
-            heard = await self._answer(request, self._family.decode, self._clock.mono_ms())
+            heard = await self._answer(request, self._family.decode, since_ms)
             if heard is not None:
                 return heard
         elif streams and request.name in self._kept:
             kept, asked_ms = self._kept[request.name]
-            if self._clock.mono_ms() - asked_ms < RENEW_MS:
+            if since_ms - asked_ms < RENEW_MS:
                 return kept
-        asked_ms = self._clock.mono_ms()
         told = await self._ask(request, self._family.decode) or {}
-        self._kept[request.name] = told, asked_ms
+        self._kept[request.name] = told, since_ms
         return told
 
     async def _ask(self, request: Request, read: Callable[[int, bytes], T]) -> T | None:

@@ -78,6 +78,7 @@ class ForeignDriver:
     """A Driver (gateway.driver)."""
 
     pushed = False
+    unrecordable = "aiobmsble speaks to this device by itself, so what passes cannot be recorded"
 
     def __init__(self, device: Device, table: BleTable, link: BleLink, clock: Clock) -> None:
         need(table.family)

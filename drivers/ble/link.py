@@ -137,10 +137,12 @@ class BleLink:
     def pending(self) -> bool:
         return bool(self._heard)
 
-    def forget(self) -> None:
-        """Drop what was notified so far: it is not the answer to what is asked next."""
+    def forget(self) -> list[tuple[bytes, int]]:
+        """Drop what was notified so far, and return it: it is not the answer to what is asked next."""
+        dropped = list(self._heard)
         self._heard.clear()
         self._size = 0
+        return dropped
 
     async def close(self) -> None:
         """Disconnect. Never raises and never hangs: what does not close is counted and left."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from struct import unpack, unpack_from
 
 from drivers.bms.crc import crc16
-from drivers.bms.family import Envelope, Family, Frame, Request, Values
+from drivers.bms.family import NO_SECRETS, Envelope, Family, Frame, Request, Secrets, Values
 from drivers.bms.fields import text
 from drivers.bms.values import ALARM_FLAGS, REQUEST_FLAGS, alarms, cells, enabled, temperatures
 from gateway.errors import FrameError
@@ -132,6 +132,7 @@ DALY = Family(
     requests=lambda board: tuple(Request(name, request(board, kind), kind, SIZE) for name, kind in _ASKED),
     decode=_decode,
     addresses=range(1, BOARDS_MAX + 1),
+    secrets=NO_SECRETS,
 )
 
 AIR, READ, REGISTERS = 0xD2, 0x03, 62
@@ -183,6 +184,11 @@ def _texts_air(_kind: int, data: bytes) -> Mapping[str, str]:
     return {"firmware": text(data[:16])}
 
 
+def _places(frame: bytes) -> tuple[range, ...]:
+    """Of the versions all but the first: a code of the very board is among them."""
+    return (range(3 + 16, 3 + 2 * VERSIONS[1]),) if frame[2] == 2 * VERSIONS[1] else ()
+
+
 _AIR = Envelope((bytes([AIR, READ]),), 3, lambda head: 5 + head[2] if head[2] in (64, 124) else 0, _open_air)
 DALY_BLE = Family(
     name="daly_ble",
@@ -194,4 +200,5 @@ DALY_BLE = Family(
     ),
     decode=_decode_air,
     texts=_texts_air,
+    secrets=Secrets(_places, lambda frame: frame[:-2] + crc16(frame[:-2]), 2),
 )

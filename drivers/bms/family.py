@@ -127,6 +127,20 @@ class Assembler:
 
 
 @dataclass(frozen=True, slots=True)
+class Secrets:
+    """What frames say that is not to be given away: serial numbers, passwords, people's own names. `places`
+    are bytes of a frame, by as much of it as came; `seal` gives a whole frame its checksum, the last `sum`
+    bytes."""
+
+    places: Callable[[bytes], tuple[range, ...]] = lambda _frame: ()
+    seal: Callable[[bytes], bytes] = lambda frame: frame
+    sum: int = 0
+
+
+NO_SECRETS = Secrets()
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """Frames of one family. `points` are all that `decode` may ever give."""
 
@@ -139,6 +153,7 @@ class Family:
     texts: Callable[[int, bytes], Mapping[str, str]] = lambda _kind, _data: {}
     addresses: range = field(default=range(1))  # that a device may have; one: the family knows none
     tells_limits: bool = False  # whether the device states its charge and discharge limit
+    secrets: Secrets | None = None  # None: not known
 
     def assembler(self) -> Assembler:
         return Assembler(self.envelope())

@@ -9,7 +9,7 @@ announce.
 from collections.abc import Mapping
 from struct import Struct
 
-from drivers.bms.family import Envelope, Family, Frame, Request, Values
+from drivers.bms.family import NO_SECRETS, Envelope, Family, Frame, Request, Values
 from drivers.bms.fields import text
 from drivers.bms.values import ALARM_FLAGS, REQUEST_FLAGS, alarms, cells, enabled, temperatures
 from gateway.errors import FrameError
@@ -127,4 +127,5 @@ JBD = Family(
     ),
     decode=_decode,
     texts=_texts,
+    secrets=NO_SECRETS,  # its name is that of its kind
 )

@@ -8,7 +8,7 @@ guess.
 
 from collections.abc import Mapping
 
-from drivers.bms.family import Envelope, Family, Frame, Request, Values
+from drivers.bms.family import Envelope, Family, Frame, Request, Secrets, Values
 from drivers.bms.fields import Fields, text
 from drivers.bms.values import (
     ALARM_FLAGS,
@@ -28,6 +28,7 @@ READ_ALL, REPLY = 0x06, 0x01
 HEAD, TAIL = 11, 9  # before the data; record number, end, nothing, sum
 LENGTH_MIN, LENGTH_MAX = HEAD + TAIL - 2, 512  # counted without the start
 CELLS, VERSION = 0x79, 0xC0
+PRIVATE = frozenset({0xB2, 0xB4, 0xBA})  # password, and what people call it
 SIGNED = 0x01  # of VERSION: the current's upper bit means charging
 ZERO_CURRENT = 10_000  # before that: what no current is
 COLD_C = 100  # temperatures above it are negative
@@ -143,6 +144,19 @@ def _texts(_kind: int, data: bytes) -> Mapping[str, str]:
     return {key: text(found[register]) for key, register in names.items() if register in found}
 
 
+def _places(frame: bytes) -> tuple[range, ...]:
+    """Of the registers those that people write, and the password; as far as the chain came."""
+    found, at = [], HEAD
+    while at + 1 < len(frame):
+        size = 1 + frame[at + 1] if frame[at] == CELLS else _SIZES.get(frame[at], 0)
+        if not size:
+            break
+        if frame[at] in PRIVATE:
+            found.append(range(at + 1, at + 1 + size))
+        at += 1 + size
+    return tuple(found)
+
+
 _ENVELOPE = Envelope((START,), 4, _measure, _open)
 _ALL = Request("all registers", request(), READ_ALL, LENGTH_MAX)
 JK = Family(
@@ -161,4 +175,5 @@ JK = Family(
     decode=_decode,
     texts=_texts,
     tells_limits=True,
+    secrets=Secrets(_places, lambda frame: frame[:-4] + checksum(frame[:-4]), 4),
 )

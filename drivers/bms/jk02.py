@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from struct import unpack_from
 
 from drivers.bms.crc import crc16
-from drivers.bms.family import Envelope, Family, Frame, Request, Values
+from drivers.bms.family import Envelope, Family, Frame, Request, Secrets, Values
 from drivers.bms.fields import text
 from drivers.bms.values import (
     ALARM_FLAGS,
@@ -146,6 +146,11 @@ def _texts(_kind: int, data: bytes) -> Mapping[str, str]:
     return {"model": text(data[6:22]), "firmware": text(data[30:38]), "serial": text(data[86:97])}
 
 
+def _places(frame: bytes) -> tuple[range, ...]:
+    """Of the information all after the firmware: names, passwords, the serial number."""
+    return (range(46, SIZE - 1),) if frame.startswith(START) and frame[4:5] == bytes([ABOUT]) else ()
+
+
 class _Air:
     """The envelope of one Bluetooth session: puts the firmware, which the information record said, after each
     status, because its layout follows from it."""
@@ -218,4 +223,5 @@ JK_BLE = Family(
     decode=_decode,
     texts=_texts,
     tells_limits=True,
+    secrets=Secrets(_places, lambda frame: frame[:-1] + bytes([sum(frame[:-1]) & 0xFF]), 1),
 )

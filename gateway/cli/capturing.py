@@ -126,7 +126,7 @@ async def itself(job: Job, begin: Begin, show: Show, stop: asyncio.Event) -> Don
     async with Wiring(job.plugins, clock) as wiring:
         driver, tap = wiring.driver(device), wiring.taps.get(device.name)
         if tap is None:
-            raise ConfigError(f"what passes on a {device.kind} link cannot be recorded yet")
+            raise ConfigError(wiring.untapped(device))
         tap.sink = lambda event: writer.event(job.shown(event, now.mono_ms))
         task = DeviceTask(
             device, driver, clock, random.random,

@@ -35,6 +35,9 @@ class Wiring:
     def made(self, name):
         return self.drivers[name]
 
+    def untapped(self, device):
+        return f"{device.name}: cannot be recorded"
+
 
 @pytest.fixture
 def site():
@@ -79,6 +82,16 @@ async def test_pages_fit_a_line(site):
         assert len(str(page)) < 2 * capture.PAGE_BYTES
         got += [event["n"] for event in page]
     assert got == list(range(100))
+
+
+async def test_no_page_goes_beyond_what_a_line_may_have(site):
+    """A sample of hundreds of points is long by itself."""
+    _, wiring, captures = site
+    await ask(captures, "begin", device="b")
+    for n in range(4):
+        wiring.taps["b"].tell(x="y" * 24_000, n=n)
+    pages = [(await ask(captures, "more"))["events"] for _ in range(4)]
+    assert [[event["n"] for event in page] for page in pages] == [[0], [1], [2], [3]]
 
 
 async def test_nobody_fetching_ends_it_and_so_does_too_much(site, monkeypatch):

@@ -100,3 +100,10 @@ def test_looking_ahead_takes_nothing():
     assert tape.next() == {"ms": 1, "x": 1} and tape.skip_to("connect") is None
     with pytest.raises(LinkError):
         tape.next()
+
+
+def test_seeking_passes_over_what_lies_before_and_leaves_all_where_it_finds_nothing():
+    tape = Tape([{"ms": 1, "a": 1}, {"ms": 2, "b": 1}, {"ms": 3, "a": 2}, now(4), {"ms": 5, "c": 1}])
+    assert tape.seek(lambda e: "c" in e) is None and tape.passed == 0
+    assert tape.seek(lambda e: e.get("a") == 2) == {"ms": 3, "a": 2}
+    assert (tape.passed, tape.mono_ms) == (2, 3) and tape.peek() == now(4)

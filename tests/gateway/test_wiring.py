@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from gateway.clock import SystemClock
 from gateway.errors import ConfigError
 from gateway.site import Device
 from gateway.wiring import Wiring
@@ -29,6 +30,37 @@ async def test_a_scheme_nobody_opens_is_a_config_error(tmp_path):
     async with Wiring({"mock": MockPlugin(tmp_path)}, None) as wiring:
         with pytest.raises(ConfigError, match="no installed driver can open 'other://x'"):
             wiring.driver(device("a", "other://x"))
+
+
+async def test_a_driver_that_speaks_past_its_link_has_no_tap_and_says_why(tmp_path):
+    async with Wiring({"mock": Taped(tmp_path)}, SystemClock()) as wiring:
+        a, b = device("a", "mock://x"), device("b", "mock://x")
+        wiring.driver(a)
+        assert set(wiring.taps) == {"a"}
+        Taped.alone = "it does all by itself"
+        wiring.driver(b)
+        assert set(wiring.taps) == {"a"} and wiring.untapped(b) == "b: it does all by itself"
+    async with Wiring({"mock": MockPlugin(tmp_path)}, None) as wiring:
+        wiring.driver(a)
+        assert wiring.untapped(a) == "a: what passes on a mock link cannot be recorded yet"
+
+
+class Taped(MockPlugin):
+    """Can be recorded, but for drivers that are `alone`."""
+
+    alone = ""
+
+    def tapped(self, link, tap):
+        return link
+
+    def replayed(self, tape):
+        raise AssertionError("nobody plays here")
+
+    def driver(self, device, profile, link, clock):
+        made = super().driver(device, profile, link, clock)
+        if self.alone:
+            made.unrecordable = self.alone
+        return made
 
 
 @dataclass
