@@ -28,10 +28,12 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
 from gateway import config
+from gateway.cli import outfile
 from gateway.errors import ConfigError, StoreError
 from gateway.evidence.shown import shown
 from gateway.model import Quality, Sample
@@ -117,13 +119,8 @@ def _export(conn: sqlite3.Connection, args: argparse.Namespace) -> None:
     if args.output is None:
         write(sys.stdout, rows)
         return
-    part = args.output.with_name(f"{args.output.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            count = write(file, rows)
-        part.replace(args.output)
-    except OSError as error:
-        raise ConfigError(f"{args.output} cannot be written: {error.strerror}") from error
+    with outfile.whole(args.output) as file, TextIOWrapper(file, "utf-8", newline="") as text:
+        count = write(text, rows)
     print(f"{count} lines in {args.output}", file=sys.stderr)
 
 
