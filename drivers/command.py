@@ -66,12 +66,13 @@ class Setpoint(Generic[S, F]):
     held: tuple[Held[F], ...]
     require: tuple[Required[F], ...]
     release: tuple[S, ...]
+    rating: F | None = None  # what the powers count parts of; None: they count watts
 
     @property
     def stated(self) -> tuple[F, ...]:
         """Where the device tells its nameplate."""
-        both = (self.charge_max, self.discharge_max)
-        return tuple(most for most in both if not isinstance(most, int))
+        told = (self.charge_max, self.discharge_max, self.rating)
+        return tuple(most for most in told if most is not None and not isinstance(most, int))
 
     @property
     def needed(self) -> tuple[F, ...]:
@@ -105,12 +106,14 @@ def settled(held: Callable[[int], int], power_w: int) -> int:
 
 
 def spec(device: Device, model: Setpoint[S, F], step_w: int, said: Mapping[str, int]) -> SetpointSpec:
-    """The setpoint as far as it is known; a nameplate that only the device knows is 0 until it `said` it."""
+    """The setpoint as far as it is known; a nameplate that only the device knows is 0 until it `said` it, and
+    so is any power in parts of a rating that it did not say."""
     timeout_s = (device.timer_s or model.timeout_s) if model.timeout_s else 0
+    rated = model.rating is None or said.get(model.rating.name, 0) > 0
     return SetpointSpec(
         model.command_class,
-        _most(model.charge_max, said),
-        _most(model.discharge_max, said),
+        _most(model.charge_max, said) if rated else 0,
+        _most(model.discharge_max, said) if rated else 0,
         step_w,
         timeout_s,
         min(model.refresh_s, max(1, timeout_s // 3)) if timeout_s else model.refresh_s,

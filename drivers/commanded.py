@@ -103,7 +103,11 @@ class Commanded(ABC, Generic[S, F]):
         """The nameplate as the device says it now; what it says nothing of stays as it was said before."""
         values = await self._values(self._limits)
         self._said |= {name: max(0, value) for name, value in values.items() if value is not None}
+        self._told()
         self.setpoint = spec(self._device, self._model, self._step_w, self._said)
+
+    def _told(self) -> None:
+        """What it said of its nameplate is news to the sequences too: by default, of nobody."""
 
     async def _timer_s(self) -> int:
         return (await self._values(self._timer)).get("timer") or 0

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from drivers import commanded
 from drivers.command import Setpoint, notes, spec
 from drivers.modbus.codec import Field
+from drivers.modbus.rated import rated
 from drivers.modbus.reader import Reader
 from drivers.modbus.sequence import Write, quantise, same, step_w, writes
 from drivers.modbus.table import Step, Table
@@ -31,16 +32,30 @@ class Commanded(commanded.Commanded[Step, Field]):
     ) -> None:
         super().__init__(device, model, polls, step_w(model.write))
         self._link, self._timeout_s, self._polls = link, device.timeout_ms / 1000, polls
-        self._readers = {
-            fields: Reader(device.unit, fields, profile.forbidden, profile.hole_max)
-            for fields in (self._limits, self._held, self._timer)
-        }
+        self._profile, self._parts = profile, model  # as written: in parts of the rating, where it has one
+        self._readers = self._made()
+
+    def _made(self) -> dict[tuple[Field, ...], Reader]:
+        forbidden, hole_max = self._profile.forbidden, self._profile.hole_max
+        asked = (self._limits, self._held, self._timer)
+        return {fields: Reader(self._device.unit, fields, forbidden, hole_max) for fields in asked}
+
+    @property
+    def _rating_w(self) -> int:
+        return self._said.get(self._parts.rating.name, 0) if self._parts.rating else 0
 
     async def serial_number(self) -> str:
         return await self._polls.serial_number()
 
     def quantise(self, power_w: int) -> int:
-        return quantise(self._model.write, power_w)
+        unknown = self._parts.rating is not None and not self._rating_w
+        return 0 if unknown else quantise(self._model.write, power_w)
+
+    def _told(self) -> None:
+        if self._rating_w:
+            self._model = rated(self._parts, self._rating_w)
+            self._step_w, self._held = step_w(self._model.write), self._model.read_back
+            self._readers = self._made()
 
     async def _values(self, fields: tuple[Field, ...]) -> dict[str, int | None]:
         reader = self._readers[fields]

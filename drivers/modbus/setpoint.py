@@ -137,6 +137,10 @@ Nameplate = Annotated[
 class SetpointModel(SetpointFile[Step, Arm, Nameplate, ReadBackModel]):
     """How the device takes a battery power. W, + = discharge, before each value's own scale and sign."""
 
+    rating: Register | None = Field(
+        default=None, description="the powers written and read back count parts of what this states, in W"
+    )
+
     def plain(self) -> command.Setpoint[tables.Step, codec.Field]:
         return command.Setpoint(
             self.command_class,
@@ -153,6 +157,7 @@ class SetpointModel(SetpointFile[Step, Arm, Nameplate, ReadBackModel]):
             tuple(held.plain(f"power{n}") for n, held in enumerate(self.read_back.held)),
             tuple(one.plain(f"require{n}") for n, one in enumerate(self.read_back.require)),
             _steps(self.release),
+            self.rating.field("rating", down=True) if self.rating else None,
         )
 
 

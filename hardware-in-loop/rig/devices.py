@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from rig import (
     alpha_ess_smile,
+    deye_3p_lv,
     goodwe_et,
     huawei_luna2000,
     kostal_plenticore,
@@ -40,6 +41,7 @@ DEVICES: Mapping[str, Kind] = {
     "huawei_luna2000": Kind(huawei_luna2000.build, hybrid=True, power_w=5_000),
     "sma_sunny_island": Kind(sma_sunny_island.build, power_w=6_000),
     "solaredge_storedge": Kind(solaredge_storedge.build, hybrid=True, power_w=5_000),
+    "deye_3p_lv": Kind(deye_3p_lv.build, hybrid=True, power_w=12_000),
     "goodwe_et": Kind(goodwe_et.build, hybrid=True, power_w=10_000),
     "sungrow_sh": Kind(sungrow_sh.build, hybrid=True, power_w=5_000),
     "kostal_plenticore": Kind(kostal_plenticore.build, hybrid=True, power_w=8_000),

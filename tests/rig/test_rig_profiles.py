@@ -33,6 +33,7 @@ NAMEPLATES = {"charge_limit_w", "discharge_limit_w"}  # of the device; the repor
         ("huawei_luna2000", 1, 60, "self"),
         ("sma_sunny_island", 3, 0, "self"),
         ("solaredge_storedge", 1, 60, "self"),
+        ("deye_3p_lv", 1, 60, "self"),
         ("goodwe_et", 247, 0, "self"),
         ("sungrow_sh", 1, 0, "self"),
         ("solis_hybrid", 1, 0, "self"),
