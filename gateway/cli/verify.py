@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli import against, bound, export
+from gateway.cli.text import say
 from gateway.errors import ConfigError, StoreError
 from gateway.store import files
 
@@ -38,6 +39,7 @@ the records, and which key is bound.
 exit codes: 0 all of it holds, 1 something is wrong (or the reading to prove is not there)"""
 
 LINE_CHARS_MAX = 65_536  # the longest real line is under 2,000
+SHOWN = 20  # of what is wrong: one cause often breaks every record after it
 END_OF_TIME_MS = 2**62
 Row = dict[str, Any]
 
@@ -84,7 +86,10 @@ def run(args: argparse.Namespace) -> int:
     if capture:
         audit.faults += bound.faults(capture, audit)
     missing = args.prove is not None and audit.proof is None
-    print(json.dumps(as_json(audit)) if args.json else "\n".join(_lines(audit, args.prove)))
+    if args.json:
+        print(json.dumps(as_json(audit)))
+    else:
+        say("\n".join(_lines(audit, args.prove)))
     unbound = binding is not None and not binding.holds
     return 1 if audit.faults or not audit.kinds or missing or unbound else 0
 
@@ -181,7 +186,9 @@ def _lines(audit: "Audit", asked: "Wanted | None") -> Iterator[str]:
     yield from audit.certificates
     yield from audit.binding.told() if audit.binding else ()
     yield from (f"note: {note}" for note in audit.notes)
-    yield from (f"WRONG: {fault}" for fault in audit.faults)
+    yield from (f"WRONG: {fault}" for fault in audit.faults[:SHOWN])
+    if (more := len(audit.faults) - SHOWN) > 0:
+        yield f"... and {more} more: --json has them all"
     if audit.proof:
         yield json.dumps(audit.proof, indent=1)
     elif asked:

@@ -76,6 +76,14 @@ def test_people_read_what_was_found(exported, capsys) -> None:
     assert code == 1 and "WRONG: record 1: signed by" in out and out.endswith("2 found wrong\n")
 
 
+def test_what_is_wrong_everywhere_is_not_said_a_thousand_times(exported, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("gateway.cli.verify.SHOWN", 1)
+    words = (exported, "--key", "0x" + "00" * 20)
+    out = verify(capsys, *words)[1].splitlines()
+    assert [line[:16] for line in out[-3:]] == ["WRONG: record 1:", "... and 1 more: ", "2 found wrong"]
+    assert len(json.loads(verify(capsys, *words, "--json")[1])["faults"]) == 2
+
+
 @pytest.mark.parametrize("time", [str(WALL_MS + 300), "2025-11-24T16:00:00.300"])
 def test_one_reading_is_proven(exported, capsys, time: str) -> None:
     code, out, _ = verify(capsys, exported, "--json", "--prove", f"bms/battery_soc_bp@{time}")
