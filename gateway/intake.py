@@ -1,7 +1,8 @@
 """Where orders come in: judged, durable before anything can come of them, then open. Never twice.
 
 Invariants kept here: 11 (an id is durable before it is carried out, and only answered when it comes again),
-12 (each source has a rate). A stop takes effect before it is stored. It refuses to carry anything out.
+12 (each source has a rate). A stop takes effect before it is stored, and has no rate: a site that is stopped
+stores some more and only answers the rest. It refuses to carry anything out.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,6 +51,8 @@ class Intake:
     async def submit(self, command: Command) -> Verdict:
         """As Control.submit."""
         now = self._clock.now()
+        if command.kind is ServiceKind.STOP and self._latch.full:
+            return Verdict(True, "the site is stopped already")
         if command.kind is ServiceKind.STOP:
             self._stop(command, now)
         elif not self._rates.take(command.source, now.mono_ms):

@@ -13,6 +13,7 @@ from gateway.model import Command, CommandState, ServiceKind, Source, Stamp, Ver
 from gateway.store import commands
 
 CLEARED_MAX = 256  # ids of stops that were ended: a late repeat of one must not stop the site again
+STOPS_MAX = 32  # that are durable at once: one more changes nothing, and a flood would wear the card
 TEXT_MAX = 200
 
 
@@ -45,6 +46,11 @@ class Latch:
     def stopped(self) -> str:
         """Who or what stopped the site; empty if it is not stopped."""
         return next(iter(self._stops.values()), "")
+
+    @property
+    def full(self) -> bool:
+        """The site is stopped, durably and many times over: until it is released, more stops do nothing."""
+        return len(self._durable & self._stops.keys()) >= STOPS_MAX
 
     @property
     def text(self) -> str:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import StoreError
-from gateway.model import CommandState, ServiceKind, Source
+from gateway.latch import STOPS_MAX
+from gateway.model import Command, CommandState, ServiceKind, Source
 from gateway.orders import OPEN_MAX
 from tests.sim.mocks import LIMITS, site
 from tests.sim.world import World, play
@@ -47,6 +48,29 @@ def test_a_flood_is_refused_and_not_stored() -> None:
         assert verdict.reason == f"more than {most} orders a minute from remote"
         assert w.stored(last) is None
         assert (await w.control.submit(w.order(0, 1, source=Source.OPERATOR))).admitted
+
+    play(script)
+
+
+def test_a_flood_of_stops_neither_wears_the_card_nor_holds_one_up() -> None:
+    async def script(w: World) -> None:
+        def stop() -> Command:
+            return w.order(kind=ServiceKind.STOP, source=Source.REMOTE)
+
+        flood = [stop() for _ in range(3 * STOPS_MAX)]
+        for order in flood:
+            assert (await w.control.submit(order)).admitted
+        assert [w.stored(order) is not None for order in flood] == [n < STOPS_MAX for n in range(len(flood))]
+        assert (await w.control.submit(flood[0])).admitted  # one that is known is answered as ever
+        await w.wait(2)
+        w.control.clear()
+        await w.wait(2)
+        assert not w.status.stop
+        assert {w.state_of(order) for order in flood[:STOPS_MAX]} == {CommandState.DONE}
+        last = stop()
+        assert (await w.control.submit(last)).admitted
+        await w.wait(2)
+        assert w.state_of(last) is CommandState.RUNNING and w.status.stop
 
     play(script)
 
