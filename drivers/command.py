@@ -34,10 +34,12 @@ class Arm(Generic[S, F]):
 
 @dataclass(frozen=True, slots=True)
 class Held(Generic[F]):
-    """A value of the mode (None: the device has none), and where the power then is; None: it is 0."""
+    """A value of the mode (None: the device has none), and where the power then is; None: it is 0, or, not
+    `told`, one that the device does not give back."""
 
     mode: int | None
     power: F | None
+    told: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ def notes(model: Setpoint[S, F]) -> list[str]:
     found = []
     if model.stated:
         found.append("the nameplate power is read from the device")
+    if not all(held.told for held in model.held):
+        found.append("the device does not give back its power: only what is measured says that it obeys")
     if not model.timeout_s:
         found.append("the device keeps a setpoint for ever: this gateway is the only dead-man")
     return found
@@ -143,11 +147,14 @@ def silent(model: Setpoint[S, F], values: Mapping[str, int | None]) -> str:
 
 
 def holds(model: Setpoint[S, F], values: Mapping[str, int | None], timer_s: int) -> ReadBack | None:
-    """What the device holds, by the values of `read_back`; None when it does not tell its power."""
+    """What the device holds, by the values of `read_back`; None when it does not tell a power that it has a
+    place for."""
     mode = values[model.mode.name] if model.mode is not None else None
     obeys = all(values[required.field.name] == required.equals for required in model.require)
     for held in model.held:
         if obeys and mode == held.mode:
+            if not held.told:
+                return ReadBack(None, True, timer_s)
             power_w = values[held.power.name] if held.power is not None else 0
             return None if power_w is None else ReadBack(power_w, True, timer_s)
     return ReadBack(0, False, timer_s)

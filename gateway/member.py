@@ -83,7 +83,7 @@ class Member:
         the new one was read back; the fallback, when it was taken and nothing to the contrary was read."""
         hold = self.hold
         if hold.phase is Phase.RELEASED:
-            self._left = _window(_refused_w(hold))
+            self._left = _refused(hold)
         elif hold.phase is Phase.HELD:
             self._left = _window(hold.power_w)
         else:
@@ -178,12 +178,14 @@ class Member:
         return outcome
 
 
-def _refused_w(hold: Hold) -> int:
-    """The power in a device that was read to hold it although the fallback was written."""
-    held = hold.read_back
-    if not hold.fault or hold.spec is None or held is None or not held.active:
-        return 0
-    return held.power_w if abs(held.power_w) > hold.spec.step_w else 0
+def _refused(hold: Hold) -> Limits:
+    """What may be in a device that was read to obey although the fallback was written."""
+    held, spec = hold.read_back, hold.spec
+    if not hold.fault or spec is None or held is None or not held.active or held.rests(spec.step_w):
+        return _window(0)
+    if held.power_w is None:
+        return Limits(spec.charge_max_w, spec.discharge_max_w)
+    return _window(held.power_w)
 
 
 def _window(power_w: int) -> Limits:

@@ -194,11 +194,21 @@ class SetpointSpec:
 
 @dataclass(frozen=True, slots=True)
 class ReadBack:
-    """What the device itself holds after a write: its setpoint, whether it obeys it, its dead-man timer."""
+    """What the device itself holds after a write: its setpoint, whether it obeys it, its dead-man timer.
 
-    power_w: int
+    `power_w` None: it obeys a power and does not tell which: only that the battery follows says so.
+    """
+
+    power_w: int | None
     active: bool
     timer_s: int = 0  # 0: the device has no timer, or it is off
+
+    def may_be(self, power_w: int, step_w: int) -> bool:
+        return self.power_w is None or abs(self.power_w - power_w) <= step_w
+
+    def rests(self, step_w: int) -> bool:
+        """It says itself that it holds 0."""
+        return self.power_w is not None and abs(self.power_w) <= step_w
 
 
 class Source(IntEnum):

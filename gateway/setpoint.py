@@ -216,7 +216,7 @@ class SetpointWriter:
             return False
         self._checked_ms, self._release_checked = now_ms, True
         held = await self._read_back()
-        if held.active and abs(held.power_w) > self._spec.step_w:
+        if held.active and not held.rests(self._spec.step_w):
             return self._release_again()
         self._release_tries = 0
         return True
@@ -339,14 +339,14 @@ class SetpointWriter:
         return held
 
     def _is_ours(self, held: ReadBack) -> bool:
-        near = abs(held.power_w - self._hold.power_w) <= self._spec.step_w
+        near = held.may_be(self._hold.power_w, self._spec.step_w)
         timed = held.timer_s > 0 or self._hold.timer_s == 0 or not self._timer_seen
         return near and held.active and timed
 
     def _its_own(self, held: ReadBack) -> bool:
         """Whether it shows that it obeys nobody any more."""
         timed_out = self._timer_seen and held.timer_s == 0
-        return not held.active or timed_out or abs(held.power_w) <= self._spec.step_w
+        return not held.active or timed_out or held.rests(self._spec.step_w)
 
     def _ran_out(self, held: ReadBack, now_ms: int) -> bool:
         timer_ms = self._hold.timer_s * 1000
@@ -392,4 +392,5 @@ class SetpointWriter:
             self._released.clear()
 
     def _held(self, held: ReadBack) -> str:
-        return f"{held.power_w} {self._unit}" + ("" if held.active else " and does not obey it")
+        told = "a power" if held.power_w is None else f"{held.power_w} {self._unit}"
+        return told + ("" if held.active else " and does not obey it")

@@ -101,15 +101,17 @@ class Arm(Strict):
 
 
 class Held(Strict):
-    """A value of the mode register, and where the power then is: a register, or a constant 0."""
+    """A value of the mode register, and where the power then is: a register, a constant 0, or nowhere."""
 
     mode: int
     power: Annotated[
-        Annotated[Register, Tag("register")] | Annotated[Literal[0], Tag("number")], number_or("register")
+        Annotated[Register, Tag("register")] | Annotated[Literal[0, "untold"], Tag("number")],
+        number_or("register"),
     ]
 
     def plain(self, name: str) -> command.Held[codec.Field]:
-        return command.Held(self.mode, self.power.field(name) if isinstance(self.power, Register) else None)
+        field = self.power.field(name) if isinstance(self.power, Register) else None
+        return command.Held(self.mode, field, self.power != "untold")
 
 
 class Required(Register):

@@ -107,6 +107,8 @@ def test_a_shorter_timer_is_refreshed_sooner() -> None:
 def test_a_person_is_told_what_is_left_to_the_gateway() -> None:
     assert notes(MODEL) == ["the nameplate power is read from the device"]
     assert "only dead-man" in notes(replace(MODEL, charge_max=1, timeout_s=0))[0]
+    untold = replace(MODEL, charge_max=1, held=(Held(1, None, told=False),))
+    assert "only what is measured" in notes(untold)[0]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +125,13 @@ def test_a_person_is_told_what_is_left_to_the_gateway() -> None:
 )
 def test_what_the_device_holds(said: dict[str, int | None], back: ReadBack | None) -> None:
     assert holds(MODEL, TOLD | said, 30) == back
+
+
+def test_a_power_that_the_device_does_not_give_back_is_not_made_up() -> None:
+    untold = replace(MODEL, held=(Held(1, None, told=False),))
+    assert untold.read_back == untold.needed
+    assert holds(untold, TOLD | {"mode": 1}, 30) == ReadBack(None, True, 30)
+    assert holds(untold, TOLD | {"mode": 2}, 30) == ReadBack(0, False, 30)
 
 
 def test_without_a_mode_there_is_one_power() -> None:

@@ -104,6 +104,13 @@ def test_alpha_counts_its_watts_from_32000_and_sends_all_as_one_block() -> None:
     assert sent("alpha_ess_smile", 40_000, 70_000) == [(7, 0x0880, (1, 1, 6_464, *zero, 2, 10, 1, 4_464))]
 
 
+def test_solax_sends_all_of_remote_control_and_discharges_above_zero() -> None:
+    unused = (4, 1, *[0] * 10, 120)
+    assert sent("solax_g4", -2_000) == [(7, 0x7C, (*unused, 0x10000 - 2_000, 0xFFFF))]
+    assert sent("solax_g4", 70_000) == [(7, 0x7C, (*unused, 4_464, 1))]
+    assert sent("solax_g4", 0) == [(7, 0x7C, (*unused, 0, 0))]
+
+
 def step(*values: dict, **more: object) -> Step:
     return StepModel.model_validate({"address": 1, "values": list(values), **more}).plain()
 

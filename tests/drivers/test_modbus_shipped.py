@@ -108,7 +108,9 @@ async def test_a_setpoint_from_arming_to_release(name: str) -> None:
         await inverter.write_power(wanted)
         mirror(name, link)
         back = await inverter.read_back()
-        assert back.active and abs(back.power_w - wanted) <= 1
+        untold = any(not held.told for held in model.held)
+        assert back.active
+        assert back.power_w is None if untold else abs(back.power_w - wanted) <= 1
     await inverter.release()
     mirror(name, link)
     back = await inverter.read_back()
@@ -125,5 +127,7 @@ def obeying(name: str, link: Memory) -> None:
 
 def mirror(name: str, link: Memory) -> None:
     """Devices that show what they were told elsewhere than where it was written."""
+    if name == "solax_g4":
+        link.put(1, 0x100, link.registers[1, 0x7C])
     if name == "sma_sunny_island":
         link.registers |= {(1, 44425 + n): link.registers[1, 40149 + n] for n in range(4)}

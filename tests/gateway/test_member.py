@@ -125,6 +125,7 @@ def test_a_power_whose_answer_was_lost_between_two_cycles_counts_as_arrived() ->
     (ReadBack(-4000, active=True), Limits(4000, 0)),
     (ReadBack(4000, active=False), Limits(0, 0)),
     (ReadBack(SPEC.step_w, active=True), Limits(0, 0)),
+    (ReadBack(None, active=True), Limits(SPEC.charge_max_w, SPEC.discharge_max_w)),
 ])  # fmt: skip
 def test_one_that_does_not_take_the_fallback_keeps_what_it_was_read_to_hold(
     held: ReadBack | None, may_do: Limits

@@ -164,6 +164,35 @@ def test_a_timer_that_ran_out_while_we_were_away_is_no_foreign_write() -> None:
     bench(script)
 
 
+def test_a_power_that_is_not_told_counts_as_held_and_never_as_given_back() -> None:
+    async def script(b: Bench) -> None:
+        b.mock.tells = False
+        await b.ask(1000)
+        await b.serve(5)
+        assert (b.phase, b.hand.hold.power_w) == (Phase.HELD, 1000)
+        b.hand.desire(-500, FOREVER)
+        await b.serve(5)
+        assert (b.phase, b.hand.hold.power_w, b.mock.register_w) == (Phase.HELD, -500, -500)
+        b.mock.release_takes = False
+        b.hand.release()
+        await b.serve(30)
+        assert "does not take the fallback" in b.hand.hold.fault
+
+    bench(script)
+
+
+def test_one_that_obeys_no_more_is_somebody_else_s_whether_it_tells_a_power_or_not() -> None:
+    async def script(b: Bench) -> None:
+        b.mock.tells = False
+        await b.ask(1000)
+        await b.serve(5)
+        b.mock.active = False
+        await b.serve(5)
+        assert b.phase is Phase.YIELDED
+
+    bench(script)
+
+
 def test_a_latched_fault_takes_no_desire() -> None:
     async def script(b: Bench) -> None:
         b.mock.arms = False

@@ -223,7 +223,7 @@ REST = (
         7,
         "what is read back must be what was written",
         SETPOINT,
-        "near = abs(held.power_w - self._hold.power_w) <= self._spec.step_w",
+        "near = held.may_be(self._hold.power_w, self._spec.step_w)",
         "near = True",
         SITE,
     ),

@@ -36,7 +36,7 @@ TOGETHER = (
         1,
         "a fallback that was not taken leaves the power",
         MEMBER,
-        "self._left = _window(_refused_w(hold))",
+        "self._left = _refused(hold)",
         "self._left = NOTHING",
         BATTERIES,
     ),

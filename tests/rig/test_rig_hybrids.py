@@ -3,7 +3,15 @@
 import struct
 
 import pytest
-from rig import alpha_ess_smile, goodwe_et, kostal_plenticore, sofar_g3, solis_hybrid, sungrow_sh
+from rig import (
+    alpha_ess_smile,
+    goodwe_et,
+    kostal_plenticore,
+    sofar_g3,
+    solax_g4,
+    solis_hybrid,
+    sungrow_sh,
+)
 from rig.bank import Refusal
 from rig.devices import make
 
@@ -96,6 +104,22 @@ def test_alpha_obeys_by_charge_only_and_stops_there():
     assert bank.plant.advance(59_900).order.kind == "battery"
     assert bank.plant.advance(60_000).order.kind == "self"
     assert number(bank, alpha_ess_smile.UNIT, 0x0880, 60_000) == 0
+
+
+def test_solax_goes_on_by_itself_when_no_write_follows():
+    bank = make("solax_g4")
+    push = (solax_g4.PUSH, 1, *[0] * 10)
+    bank.write(solax_g4.UNIT, 0x7C, (*push, 60, 1_500, 0), 0)
+    state = bank.plant.advance(10_000)
+    assert round(state.battery_w) == 1_499 or round(state.battery_w) == 1_500
+    assert number(bank, solax_g4.UNIT, 0x16, 10_000) == -round(state.battery_w)
+    assert number(bank, solax_g4.UNIT, 0x46, 10_000, 2, little=True) == -state.grid_w
+    assert bank.plant.advance(59_900).order.kind == "battery"
+    assert bank.plant.advance(60_000).order.kind == "self"
+    assert number(bank, solax_g4.UNIT, 0x100, 60_000) == solax_g4.SELF
+    bank.write(solax_g4.UNIT, 0x7C, (*push, 0, 0, 0), 60_000)  # untimed
+    assert bank.plant.advance(659_900).order.kind == "battery"
+    assert bank.plant.advance(660_000).order.kind == "self"
 
 
 def test_kostal_forgets_a_power_that_is_not_renewed():

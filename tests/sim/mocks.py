@@ -92,6 +92,7 @@ class MockInverter(MockDevice):
         self.obeys = True  # the battery follows
         self.takes = True  # the register takes writes
         self.clips_w = 0  # it holds so much less than it was told
+        self.tells = True  # its power, when it is asked what it holds
         self.arms = True
         self.release_takes = True
         self.refuses: Callable[[int], bool] = lambda _: False
@@ -130,7 +131,8 @@ class MockInverter(MockDevice):
         if self.write_failure is not None:
             raise self.write_failure
         self._revert()
-        return ReadBack(self.register_w, self.active, self.armed_s)
+        power_w = self.register_w if self.tells or not self.active else None
+        return ReadBack(power_w, self.active, self.armed_s)
 
     async def release(self) -> None:
         await self._exchange("release", 0)
