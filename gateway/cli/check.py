@@ -8,10 +8,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from gateway import config, units
 from gateway.cli.screen import Screen
+from gateway.cli.text import say
 from gateway.driver import Plan, find_plugins
 from gateway.model import Quantity
 from gateway.site import Device, HttpSettings, Site
@@ -54,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         _show(Screen(), site, plans, busy)
         for link, share in crowded.items():
-            print(f"{link}: polls need {share:.0%} of the time there is; poll slower or split the wire")
+            say(f"{link}: polls need {share:.0%} of the time there is; poll slower or split the wire")
     return 1 if crowded else 0
 
 
@@ -168,10 +171,11 @@ def _as_json(site: Site, plans: dict[str, Plan], busy: dict[str, float]) -> dict
 def _show(console: Console, site: Site, plans: dict[str, Plan], busy: dict[str, float]) -> None:
     console.print(f"[bold]{site.id}[/]: {len(site.devices)} devices, no errors")
     for device in site.devices:
-        console.print()
-        console.print(_device_table(device, plans[device.name]))
-        for note in plans[device.name].notes:
-            console.print(f"  note: {escape(note)}")
+        plan = plans[device.name]
+        console.print(f"\n[bold]{escape(_heading(device, plan))}[/]")
+        console.print(_requests(plan))
+        for note in plan.notes:
+            console.print(Padding(Text(f"note: {note}"), (0, 0, 0, 2)))
     console.print()
     for link, share in busy.items():
         console.print(f"{escape(link)}: busy {share:.1%} of the time with polls")
@@ -198,11 +202,14 @@ def _listening(http: HttpSettings) -> str:
     return f"{scheme}://{host}:{http.port}: changes need the token in {http.token}{public}"
 
 
-def _device_table(device: Device, plan: Plan) -> Table:
+def _heading(device: Device, plan: Plan) -> str:
     spec = plan.setpoint if device.control else None
     how = f"commanded, {spec.command_class.value}" if spec else "read only"
-    title = f"{device.name}: {device.profile_name} ({device.role}, {how}), each {device.poll_ms / 1000:g} s"
-    table = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    return f"{device.name}: {device.profile_name} ({device.role}, {how}), each {device.poll_ms / 1000:g} s"
+
+
+def _requests(plan: Plan) -> Table:
+    table = Table(box=None, pad_edge=False)
     table.add_column("request")
     table.add_column("points", justify="right")
     table.add_column("wire", justify="right")
