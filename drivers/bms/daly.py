@@ -20,6 +20,14 @@ PACK, CELLS, SENSORS, SWITCHES, FAULTS = 0x90, 0x91, 0x92, 0x93, 0x98
 BOARDS_MAX = 16  # answers come from these numbers, requests from far above
 ZERO_CURRENT, ZERO_C = 30_000, 40
 SOC_FULL, CELL_MV_MAX = 1_000, 5_000
+DISCHARGING = 2  # the last of its states; 0 at rest, 1 charging
+LEFT_MAX = 5_000_000  # mAh
+STEADY: Mapping[str, int] = {
+    "battery_voltage_mv": 2_000,
+    "battery_current_ma": 20_000,
+    "battery_soc_bp": 200,
+    "battery_available_mah": 10_000,
+}
 CELL_MIN, CELL_MAX = "battery_cell_min_mv", "battery_cell_max_mv"
 
 # Bits of the eight fault bytes, first byte lowest.
@@ -112,8 +120,8 @@ def _decode(kind: int, data: bytes) -> Values:
         _must(data[2] <= data[0])
         return temperatures([100 * (data[0] - ZERO_C), 100 * (data[2] - ZERO_C)])
     if kind == SWITCHES:
-        _, charge, discharge, _, left = unpack(">BBBBI", data)
-        _must(charge <= 1 and discharge <= 1)
+        state, charge, discharge, _, left = unpack(">BBBBI", data)
+        _must(state <= DISCHARGING and charge <= 1 and discharge <= 1 and left <= LEFT_MAX)
         return {
             "battery_available_mah": left,
             REQUEST_FLAGS: enabled(bool(charge), bool(discharge)),
@@ -133,6 +141,7 @@ DALY = Family(
     decode=_decode,
     addresses=range(1, BOARDS_MAX + 1),
     secrets=NO_SECRETS,
+    steady=STEADY,
 )
 
 AIR, READ, REGISTERS = 0xD2, 0x03, 62

@@ -154,6 +154,9 @@ class Family:
     addresses: range = field(default=range(1))  # that a device may have; one: the family knows none
     tells_limits: bool = False  # whether the device states its charge and discharge limit
     secrets: Secrets | None = None  # None: not known
+    # By how much a point may change from one poll to the next. One byte of sum passes one of 256 damaged
+    # frames: what changes more is asked for once more, and believed if it is told again.
+    steady: Mapping[str, int] = field(default_factory=dict)
 
     def assembler(self) -> Assembler:
         return Assembler(self.envelope())

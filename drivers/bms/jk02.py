@@ -3,7 +3,8 @@
 A record is 55 AA EB 90, type, counter, data, sum; little endian. Boards of firmware 11 and later have room
 for 32 cells, older ones for 24 and everything after them 32 bytes earlier; on Bluetooth the information
 record says which it is, so until it was heard no status is believed. Current is + = charging on the wire. The
-settings state the highest currents. It refuses records of a board whose firmware it cannot read.
+settings state the highest currents. One byte of sum for 300 passes too much: a status is also held against
+what it says twice. It refuses records of a board whose firmware it cannot read.
 """
 
 from collections.abc import Mapping
@@ -31,6 +32,8 @@ SETTINGS, STATUS, ABOUT = 1, 2, 3
 ASK_STATUS, ASK_ABOUT = 0x96, 0x97  # on Bluetooth
 FIRMWARE_32, FIRMWARE_SENSORS = 11, 14  # the second has four sensors of cells, before there were two
 ABSENT_DC = -2000  # a sensor that is not there
+SOUND_PERCENT, SOUND_MW, SOUND_MV = 50, 500_000, 50  # power is measured over another time than the current
+STEADY: Mapping[str, int] = {"battery_voltage_mv": 2_000, "battery_current_ma": 20_000, "battery_soc_bp": 200}
 NARROW = 32  # by how much everything after the cells comes earlier with room for 24
 
 # Bits of the errors; the older boards have theirs 16 bits higher in the same word.
@@ -91,10 +94,13 @@ def _status(data: bytes, firmware: int) -> Values:
     present = unpack_from("<I", data, 70 - half)[0]
     room = 24 if shift else 32
     millivolts = [mv for i, mv in enumerate(unpack_from(f"<{room}H", data, 6)) if present >> i & 1]
-    voltage, current = unpack_from("<I4xi", data, 150 - shift)
+    voltage, power, current = unpack_from("<IIi", data, 150 - shift)
     soc, left, _, cycles = unpack_from("<BIII", data, 173 - shift)
     charge, discharge = data[198 - shift], data[199 - shift]
     errors = unpack_from("<I", data, 166 - shift)[0]
+    spread = unpack_from("<H", data, 76 - half)[0]
+    if not _sound(millivolts, spread, voltage, power, current) or charge > 1 or discharge > 1:
+        raise FrameError("JK: a status that contradicts itself")
     told = {
         "battery_voltage_mv": voltage,
         "battery_current_ma": -current,
@@ -109,6 +115,21 @@ def _status(data: bytes, firmware: int) -> Values:
     }
     board = unpack_from("<h", data, 134 if shift else 144)[0]
     return told | ({"battery_board_temperature_cc": 10 * board} if board != ABSENT_DC else {})
+
+
+def _sound(millivolts: list[int], spread: int, voltage: int, power: int, current: int) -> bool:
+    """Whether the battery's voltage is that of its cells, their spread what it says, and its power (mW,
+    without a sign) voltage by current."""
+    measured = abs(voltage * current) // 1000
+    apart = abs(measured - power) - SOUND_MW
+    if 100 * apart > SOUND_PERCENT * max(measured, power):
+        return False
+    if not millivolts:
+        return True
+    return (
+        100 * abs(sum(millivolts) - voltage) <= 5 * voltage
+        and abs(max(millivolts) - min(millivolts) - spread) <= SOUND_MV
+    )
 
 
 def _sensors(data: bytes, shift: int, firmware: int) -> list[int]:
@@ -209,6 +230,7 @@ JK_PB = Family(
     texts=_texts,
     addresses=range(16),
     tells_limits=True,
+    steady=STEADY,
 )
 # On Bluetooth one command brings both, and the status again and again after it.
 JK_BLE = Family(

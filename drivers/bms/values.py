@@ -1,8 +1,9 @@
 """From what a battery told in one poll to the values and qualities of a sample. Pure.
 
 Owns what all families share: power from voltage and current, limits that an alarm or an open switch makes
-0, the one temperature that control sees, and what is plausible. It refuses to widen: a limit whose permission
-was not heard is not known, and what was not told is ABSENT.
+0, the one temperature that control sees, and what is plausible, by itself and after what was told before. It
+refuses to widen: a limit whose permission was not heard is not known, one that rises has to be told twice,
+and what was not told is ABSENT.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,12 +58,20 @@ def _mask(*names: str) -> int:
     return sum(1 << ALARMS[name] for name in names)
 
 
-# What stands makes the limit 0, although the device may still say another or none.
+# What stands makes the limit 0, although the device may still say another or none. A board that cannot see
+# its cells, or counts others than it was set to, is no judge of either direction.
+_BOTH = _mask(
+    "communication_error",
+    "configuration_alarm",
+    "contactor_error",
+    "ground_fault",
+    "over_temp_alarm",
+    "temperature_imbalance_alarm",
+    "other_alarm",
+)
 STOPS: Mapping[str, int] = {
-    CHARGE: _mask(
-        "over_volt_alarm", "over_charge_current_alarm", "over_temp_alarm", "under_temp_alarm", "other_alarm"
-    ),
-    DISCHARGE: _mask("under_volt_alarm", "over_discharge_current_alarm", "over_temp_alarm", "other_alarm"),
+    CHARGE: _BOTH | _mask("over_volt_alarm", "over_charge_current_alarm", "under_temp_alarm"),
+    DISCHARGE: _BOTH | _mask("under_volt_alarm", "over_discharge_current_alarm", "under_soc_min_alarm"),
 }
 ENABLES: Mapping[str, int] = {
     CHARGE: 1 << REQUESTS["charge_enabled"],
@@ -123,6 +132,19 @@ def temperatures(centidegrees: Sequence[int]) -> Values:
         "battery_temperature_min_cc": min(centidegrees),
         "battery_temperature_max_cc": max(centidegrees),
     }
+
+
+def jumps(now: Values, before: Values, steady: Mapping[str, int]) -> bool:
+    """Whether something changed by more than it does from one poll to the next (Family.steady)."""
+    return any(
+        name in now and name in before and abs(now[name] - before[name]) > most
+        for name, most in steady.items()
+    )
+
+
+def cautious(told: Values, before: Values) -> Values:
+    """What was told, but of a limit that rose what it was: it counts when it is told again."""
+    return told | {name: min(told[name], before.get(name, 0)) for name in (CHARGE, DISCHARGE) if name in told}
 
 
 def alarms(bits: Mapping[int, str], word: int) -> int:

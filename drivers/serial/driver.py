@@ -2,19 +2,20 @@
 
 Owns the assembler of its device and what was learned at connecting: which optional requests it answers. A
 poll is all of its requests or none: one that is not answered is a LinkError and no sample, so that nothing
-old is ever told as new. It refuses to command: a BMS takes no setpoints here.
+old is ever told as new. What noise could have made, because the family's sum is weak, must be told twice. It
+refuses to command: a BMS takes no setpoints here.
 """
 
 from collections.abc import Mapping
 
 from drivers.bms.families import FAMILIES
 from drivers.bms.family import Frame, Request, Values
-from drivers.bms.values import complete, names
+from drivers.bms.values import cautious, complete, jumps, names
 from drivers.serial.link import NoAnswer, Wire
 from drivers.serial.plan import address
 from drivers.serial.table import SerialTable
 from gateway.clock import Clock
-from gateway.errors import DeviceRefused, FrameError
+from gateway.errors import DeviceRefused, FrameError, LinkError
 from gateway.model import Point, Points, Sample
 from gateway.site import Device
 
@@ -33,6 +34,7 @@ class SerialDriver:
         link.run_at(profile.bauds)
         self._assembler = self._family.assembler()
         self._requests: tuple[Request, ...] = ()
+        self._before: Values = {}  # what the last poll told
         self._undecoded = 0
         self._damaged = 0  # in the assemblers of sessions before
         self.points: Points = tuple(Point(device.name, name) for name in names(self._family))
@@ -46,6 +48,7 @@ class SerialDriver:
         """Learn who it is and which optional requests it answers, and read once: a wrong family shows now."""
         self._damaged += self._assembler.dropped
         self._assembler = self._family.assembler()
+        self._before = {}
         found = {"vendor": self._profile.vendor, "model": self._profile.model}
         for request in self._family.introduction(self._address):
             if (data := await self._if_answered(request)) is not None:
@@ -61,12 +64,23 @@ class SerialDriver:
         stamp = self._clock.now()  # before the wire: an age is never understated
         told: Values = {}
         for request in self._requests:
-            told |= self._family.decode(request.kind, await self._ask(request))
-        values, qualities = complete(self._family, told, self._profile.allowance)
+            told |= await self._told(request)
+        before, self._before = self._before, told
+        values, qualities = complete(self._family, cautious(told, before), self._profile.allowance)
         return Sample(self._device.name, stamp, self.points, values, qualities)
 
     async def close(self) -> None:
         """Nothing of its own: the link belongs to all devices on it."""
+
+    async def _told(self, request: Request) -> Values:
+        """What answers a request; twice, where it is far from what the poll before told."""
+        steady = self._family.steady
+        told = self._family.decode(request.kind, await self._ask(request))
+        if jumps(told, self._before, steady):
+            first, told = told, self._family.decode(request.kind, await self._ask(request))
+            if jumps(told, first, steady):
+                raise LinkError(f"{self._device.name}: {request.name} was answered in two ways")
+        return told
 
     async def _if_answered(self, request: Request) -> bytes | None:
         """What an optional request brings; None if this device does not answer it, nor when asked again."""

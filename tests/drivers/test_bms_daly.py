@@ -77,6 +77,8 @@ def test_faults_are_the_same_on_the_wire_and_in_the_air(byte, bit, name):
         (0x92, bytes.fromhex("38013901") + bytes(4)),
         (0x93, bytes.fromhex("0002010000000000")),
         (0x93, bytes.fromhex("0001020000000000")),
+        (0x93, bytes.fromhex("0301010000000000")),  # a fourth state
+        (0x93, bytes.fromhex("00010100004c4b41")),  # 5000.001 Ah
     ],
 )
 def test_what_is_no_reply_on_the_wire(kind, data):

@@ -89,6 +89,35 @@ def test_switches_of_both_layouts():
     assert JK_BLE.decode(STATUS, changed(OLD, 166, b"\x01\x00") + b"\x0a")["battery_requests_flags"] == 1
 
 
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (8, b"\x00\x0e"),  # one cell far above the others, which the spread does not know
+        (152, b"\x01"),  # 65 V more than all cells
+        (158, b"\x00\x00\xe0\xff"),  # 2097 A with the power of 32 A
+        (154, bytes(4)),  # no power with 32 A
+        (198, b"\x02"),
+        (199, b"\x40"),
+    ],
+)
+def test_a_status_that_contradicts_itself_is_none(at, value):
+    """One byte of sum passes one of 256 damaged records."""
+    with pytest.raises(FrameError, match="contradicts itself"):
+        JK_BLE.decode(STATUS, changed(NEW, at, value) + b"\x0f")
+
+
+@pytest.mark.parametrize("pack", ["of no cells", "of 32 cells"])
+def test_packs_at_the_ends(pack):
+    record = changed(NEW, 70, bytes(4) if pack == "of no cells" else b"\xff" * 4)
+    if pack == "of 32 cells":
+        record = changed(record, 6, (3_320).to_bytes(2, "little") * 31 + (3_300).to_bytes(2, "little"))
+        record = changed(record, 76, (20).to_bytes(2, "little"))
+        record = changed(record, 150, (106_220).to_bytes(4, "little") + (3_386_000).to_bytes(4, "little"))
+    told = JK_BLE.decode(STATUS, record + b"\x0f")
+    assert told.get("battery_cell_min_mv") == (None if pack == "of no cells" else 3_300)
+    assert told["battery_voltage_mv"] == (53_224 if pack == "of no cells" else 106_220)
+
+
 def answered(record: bytes, register: int, address: int = 3) -> bytes:
     said = bytes([address, 0x10, register >> 8, register & 0xFF, 0, 1])
     return record + said + crc16(said)

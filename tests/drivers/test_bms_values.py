@@ -13,9 +13,11 @@ from drivers.bms.values import (
     STOPS,
     Allowance,
     alarms,
+    cautious,
     cells,
     complete,
     enabled,
+    jumps,
     names,
     temperatures,
 )
@@ -63,6 +65,12 @@ def test_a_switch_that_is_open_closes_its_direction():
         ("other_alarm", 0, 0),
         ("over_charge_current_alarm", 0, 100_000),
         ("over_discharge_current_alarm", 50_000, 0),
+        ("configuration_alarm", 0, 0),
+        ("communication_error", 0, 0),
+        ("contactor_error", 0, 0),
+        ("ground_fault", 0, 0),
+        ("temperature_imbalance_alarm", 0, 0),
+        ("under_soc_min_alarm", 50_000, 0),
         ("over_volt_warning", 50_000, 100_000),
     ],
 )
@@ -114,6 +122,24 @@ def test_extremes():
     assert cells([0, 0]) == {} == temperatures([])
     assert temperatures([-100, 2000, 4000])["battery_temperature_cc"] == -100
     assert temperatures([1900, 2000, 4000])["battery_temperature_cc"] == 4000
+
+
+def test_a_limit_rises_when_it_is_told_twice_and_falls_at_once():
+    assert cautious({CHARGE: 50, DISCHARGE: 60, "x": 1}, {CHARGE: 40, DISCHARGE: 70}) == {
+        CHARGE: 40,
+        DISCHARGE: 60,
+        "x": 1,
+    }
+    assert cautious({CHARGE: 50}, {}) == {CHARGE: 0}
+    assert cautious({"x": 1}, {CHARGE: 40}) == {"x": 1}
+
+
+def test_a_jump_is_more_than_the_family_allows_either_way():
+    steady = {"a": 10, "b": 0}
+    assert not jumps({"a": 110, "c": 5}, {"a": 100, "b": 1, "c": 900}, steady)
+    assert jumps({"a": 111}, {"a": 100}, steady) and jumps({"a": 89}, {"a": 100}, steady)
+    assert jumps({"b": 1}, {"b": 0}, steady)
+    assert not jumps({"a": 111}, {}, steady)
 
 
 def test_bits_to_alarms():
