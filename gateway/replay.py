@@ -40,6 +40,7 @@ class Replayed:
     differences: list[Difference] = field(default_factory=list)
     missed: list[tuple[int, str]] = field(default_factory=list)  # of samples that were recorded: ms, why not
     passed: int = 0  # events that nothing asked for
+    unconnected: str = ""  # why the last connect failed
 
     @property
     def faithful(self) -> bool:
@@ -110,10 +111,11 @@ async def _step(
 
 
 async def _connect(driver: Driver, tape: Tape, found: Replayed) -> Mapping[str, str]:
-    tape.connecting = True
+    tape.connecting, found.unconnected = True, ""
     try:
         return dict(await driver.connect())
-    except LinkError:
+    except LinkError as error:
+        found.unconnected = str(error)
         await driver.close()  # it may have been so then; what it costs shows in the samples
         return found.identity
     finally:
@@ -128,7 +130,7 @@ async def _sample(
         sample = await driver.read()
     except LinkError as error:
         if event["now"] in known:
-            found.missed.append((event["ms"], str(error)))
+            found.missed.append((event["ms"], found.unconnected or str(error)))
         return
     if was := known.get(sample.stamp.wall_ms):
         found.samples.append(sample)

@@ -3,6 +3,7 @@
 PLUGIN is what the entry point gives. The library (extra `opcua`) is imported when a link is opened.
 """
 
+from collections.abc import Callable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
@@ -12,11 +13,13 @@ from gateway.clock import Clock
 from gateway.driver import Driver, Plan
 from gateway.errors import ConfigError
 from gateway.site import Device
+from gateway.tape import Event, Tap, Tape
 
 if TYPE_CHECKING:
     from drivers.opcua.link import OpcUaLink
     from drivers.opcua.profile import OpcUaProfile
     from drivers.opcua.table import Table
+    from drivers.opcua.tape import TapeLink, TappedLink
 
 LIBRARY = 'OPC UA needs the library asyncua: pip install "gridseal[opcua]"'
 
@@ -62,6 +65,21 @@ class OpcUaPlugin:
         if profile.setpoint is None or not device.control:
             return reads
         return Commanded(device, profile.setpoint, link, reads)
+
+    def tapped(self, link: "OpcUaLink", tap: Tap) -> "TappedLink":
+        from drivers.opcua.tape import TappedLink
+
+        return TappedLink(link, tap)
+
+    def replayed(self, tape: Tape) -> "TapeLink":
+        from drivers.opcua.tape import TapeLink
+
+        return TapeLink(tape)
+
+    def masker(self, profile: "Table") -> Callable[[Event], Event]:
+        from drivers.opcua.tape import masker
+
+        return masker(profile)
 
     def plan(self, device: Device, profile: "Table") -> Plan:
         """ConfigError when the link is not usable, or not to be trusted with what it would be told to do."""

@@ -7,20 +7,17 @@ another type than the profile says is INVALID, without a number, and counted.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from drivers.opcua import codec
 from drivers.opcua.codec import Field, Heard
-from drivers.opcua.feed import Item
+from drivers.opcua.feed import Item, Subscription
 from drivers.opcua.node import STANDARD, Node
 from drivers.opcua.table import Table
 from gateway.clock import Clock
 from gateway.errors import DeviceRefused, LinkError
-from gateway.model import Point, Points, Quality, Sample
+from gateway.model import Point, Points, Quality, Sample, Stamp
 from gateway.site import Device
-
-if TYPE_CHECKING:
-    from drivers.opcua.link import OpcUaLink, Subscription
 
 SLOW_MS = 4_000  # a value older than 5 s counts as stale, so the slow ones come just before that
 PACE_MS = 1_000  # a subscribed device speaks about each second, whatever the poll period: control lives on it
@@ -33,10 +30,27 @@ SERVER_TIME = Node(STANDARD, "i", 2258)  # Server_ServerStatus_CurrentTime
 _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class OpcUaDriver:
-    """gateway.driver.Driver over an OpcUaLink."""
+class Wire(Protocol):
+    """What the driver needs of a link: a drivers.opcua.link.OpcUaLink, or a tape of one."""
 
-    def __init__(self, device: Device, profile: Table, link: "OpcUaLink", clock: Clock) -> None:
+    @property
+    def certificate(self) -> str: ...
+
+    async def read(self, nodes: Sequence[Node], *, timeout_s: float) -> list[Heard]: ...
+
+    async def subscribe(
+        self, items: Sequence[Item], interval_ms: int, *, timeout_s: float
+    ) -> Subscription: ...
+
+    async def hear(self, subscription: Subscription, *, timeout_s: float) -> None: ...
+
+    async def unsubscribe(self, subscription: Subscription, *, timeout_s: float) -> None: ...
+
+
+class OpcUaDriver:
+    """gateway.driver.Driver over a link."""
+
+    def __init__(self, device: Device, profile: Table, link: Wire, clock: Clock) -> None:
         self._device, self._profile, self._link, self._clock = device, profile, link, clock
         self._timeout_s = device.timeout_ms / 1000
         self._fields = profile.fast + profile.slow
@@ -45,9 +59,10 @@ class OpcUaDriver:
         self._ages = any(field.aged_ms for field in self._fields)
         self.pushed = profile.subscribed
         self._pace_ms = min(device.poll_ms, PACE_MS)
+        self._early_ms = self._pace_ms * EARLY_PARTS // PARTS
         self._subscription: Subscription | None = None
         self._slow_due_ms = 0
-        self._sample_ms = 0  # of the last sample that was told
+        self._sample_ms: int | None = None  # of the last sample that was told
         self.dropped = 0  # values of another type than the profile says
 
     async def connect(self) -> Mapping[str, str]:
@@ -72,8 +87,9 @@ class OpcUaDriver:
         return await self._told() if self.pushed else await self._asked()
 
     def refresh(self) -> None:
-        """The next poll brings the slow points too."""
+        """The next poll brings the slow points too; of a subscription, what comes next is a sample."""
         self._slow_due_ms = self._clock.mono_ms()
+        self._sample_ms = None
 
     async def close(self) -> None:
         """Nothing of its own: the link belongs to all devices on it."""
@@ -97,7 +113,7 @@ class OpcUaDriver:
 
     async def _unsubscribe(self) -> None:
         """A server keeps a subscription as long as the session, which may be another device's too."""
-        last, self._subscription, self._sample_ms = self._subscription, None, 0
+        last, self._subscription, self._sample_ms = self._subscription, None, None
         if last is not None:
             await self._link.unsubscribe(last, timeout_s=self._timeout_s)
 
@@ -124,14 +140,21 @@ class OpcUaDriver:
         subscription = self._subscription
         if subscription is None:
             raise LinkError(f"{self._device.name}: not connected")
-        feed, due_ms = subscription.feed, self._sample_ms + self._pace_ms * EARLY_PARTS // PARTS
         silence_ms = min(max(SILENCE_PARTS * subscription.silence_ms, SILENCE_MS_MIN), SILENCE_MS_MAX)
-        while not feed.fresh or feed.stamp is None or feed.stamp.mono_ms < due_ms:
-            feed.fresh = False
-            await self._link.hear(subscription, timeout_s=silence_ms / 1000)
-        feed.fresh, self._sample_ms = False, feed.stamp.mono_ms
-        values, qualities = self._decoded(self._fields, feed.heard)
-        return Sample(self._device.name, feed.stamp, self.points, values, qualities)
+        stamp = await self._news(subscription, silence_ms / 1000)
+        while self._sample_ms is not None and stamp.mono_ms < self._sample_ms + self._early_ms:
+            stamp = await self._news(subscription, silence_ms / 1000)
+        self._sample_ms = stamp.mono_ms
+        values, qualities = self._decoded(self._fields, subscription.feed.heard)
+        return Sample(self._device.name, stamp, self.points, values, qualities)
+
+    async def _news(self, subscription: Subscription, timeout_s: float) -> Stamp:
+        """What was told since it was last asked, or will be next; when it came."""
+        await self._link.hear(subscription, timeout_s=timeout_s)
+        feed = subscription.feed
+        feed.fresh = False
+        assert feed.stamp is not None  # what is fresh came at some time
+        return feed.stamp
 
     def _decoded(
         self, fields: Sequence[Field], heard: Sequence[Heard | None]

@@ -6,6 +6,7 @@ refuses to go on after a message was lost: then what it has may be older than it
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from drivers.opcua.codec import Heard
 from drivers.opcua.node import Node
@@ -59,3 +60,23 @@ class Feed:
             self.heard[handle] = heard
         self.stamp = stamp
         self.fresh = not more
+
+
+class Teller(Protocol):
+    """Who keeps a feed: a session, or a tape of one."""
+
+    @property
+    def alive(self) -> bool: ...
+
+    async def hear(self, feed: Feed, timeout_s: float) -> None: ...
+
+    async def unsubscribe(self, feed: Feed, timeout_s: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A feed, the session it is of, and the longest silence of a server that is well."""
+
+    feed: Feed
+    session: Teller
+    silence_ms: int

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from drivers.opcua.codec import Heard, Native
-from drivers.opcua.feed import Feed, Item
+from drivers.opcua.feed import Item, Subscription
 from drivers.opcua.node import Node
 from drivers.opcua.session import Session
 from drivers.opcua.table import NODES_A_READ
@@ -33,15 +33,6 @@ class Counters:
     refused: int = 0
     errors: int = 0
     sessions: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """A feed, the session it is of, and the longest silence of a server that is well."""
-
-    feed: Feed
-    session: Session
-    silence_ms: int
 
 
 class OpcUaLink:

@@ -6,7 +6,7 @@ Pure. It refuses `ns=2;...`: an index is the server's own and may be another aft
 """
 
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from binascii import Error
 from dataclasses import dataclass
 from typing import Literal
@@ -27,6 +27,13 @@ class Node:
     namespace: str
     kind: Kind
     identifier: str | int | UUID | bytes
+
+    @property
+    def text(self) -> str:
+        """With its namespace, as `parse` reads it."""
+        home = self.namespace.replace("%", "%25").replace(";", "%3B")
+        known = self.identifier
+        return f"nsu={home};{self.kind}={b64encode(known).decode() if isinstance(known, bytes) else known}"
 
     def __str__(self) -> str:
         if isinstance(self.identifier, bytes):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from drivers.opcua.codec import Heard
 from drivers.opcua.driver import OpcUaDriver
-from drivers.opcua.feed import Feed
-from drivers.opcua.link import Counters, Subscription
+from drivers.opcua.feed import Feed, Subscription
+from drivers.opcua.link import Counters
 from gateway.errors import DeviceRefused, LinkError
 from gateway.model import ClockTrust, Quality, Stamp
 from gateway.site import Device
@@ -41,7 +41,7 @@ class FakeClock:
 class FakeLink:
     """Says what it was told to; `messages` are what a subscription hears, one after the other."""
 
-    certificate = "ab" * 32
+    url, certificate = "opc.tcp://x", "ab" * 32
 
     def __init__(self, clock, said=TOLD, silence_ms=1000):
         self.clock, self.said, self.silence_ms = clock, dict(said), silence_ms

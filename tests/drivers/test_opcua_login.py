@@ -1,5 +1,8 @@
-"""Against node-opcua: who is let in. User and password, and certificates that the server has to trust."""
+"""Against node-opcua: who is let in. User and password, certificates that the server has to trust; and that
+a capture tells nothing of them.
+"""
 
+import json
 import logging
 
 import pytest
@@ -9,7 +12,9 @@ from gateway.clock import SystemClock
 from gateway.errors import LinkError
 from gateway.site import Device
 from tests.drivers import opcua_bench
+from tests.drivers.opcua_bench import NAMESPACE
 from tests.drivers.test_opcua_profile import model
+from tests.drivers.test_opcua_tape import Session, played
 
 SECRET = "correct horse battery staple"
 
@@ -77,3 +82,21 @@ async def test_a_server_that_does_not_know_this_gateway_says_what_to_do(peer, fo
     finally:
         peer.tell("trust", True)
     assert (await connected(url))["serial"] == "SN-0042"
+
+
+@pytest.mark.parametrize("updates", ["asked", "subscribed"])
+async def test_a_session_is_played_from_a_capture_that_holds_nothing_of_who_we_are(peer, folder, updates):
+    url = peer.secure(folder / "client", user="gridseal", password=folder / "password")
+    link = PLUGIN.open_link(url, SystemClock())
+    session = Session(link, SystemClock(), updates=updates)
+    session.tap.sink = session.events.append
+    try:
+        await session.connect()
+        await session.poll(3)
+    finally:
+        await link.close()
+    text = json.dumps(session.events).replace(NAMESPACE, "")
+    for word in (SECRET, "gridseal", str(folder), peer.identity.fingerprint, "BEGIN"):
+        assert word not in text
+    found = await played(session.events, updates=updates)
+    assert found.recorded == 3 and found.identity["serial"] == "SN-0042"

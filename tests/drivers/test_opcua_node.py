@@ -70,3 +70,17 @@ def test_it_is_shown_as_it_is_written():
     assert str(parse("s=Battery.SoC", HOME)) == "s=Battery.SoC"
     assert str(parse("i=7", HOME)) == "i=7"
     assert str(parse("b=bm9kZQ==", HOME)) == "b=6e6f6465"
+
+
+@given(
+    st.text(min_size=1, max_size=40),
+    st.one_of(
+        st.tuples(st.just("s"), st.text(min_size=1, max_size=40)),
+        st.tuples(st.just("i"), st.integers(0, 2**32 - 1)),
+        st.tuples(st.just("g"), st.uuids()),
+        st.tuples(st.just("b"), st.binary(min_size=1, max_size=40)),
+    ),
+)
+def test_its_own_text_is_read_as_the_same_node(namespace, known):
+    node = Node(namespace, *known)
+    assert parse(node.text) == node
