@@ -67,6 +67,7 @@ class Adapter:
         device, seen_ms = self._seen.get(address, (None, 0))
         if device is not None and self._clock.mono_ms() - seen_ms < FRESH_MS:
             return device
+        self._seen.pop(address, None)
         if self._missed.get(address, asked_ms - 1) >= asked_ms:
             raise self._unseen(address)
         async with within(SCAN_S + SCAN_EDGE_S, f"{self.radio.name}: a scan did not end"):

@@ -95,11 +95,12 @@ class BleLink:
 
         try:
             client = await self.reach(frozenset({gatt.service}), connect, CONNECT_S)
-            notify, self._to = self._characteristics(client, gatt)
+            with trouble(self.url):  # it may have gone again: then there are no services to look through
+                notify, self._to = self._characteristics(client, gatt)
             self._response = _with_response(self._to, gatt.write, other_way)
             async with within(NOTIFY_S, f"{self.url}: notifications did not begin"):
                 with trouble(self.url):
-                    await client.start_notify(notify, self._take)
+                    await client.start_notify(notify, lambda _from, data: self._take(client, data))
         except BaseException:
             await self.close()
             raise
@@ -169,7 +170,10 @@ class BleLink:
             self.counters.lost += 1
             self._wake()
 
-    def _take(self, _from: "BleakGATTCharacteristic", data: bytearray) -> None:
+    def _take(self, client: "BleakClient", data: bytearray) -> None:
+        """A notification. One that did not close properly may go on being told: of no use to the next."""
+        if client is not self._client:
+            return
         self.counters.received += 1
         self._heard.append((bytes(data), self._clock.mono_ms()))
         self._size += len(data)

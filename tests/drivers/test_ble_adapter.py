@@ -69,6 +69,24 @@ def test_a_device_that_another_scan_heard_needs_none_unless_that_was_too_long_ag
     run(main)
 
 
+def test_what_was_heard_too_long_ago_is_not_connected_to_after_a_scan_that_missed_it():
+    async def main(clock):
+        async with bench(clock, ADDRESS, OTHER) as (air, adapter, [_, other]):
+
+            async def scan_for_nobody():
+                await fails(adapter, "F0:F1:F2:F3:F5:00")
+
+            waiting = asyncio.gather(
+                scan_for_nobody(), reach(adapter, ADDRESS, FRESH_MS / 1000), fails(adapter, OTHER)
+            )
+            await asyncio.sleep(SCAN_S + 1)
+            await other.device.stop_advertising()
+            assert "was not heard" in (await waiting)[2]
+            assert air.log.count("scan") == 2
+
+    run(main)
+
+
 def test_a_connection_that_a_killed_process_left_behind_is_found_without_a_scan():
     """Such a device does not advertise."""
 

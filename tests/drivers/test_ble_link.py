@@ -117,6 +117,79 @@ def test_opening_again_lets_go_of_the_connection_before():
     run(main)
 
 
+def test_what_a_connection_that_did_not_close_still_hears_is_not_told_as_the_next_ones(monkeypatch):
+    """BlueZ goes on telling the client before: two pieces of each, and no frame would be whole again."""
+
+    async def main(clock):
+        async with bench(clock) as (air, adapter, [bms]):
+            client, told = air.stack.client, []
+            real = client.start_notify
+
+            async def listened(self, characteristic, callback, **options):
+                told.append(callback)
+                await real(self, characteristic, callback, **options)
+
+            async def hangs(_self):
+                await asyncio.sleep(3600)
+
+            monkeypatch.setattr(client, "start_notify", listened)
+            link = link_to(adapter, clock)
+            await link.open(GATT)
+            with monkeypatch.context() as patch:
+                patch.setattr(client, "disconnect", hangs)
+                await link.close()
+            assert link.counters.stuck == 1
+            told[0](bytearray(b"of nobody"))
+            await bms.hang_up()
+            await asyncio.sleep(0.1)
+            await link.open(GATT)
+            told[0](bytearray(b"old"))
+            told[1](bytearray(b"new"))
+            assert (await link.receive())[0] == b"new"
+            assert not link.pending
+            await link.close()
+
+    run(main)
+
+
+def test_a_device_that_goes_while_its_services_are_looked_through_is_a_failed_connection(monkeypatch):
+    async def main(clock):
+        async with bench(clock) as (air, adapter, [bms]):
+            real = air.stack.client.connect
+
+            async def connect(self, pair, **options):
+                await real(self, pair, **options)
+                await bms.hang_up()
+                await asyncio.sleep(0.1)
+
+            monkeypatch.setattr(air.stack.client, "connect", connect)
+            link = link_to(adapter, clock)
+            assert "F4:01" in await _fails(link.open(GATT))
+            monkeypatch.undo()
+            await link.open(GATT)
+            await link.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("/org/bluez/hci0/dev_F0"), ValueError("handle"), RuntimeError("x")]
+)
+def test_what_the_library_stumbles_over_is_a_failed_connection(monkeypatch, error):
+    """An adapter that is pulled takes objects away under its hands."""
+
+    async def main(clock):
+        async with bench(clock) as (air, adapter, _):
+
+            async def stumbles(*_words, **_options):
+                raise error
+
+            monkeypatch.setattr(air.stack.client, "connect", stumbles)
+            assert "F4:01: " in await _fails(link_to(adapter, clock).open(GATT))
+
+    run(main)
+
+
 def test_closing_while_somebody_waits_ends_the_wait():
     async def main(clock):
         async with bench(clock) as (_, adapter, _):
