@@ -172,24 +172,6 @@ def test_a_device_that_goes_while_its_services_are_looked_through_is_a_failed_co
     run(main)
 
 
-@pytest.mark.parametrize(
-    "error", [KeyError("/org/bluez/hci0/dev_F0"), ValueError("handle"), RuntimeError("x")]
-)
-def test_what_the_library_stumbles_over_is_a_failed_connection(monkeypatch, error):
-    """An adapter that is pulled takes objects away under its hands."""
-
-    async def main(clock):
-        async with bench(clock) as (air, adapter, _):
-
-            async def stumbles(*_words, **_options):
-                raise error
-
-            monkeypatch.setattr(air.stack.client, "connect", stumbles)
-            assert "F4:01: " in await _fails(link_to(adapter, clock).open(GATT))
-
-    run(main)
-
-
 def test_closing_while_somebody_waits_ends_the_wait():
     async def main(clock):
         async with bench(clock) as (_, adapter, _):
