@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from gateway.evidence.typed import Domain
 
 
+LATCHED = ("stopped", "fault")  # modes of control
+
+
 class Desk:
     """`domain` says where signed orders count; it is asked when one comes."""
 
@@ -46,11 +49,19 @@ class Desk:
         )
         verdict = await self._control.submit(command)
         message = f"refused: {verdict.reason}" if not verdict.admitted else f"admitted as {command.id[:8]}"
+        if verdict.admitted and kind is not ServiceKind.STOP:
+            message += self._held()
         return {"admitted": verdict.admitted, "reason": verdict.reason, "id": command.id, "message": message}
+
+    def _held(self) -> str:
+        """Why nothing will come of an order before somebody releases the site; empty if it will."""
+        status = self._control.status
+        latched = status.fault or status.stop
+        return f", but it waits until the site is released: {latched}" if status.mode in LATCHED else ""
 
     async def release(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """End a stop, clear a fault."""
-        return {"admitted": True, "message": self._control.clear()}
+        return {"admitted": True, "message": f"released: {self._control.clear()}"}
 
     async def stop(self, command_id: str) -> dict[str, Any]:
         """An emergency stop from a distance, by somebody who was let in: the one order that needs no

@@ -67,8 +67,10 @@ def read(path: Path) -> list[Price]:
     """The rows of a price list. ValueError with the row that is wrong; ConfigError when it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8 text (save the file as UTF-8)") from None
     rows = list(csv.DictReader(text.splitlines()))
     if len(rows) > SLOTS_MAX:
         raise ValueError(f"at most {SLOTS_MAX} prices can be planned at once")

@@ -93,7 +93,10 @@ def _service(status: Status) -> RenderableType:
     for doubt in control["doubts"]:
         table.add_row("not believed", _plain(doubt, "yellow"))
     if control["fault"]:
-        table.add_row("FAULT", _plain(control["fault"], "bold red"))
+        table.add_row(
+            "STOPPED" if control["mode"] == "stopped" else "FAULT", _plain(control["fault"], "bold red")
+        )
+        table.add_row("", Text("gridseal setpoint SITE --release ends it", style="dim"))
     return Panel(table, title="service", title_align="left")
 
 

@@ -40,7 +40,11 @@ def parameters(
     for word, text in words.items():
         name = names.get(word.replace("_", " ").strip())
         if name is None:
-            raise ValueError(f"{kind} has no {word!r}; it takes: {', '.join(names)}")
+            from difflib import get_close_matches  # only when there is a mistake
+
+            near = get_close_matches(word, names, 1)
+            known = f"did you mean {near[0]!r}?" if near else f"it takes: {', '.join(names) or 'nothing'}"
+            raise ValueError(f"{kind} has no {word!r}; {known}")
         given[name] = _value(name, text)
     found = complete(kind, given)
     missing = [word for word, name in names.items() if name not in found]

@@ -14,6 +14,7 @@ from rich.console import Console
 from gateway.cli.view import render, words
 from gateway.model import Cause, ClockTrust
 from gateway.report import FIGURES
+from gateway.uplink.http.metrics import MODES
 from tests.gateway.performances import performance
 
 STATUS = {
@@ -84,6 +85,7 @@ statuses = st.fixed_dictionaries(
         "site_figures": st.fixed_dictionaries({figure.value: powers for figure in FIGURES}),
         "control": st.fixed_dictionaries(
             {
+                "mode": st.sampled_from(MODES),
                 "command": st.none()
                 | st.fixed_dictionaries({"kind": texts, "origin": texts, "source": texts}),
                 "remaining_ms": st.integers(-(10**6), 10**9),
@@ -152,7 +154,8 @@ def test_any_status_fits_any_terminal_and_says_nothing_to_it(status: dict[str, A
     for title in ("service", "evidence", "devices"):
         assert f"─ {title}" in picture
     if status["control"]["fault"].strip():
-        assert "FAULT" in picture
+        assert ("STOPPED" if status["control"]["mode"] == "stopped" else "FAULT") in picture
+        assert "--release ends it" in picture
     if status["control"]["command"] is None:
         assert "the device's own control" in picture
 
@@ -207,7 +210,7 @@ def test_the_figures_of_a_site() -> None:
         ("mqtt", "mqtt waiting refused"),
     ):
         assert line(picture, first) == row
-    assert "FAULT" not in picture
+    assert "FAULT" not in picture and "STOPPED" not in picture
 
 
 def test_whether_a_device_was_commissioned_is_in_its_row() -> None:

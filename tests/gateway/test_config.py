@@ -130,7 +130,7 @@ def test_all_errors_of_a_file_come_at_once_with_their_places(wrong):
         (("0000a1", "0000zz"), "site.yaml:16:5: '0x000000000000000000000000000000000000"
          "00zz' is not an address (0x and 40 hex digits, in quotes)"),
         (("mock://a", "mock://["), "site.yaml:6:29: 'mock://[' is not a URL: Invalid IPv6 URL"),
-        (("power: -3 kW", "powr: -3 kW"), "site.yaml:23:3: fixed-power has no 'powr'; it takes: power"),
+        (("power: -3 kW", "powr: -3 kW"), "site.yaml:23:3: fixed-power has no 'powr'; did you mean 'power'?"),
         (("service: fixed-power", "service: stop"), "site.yaml:23:3: a stop cannot be scheduled: nothing but a"
          " person would end it"),
         (("service: fixed-power", "service: island"), "site.yaml:23:3: island cannot be scheduled: the grid"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gateway import signed_order
+from gateway.control import Status
 from gateway.desk import Desk
 from gateway.evidence.signer import KeySigner
 from gateway.evidence.typed import NO_CHAIN
@@ -28,12 +29,14 @@ class Control:
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
         self.taken: list[Command] = []
+        self.status = Status()
 
     async def submit(self, command: Command) -> Verdict:
         self.taken.append(command)
         return self.verdict
 
     def clear(self) -> str:
+        self.status = Status()
         return "stop by ada"
 
 
@@ -78,7 +81,26 @@ async def test_a_refusal_is_passed_on_in_words() -> None:
     made, _ = desk(Verdict(False, "too much"))
     answer = await made.submit(REQUEST)
     assert (answer["admitted"], answer["message"]) == (False, "refused: too much")
-    assert (await made.release({}))["message"] == "stop by ada"
+    assert (await made.release({}))["message"] == "released: stop by ada"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (Status("stopped", stop="ada"), ", but it waits until the site is released: ada"),
+        (
+            Status("fault", fault="inverter: deaf"),
+            ", but it waits until the site is released: inverter: deaf",
+        ),
+        (Status("running", fault="second: deaf"), ""),  # another battery carries it out
+    ],
+)
+async def test_an_order_that_waits_for_a_release_is_admitted_and_says_so(status: Status, said: str) -> None:
+    made, control = desk()
+    control.status = status
+    assert (await made.submit(REQUEST))["message"] == f"admitted as abababab{said}"
+    stop = {**REQUEST, "kind": "stop", "parameters": {}}
+    assert (await made.submit(stop))["message"] == "admitted as abababab"
 
 
 @pytest.mark.parametrize("change", [{"kind": "telepathy"}, {"duration_ms": "x"}, {"parameters": 7}])

@@ -27,7 +27,9 @@ def test_what_is_left_out_is_at_its_default_and_words_go_before_a_base() -> None
     ("kind", "given", "said"),
     [
         (ServiceKind.FIXED_POWER, {}, "fixed-power needs power"),
-        (ServiceKind.FIXED_POWER, {"powr": "1 kW"}, "fixed-power has no 'powr'; it takes: power"),
+        (ServiceKind.FIXED_POWER, {"colour": "red"}, "fixed-power has no 'colour'; it takes: power"),
+        (ServiceKind.ISLAND, {"power": "1 kW"}, "island has no 'power'; it takes: nothing"),
+        (ServiceKind.FIXED_POWER, {"powr": "1 kW"}, "fixed-power has no 'powr'; did you mean 'power'?"),
         (ServiceKind.FIXED_POWER, {"power": "3"}, "power: '3' has no unit"),
         (ServiceKind.FIXED_POWER, {"power": "3 V"}, "power: '3 V' has the unknown unit"),
         (ServiceKind.PEAK_SHAVING, {"import": "-1 kW"}, "outside"),
