@@ -275,7 +275,7 @@ class Daemon:
                 "submit": self.desk.submit,
                 "release": self.desk.release,
                 "commission": self.certificates.answer,
-                "points": Points(self.state).answer,
+                "points": Points(self.state, self.devices).answer,
                 "capture": self.captures.answer,
                 **(self._keys.requests if self._keys else {}),
             },

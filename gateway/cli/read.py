@@ -1,8 +1,13 @@
-"""`gridseal read`: one poll of one device, for the technician in front of it."""
+"""`gridseal read`: one poll of one device, for the technician in front of it.
+
+While the daemon runs, what it read last is shown: many devices talk to one master only.
+"""
 
 import argparse
 import asyncio
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -14,15 +19,18 @@ from gateway.cli.screen import Screen
 from gateway.clock import SystemClock
 from gateway.device import check_serial
 from gateway.driver import find_plugins
-from gateway.errors import ConfigError, LinkError
+from gateway.errors import ConfigError, LinkError, ServiceRefused
 from gateway.model import Quality, Sample
+from gateway.narrate import plain
 from gateway.site import Device, Site
+from gateway.uplink.local import NoDaemon, ask
 from gateway.wiring import Wiring
 
 HELP = """\
 poll one device once and print what it says: values, units, quality, age
 
-Reads only; no register is written. Exit code 1 when the device does not answer.
+Reads only; no register is written. While the daemon runs, what it read last is shown, for many devices talk
+to one master only. Exit code 1 when the device does not answer.
 
   gridseal read site.yaml inverter
   gridseal read --json site.yaml bms"""
@@ -36,15 +44,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the sample as one JSON object")
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a device says, and when. `points`: value, quality, age in ms."""
+
+    identity: Mapping[str, str]
+    at_ms: int
+    clock: str
+    points: Mapping[str, tuple[int, str, int]]
+
+
 def run(args: argparse.Namespace) -> int:
     site = config.load(args.site)
     device = named(site, args.device, args.site)
-    identity, sample, age_ms = asyncio.run(poll_once(site, device))
+    told = asyncio.run(_told(site, device))
     if args.json:
-        print(json.dumps(_as_json(identity, sample)))
+        print(json.dumps(as_json(device, told)))
     else:
-        _show(Screen(), device, identity, sample, age_ms)
+        show(Screen(), device, told)
     return 0
+
+
+async def _told(site: Site, device: Device) -> Told:
+    try:
+        answer = await ask(site.socket, {"do": "points", "device": device.name})
+    except (NoDaemon, ServiceRefused):  # the latter: new in site.yaml, nobody reads it yet
+        return await poll_once(site, device)
+    if answer["trouble"]:
+        raise LinkError(f"the daemon does not reach {device.name}: {answer['error']}")
+    now = SystemClock(assume_synchronised=site.trust_host_clock).now()
+    points = {name: (value, quality, age) for name, (value, quality, age) in answer["points"].items()}
+    newest_ms = min((age for _, _, age in points.values()), default=0)
+    return Told(answer["identity"], now.wall_ms - newest_ms, now.trust.name, points)
 
 
 def named(site: Site, name: str, path: Path) -> Device:
@@ -55,46 +86,47 @@ def named(site: Site, name: str, path: Path) -> Device:
     return found
 
 
-async def poll_once(site: Site, device: Device) -> tuple[dict[str, str], Sample, int]:
-    """Identity, one sample and its age in ms. LinkError when the device does not answer in time."""
+async def poll_once(site: Site, device: Device) -> Told:
+    """One sample, by a link of our own. LinkError when the device does not answer in time."""
     clock = SystemClock(assume_synchronised=site.trust_host_clock)
     try:
         async with asyncio.timeout(ANSWER_S), Wiring(find_plugins(), clock) as wiring:
             driver = wiring.driver(device)
-            identity = dict(await driver.connect())
+            identity = await driver.connect()
             check_serial(device, identity)
-            sample = await driver.read()
-            return identity, sample, clock.mono_ms() - sample.stamp.mono_ms
+            return sampled(identity, await driver.read(), clock.mono_ms())
     except TimeoutError:
         raise LinkError(f"{device.name} at {device.link} did not answer within {ANSWER_S} s") from None
 
 
-def _as_json(identity: dict[str, str], sample: Sample) -> dict[str, object]:
+def sampled(identity: Mapping[str, str], sample: Sample, now_ms: int) -> Told:
+    stamp = sample.stamp
+    points = {r.point.name: (r.value, r.quality.name, now_ms - stamp.mono_ms) for r in sample.readings()}
+    return Told(identity, stamp.wall_ms, stamp.trust.name, points)
+
+
+def as_json(device: Device, told: Told) -> dict[str, object]:
     return {
-        "device": sample.device,
-        "identity": identity,
-        "at_ms": sample.stamp.wall_ms,
-        "clock": sample.stamp.trust.name,
+        "device": device.name,
+        "identity": dict(told.identity),
+        "at_ms": told.at_ms,
+        "clock": told.clock,
         "points": {
-            r.point.name: {
-                "value": None if r.quality is Quality.ABSENT else r.value,
-                "quality": r.quality.name,
-            }
-            for r in sample.readings()
+            name: {"value": None if quality == Quality.ABSENT.name else value, "quality": quality}
+            for name, (value, quality, _) in told.points.items()
         },
     }
 
 
-def _show(console: Console, device: Device, identity: dict[str, str], sample: Sample, age_ms: int) -> None:
-    who = ", ".join(f"{k} {v}" for k, v in identity.items() if v)
+def show(console: Console, device: Device, told: Told) -> None:
+    who = ", ".join(f"{k} {v}" for k, v in told.identity.items() if v)
     where = f"{device.link}: {who}" if who else device.link  # an IPv6 address is in brackets
-    console.print(f"[bold]{device.name}[/] at {escape(where)}")
+    console.print(f"[bold]{device.name}[/] at {escape(plain(where))}")
     table = Table(box=None, pad_edge=False)
     for name, justify in (("point", "left"), ("value", "right"), ("quality", "left"), ("age", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for reading in sample.readings():
-        good = reading.quality is Quality.GOOD
-        value = "-" if reading.quality is Quality.ABSENT else units.show(reading.value, reading.point.unit)
-        style = "" if good else "yellow"
-        table.add_row(reading.point.name, value, reading.quality.name, f"{age_ms / 1000:.1f} s", style=style)
+    for name, (value, quality, age_ms) in told.points.items():
+        shown = "-" if quality == Quality.ABSENT.name else units.show(value, name.rpartition("_")[2])
+        style = "" if quality == Quality.GOOD.name else "yellow"
+        table.add_row(name, shown, quality, f"{age_ms / 1000:.1f} s", style=style)
     console.print(table)

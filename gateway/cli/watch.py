@@ -45,7 +45,7 @@ exit code 1 when a device said nothing"""
 COLUMN = 54  # characters of a device's table, with its names as they are
 COLORS = {"GOOD": "", "STALE": "yellow", "INVALID": "red", "ABSENT": "dim"}
 
-Answers = Callable[[str], Awaitable[Mapping[str, Any]]]  # device -> {points, error}
+Answers = Callable[[str], Awaitable[Mapping[str, Any]]]  # device -> {points, trouble}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +104,6 @@ async def reading(site: Site, devices: Sequence[Device]) -> AsyncIterator[Answer
     """Reads the devices as the daemon would; nothing is written."""
     clock = SystemClock(assume_synchronised=site.trust_host_clock)
     state = SiteState(site, clock)
-    points = Points(state)
     async with Wiring(find_plugins(), clock) as wiring, asyncio.TaskGroup() as group:
         made = {d.name: replace(d, control=False) for d in devices}
         tasks = {
@@ -115,14 +114,9 @@ async def reading(site: Site, devices: Sequence[Device]) -> AsyncIterator[Answer
             for name, device in made.items()
         }  # fmt: skip
         running = [group.create_task(task.run()) for task in tasks.values()]
-
-        async def answers(device: str) -> Mapping[str, Any]:
-            health = tasks[device].health
-            error = "" if health.online else health.last_error or "connecting"
-            return {**await points.answer({"device": device}), "error": error}
-
+        points = Points(state, tasks)
         try:
-            yield answers
+            yield lambda device: points.answer({"device": device})
         finally:
             for task in running:
                 task.cancel()
@@ -151,6 +145,6 @@ def _table(name: str, said: Mapping[str, Any]) -> Table:
         table.add_row(*row, style=COLORS.get(quality, "red"))
     if not said["points"]:
         table.add_row(Text("nothing yet", style="dim"))
-    if error := said.get("error"):
-        table.caption, table.caption_justify = Text(plain(error), style="yellow"), "left"
+    if trouble := said.get("trouble"):
+        table.caption, table.caption_justify = Text(plain(trouble), style="yellow"), "left"
     return table

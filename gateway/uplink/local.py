@@ -126,7 +126,7 @@ async def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
     except PermissionError:
         raise LinkError(f"{path} is open to the daemon's user and group only: ask as one of them") from None
     except (OSError, ValueError, TimeoutError) as error:
-        raise LinkError(f"the daemon at {path} does not answer: {error or 'too slow'}") from error
+        raise LinkError(f"the daemon at {path} does not answer: {str(error) or 'too slow'}") from error
     if not isinstance(answer, dict):
         raise LinkError(f"{path}: what answers there is not gridseal")
     if "error" in answer:

@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+from contextlib import suppress
 
 import pytest
 from rich.console import Console
 
 from gateway import cli
 from gateway.cli import read
-from gateway.errors import LinkError
+from gateway.errors import LinkError, ServiceRefused
 from gateway.model import ClockTrust, Point, Quality, Sample, Stamp
 from gateway.site import Device
+from gateway.uplink.local import LocalServer, NoDaemon, ask
 from tests.gateway.cli_bench import write
 from tests.processes import rig
 from tests.sim import mocks
@@ -74,7 +76,8 @@ def test_a_device_that_never_answers_is_given_up_with_its_name(monkeypatch):
 
 
 def shown(capsys, identity):
-    read._show(Console(width=100, highlight=False), DEVICE, identity, SAMPLE, 1500)
+    told = read.sampled(identity, SAMPLE, SAMPLE.stamp.mono_ms + 1500)
+    read.show(Console(width=100, highlight=False), DEVICE, told)
     return capsys.readouterr().out.splitlines()
 
 
@@ -94,7 +97,7 @@ def test_what_a_device_calls_itself_is_no_markup(capsys):
 
 
 def test_the_json_has_null_for_what_is_absent():
-    assert read._as_json({"model": "x"}, SAMPLE) == {
+    assert read.as_json(DEVICE, read.sampled({"model": "x"}, SAMPLE, 1500)) == {
         "device": "bms",
         "identity": {"model": "x"},
         "at_ms": 1_790_000_000_000,
@@ -105,3 +108,49 @@ def test_the_json_has_null_for_what_is_absent():
             "cell_mv": {"value": None, "quality": "ABSENT"},
         },
     }
+
+
+class Daemon(LocalServer):
+    """Answers `points` as it was told."""
+
+    def __init__(self, path, said):
+        async def points(_):
+            if isinstance(said, Exception):
+                raise said
+            return said
+
+        super().__init__(path, {"points": points})
+
+
+async def beside_daemon(site, said, *words):
+    path = site.parent / "control.sock"
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(Daemon(path, said).run())
+        with suppress(ServiceRefused):  # it is there, and does not know that word
+            while True:
+                with suppress(NoDaemon):
+                    await ask(path, {"do": "nothing"})
+                await asyncio.sleep(0.01)
+        code = await asyncio.to_thread(cli.main, ["read", str(site), "inverter", *words])
+        serving.cancel()
+    return code
+
+
+async def test_beside_a_daemon_nobody_opens_a_second_connection(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(read, "Wiring", lambda *_: pytest.fail("it opened one"))
+    points = {"battery_soc_bp": [5125, "GOOD", 700], "grid_power_w": [0, "ABSENT", 900]}
+    said = {"identity": {"model": "One"}, "trouble": "", "points": points}
+    site = write(tmp_path)
+    assert await beside_daemon(site, said) == 0
+    shown = capsys.readouterr().out
+    assert "model One" in shown and "51.25 %" in shown and "0.7 s" in shown
+    assert await beside_daemon(site, said, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["points"]["grid_power_w"] == {"value": None, "quality": "ABSENT"}
+    assert await beside_daemon(site, {**said, "trouble": "no answer within 1 s"}) == 1
+    assert "the daemon does not reach inverter: no answer within 1 s" in capsys.readouterr().err
+
+
+async def test_a_device_that_the_daemon_does_not_know_yet_is_polled(tmp_path, capsys):
+    assert await beside_daemon(write(tmp_path), ServiceRefused("the daemon has no device")) == 1
+    assert "cannot connect" in capsys.readouterr().err

@@ -29,7 +29,7 @@ def test_each_quality_looks_its_own_way():
                     "x_w": [9, "INVALID", 7_200_000],
                 }
             },
-            "meter": {"points": {}, "error": "no answer\x1b[2J"},
+            "meter": {"points": {}, "trouble": "no answer\x1b[2J"},
         }
     )
     assert "51.20 %" in said and "0.3 s" in said and "-12.50 kW" in said and "61.0 s" in said

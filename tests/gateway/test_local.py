@@ -9,6 +9,7 @@ import stat
 import pytest
 
 from gateway.errors import LinkError, ServiceRefused
+from gateway.uplink import local
 from gateway.uplink.local import CLIENTS_MAX, LINE_MAX, LocalServer, ask
 
 
@@ -154,3 +155,15 @@ async def test_a_socket_that_cannot_be_made_is_a_link_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LinkError, match="no local socket"):
         await LocalServer(tmp_path / "file" / "x.sock", {}).run()
+
+
+async def test_a_daemon_that_hangs_is_given_up_in_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "ANSWER_S", 0.05)
+
+    async def hanging(reader, writer):
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_unix_server(hanging, tmp_path / "x.sock"):
+        with pytest.raises(LinkError, match="does not answer: too slow"):
+            await ask(tmp_path / "x.sock", {"do": "status"})
