@@ -71,7 +71,7 @@ async def _told(site: Site, device: Device) -> Told:
     except (NoDaemon, ServiceRefused):  # the latter: new in site.yaml, nobody reads it yet
         return await poll_once(site, device)
     if answer["trouble"]:
-        raise LinkError(f"the daemon does not reach {device.name}: {answer['error']}")
+        raise LinkError(f"the daemon does not reach {device.name}: {answer['trouble']}")
     now = SystemClock(assume_synchronised=site.trust_host_clock).now()
     points = {name: (value, quality, age) for name, (value, quality, age) in answer["points"].items()}
     newest_ms = min((age for _, _, age in points.values()), default=0)
