@@ -62,8 +62,14 @@ class Session:
 
     def record(self) -> None:
         """From now on, beginning with what was kept of the connect."""
-        self.events.extend(self.tap.introduction)
-        self.tap.sink = self.events.append
+        began_ms = self.driver._clock.mono_ms()
+
+        def take(event):
+            self.events.append({**event, "ms": event["ms"] - began_ms})
+
+        for event in self.tap.introduction:
+            take(event)
+        self.tap.sink = take
         self.driver.refresh()
         self.tap.tell(refresh=True)
 

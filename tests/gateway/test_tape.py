@@ -102,6 +102,15 @@ def test_looking_ahead_takes_nothing():
         tape.next()
 
 
+def test_time_begins_where_the_tape_does_also_before_the_capture():
+    tape = Tape([{"ms": -700, "connect": True}, {"ms": -600, "a": 1}, now(5)])
+    assert tape.mono_ms == -700
+    tape.next()
+    tape.next()
+    assert tape.mono_ms == -600
+    assert Tape([]).mono_ms == 0
+
+
 def test_seeking_passes_over_what_lies_before_and_leaves_all_where_it_finds_nothing():
     tape = Tape([{"ms": 1, "a": 1}, {"ms": 2, "b": 1}, {"ms": 3, "a": 2}, now(4), {"ms": 5, "c": 1}])
     assert tape.seek(lambda e: "c" in e) is None and tape.passed == 0
