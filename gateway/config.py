@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from gateway import chainfile, httpfile, keyfile, site, units, yamlfile
+from gateway import chainfile, httpfile, keyfile, site, units, whereabouts, yamlfile
 from gateway.driver import Plan, Plugin, Profile, find_plugins, seated_twice
 from gateway.errors import ConfigError, Problem
 from gateway.model import ServiceKind, SetpointSpec
@@ -45,6 +45,7 @@ def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
         for name, entry in parsed.devices.items()
         if (device := _device(document, profile_of, name, entry, problems))
     )
+    problems.extend(whereabouts.problems(document, parsed, found))
     usable = _check_links(document, parsed, found, problems)
     commanded = _commanded(document, [d for d in devices if d.name in usable], found, problems)
     _check_site(document, parsed, devices, commanded, problems)
@@ -130,6 +131,7 @@ def _device(
         profile=table,
         unit=entry.unit,
         serial=entry.serial.strip(),
+        find=entry.find or (),
         poll_ms=entry.poll,
         timeout_ms=entry.timeout,
         control=entry.control,

@@ -28,6 +28,7 @@ from gateway.islanding import Islands
 from gateway.loads import Loads
 from gateway.notify import Notifier
 from gateway.points import Points
+from gateway.refind import Refind
 from gateway.site import Site
 from gateway.state import SiteState
 from gateway.store import Store
@@ -176,6 +177,7 @@ class Daemon:
             ),
             on_cycle=self._cycled,
         )
+        self.refind = Refind(self.devices, wiring, self.clock, self._random, self.store, self.control)
         self.desk = Desk(self.site, self.clock, self.control, self._domain)
         zone = ZoneInfo(self.site.timezone)
         self.timetable = Timetable(self.site.id, self.site.schedule, zone, self.clock, self.control.submit)
@@ -255,7 +257,7 @@ class Daemon:
             group.create_task(self.control.run(), name="control"),
             group.create_task(self._narrate(), name="journal"),
         ]
-        kept: dict[str, Callable[[], Any]] = {}
+        kept: dict[str, Callable[[], Any]] = dict(self.refind.parts)
         running.append(group.create_task(self.certificates.run(), name="commission"))
         if self._keys:
             kept |= {"evidence": self._attest, **self._keys.parts}
@@ -340,6 +342,7 @@ class Daemon:
         reached = {n: h for n, h in health.items() if h.online or h.last_error}
         return narrate.Scene(
             devices={n: "" if h.online else h.last_error for n, h in reached.items()},
+            found={n: h.found_at for n, h in health.items()},
             troubles=report.troubles(self.supervisor.troubles),
             command=f"{command.kind} of {command.origin or command.source.name.lower()}" if command else "",
             fault=status.fault,

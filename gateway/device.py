@@ -7,6 +7,7 @@ interpret samples: they go to `on_sample` as they come, and what that raises end
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,7 +42,13 @@ class Health:
     samples: int = 0
     skipped: int = 0  # polls left out because the one before took too long
     last_error: str = ""
+    stranger: bool = False  # another device answers in its place
+    found_at: str = ""  # the link to where it is, when that is not what site.yaml says
     identity: Mapping[str, str] = field(default_factory=dict)
+
+
+class Stranger(LinkError):
+    """Another device answers than the one that site.yaml names."""
 
 
 class DeviceTask:
@@ -72,6 +79,8 @@ class DeviceTask:
         self._tap = tap or Tap(clock)
         self._standing = standing or Standing()
         self._attempts = 0
+        self._home = device.link
+        self._again = asyncio.Event()  # there is a reason not to wait longer
         self.health = Health(device.name, since_ms=clock.mono_ms())
         commanded = device.control and isinstance(driver, Actuator)
         self.hand = SetpointWriter(device, driver, clock) if commanded else None  # type: ignore[arg-type]
@@ -87,11 +96,23 @@ class DeviceTask:
             try:
                 await self._session()
             except LinkError as error:
-                self._went(str(error))
+                self._went(error)
                 for hand in self._writers():
                     hand.lost()
                 await self._driver.close()
-            await asyncio.sleep(self._pause_s())
+            await self._pause()
+
+    @property
+    def device(self) -> Device:
+        """As it is reached now: its link is where it was found last."""
+        return self._device
+
+    def moved(self, link: str) -> None:
+        """Its link leads there from now on; who answers is identified like anybody."""
+        self._device = replace(self._device, link=link)
+        self._attempts = 0
+        self._note(found_at="" if link == self._home else link, stranger=False)
+        self._again.set()
 
     async def _session(self) -> None:
         """From connect to the failure that ends it."""
@@ -182,12 +203,21 @@ class DeviceTask:
         if self._device.serial and not self._standing.holds:
             raise LinkError(f"{self._device.name}: a new connection to {self._device.link}: identified again")
 
-    def _went(self, text: str) -> None:
+    def _went(self, error: LinkError) -> None:
         """Offline; the moment it went is kept through the attempts that follow."""
         since_ms = self._clock.mono_ms() if self.health.online else self.health.since_ms
         self._attempts += 1
         failures = self.health.failures + (0 if self.health.online else 1)  # online: the miss was counted
-        self._note(online=False, since_ms=since_ms, failures=failures, last_error=text)
+        stranger = isinstance(error, Stranger)
+        self._note(
+            online=False, since_ms=since_ms, failures=failures, last_error=str(error), stranger=stranger
+        )
+
+    async def _pause(self) -> None:
+        self._again.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pause_s()):
+                await self._again.wait()
 
     def _pause_s(self) -> float:
         longest_s: float = min(PAUSE_MOST_S, PAUSE_FIRST_S * 2 ** min(self._attempts - 1, 16))
@@ -198,11 +228,11 @@ class DeviceTask:
 
 
 def check_serial(device: Device, identity: Mapping[str, str]) -> None:
-    """LinkError when what answers is not the device that site.yaml names: nothing of it is believed."""
+    """Stranger when what answers is not the device that site.yaml names: nothing of it is believed."""
     said = identity.get("serial", "")
     if device.serial and said != device.serial:
         who = f"serial number {said}" if said else "a device that says no serial number"
-        raise LinkError(
+        raise Stranger(
             f"{device.name}: {who} answers at {device.link}, not {device.serial}: another device has its "
             "address; gridseal scan finds it"
         )

@@ -33,6 +33,24 @@ class Link(Protocol):
 
 
 @runtime_checkable
+class Movable(Link, Protocol):
+    """A link to a host, which can go to another one while it is used."""
+
+    @property
+    def peer(self) -> str:
+        """The IP address of the connection that there is; empty without one."""
+        ...
+
+    async def move(self, url: str) -> None:
+        """Go there from the next request on."""
+        ...
+
+    async def hang_up(self) -> None:
+        """End the connection that there is; the next request makes another."""
+        ...
+
+
+@runtime_checkable
 class Counted(Protocol):
     """A link that counts what happens on it, in a dataclass of integers: for metrics."""
 
@@ -298,6 +316,19 @@ class Plugin(Protocol):
     def driver(self, device: Device, profile: Any, link: Any, clock: Clock) -> Driver: ...
 
     def plan(self, device: Device, profile: Any) -> Plan: ...
+
+
+@runtime_checkable
+class Moving(Protocol):
+    """A plugin that opens Movable links."""
+
+    def target(self, url: str) -> tuple[str, int]:
+        """The host and port that a URL leads to. ConfigError where it leads to none."""
+        ...
+
+    def elsewhere(self, url: str, host: str) -> str:
+        """The same link at another host."""
+        ...
 
 
 def find_plugins() -> dict[str, Plugin]:

@@ -23,6 +23,7 @@ class Scene:
     """What is worth a line when it changes. `devices`: name -> error, empty while online."""
 
     devices: Mapping[str, str] = field(default_factory=dict)
+    found: Mapping[str, str] = field(default_factory=dict)  # name -> the link, where it is another
     troubles: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     fault: str = ""
@@ -50,6 +51,12 @@ def _changes(before: Scene, after: Scene) -> Iterator[str]:
             yield f"{WARNING}{name}: offline: {error}"
         elif not error and was != "":
             yield f"{INFO}{name}: online"
+    for name in {**before.found, **after.found}:
+        link = after.found.get(name)
+        if link and link != before.found.get(name):
+            yield f"{WARNING}{name}: found at {link}: write that into site.yaml, or keep its address by DHCP"
+        elif not link and before.found.get(name):
+            yield f"{INFO}{name}: found where site.yaml says"
     for name in after.troubles.keys() - before.troubles.keys():
         yield f"{WARNING}{name}: waits: {after.troubles[name]}"
     for name in before.troubles.keys() - after.troubles.keys():

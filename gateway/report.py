@@ -70,6 +70,7 @@ def device(health: Health) -> dict[str, Any]:
         "samples": health.samples,
         "misses": health.misses,
         "error": "" if health.online else health.last_error,
+        "found_at": health.found_at,
     }
 
 

@@ -59,6 +59,7 @@ class Device:
     derating: tuple[Curve, ...] = ()
     cells: int = 0  # of a battery: in series; 0: not known
     serial: str = ""  # that it must say; empty: whichever device answers there
+    find: tuple[str, ...] = ()  # addresses at which it may be looked for when it is not at its own
     profile_digest: bytes = bytes(32)  # of what the profile says, whatever its layout and comments
 
 

@@ -25,6 +25,7 @@ from gateway.sitetypes import (
     Period,
     Power,
     Ramp,
+    Reach,
     Size,
     Strict,
     Temperature,
@@ -75,6 +76,11 @@ class DeviceModel(Strict):
     unit: Annotated[int, Field(ge=0, le=247)] = 1
     serial: Annotated[str, Field(max_length=64)] = Field(
         default="", description="its serial number: another device that answers at `link` is refused"
+    )
+    find: Reach | None = Field(
+        default=None,
+        description="where else, on a network of your own, it may be looked for by its serial number when it"
+        ' is not at its address: "192.168.1.10-60" or "192.168.1.0/24"',
     )
     poll: Period = 1000
     timeout: Moment = 1000

@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from gateway import principal, units
+from gateway import addresses, principal, units
 
 
 def _unit(scale: units.Scale, least: int | None = None, most: int | None = None) -> BeforeValidator:
@@ -46,6 +46,12 @@ def _principal(value: str) -> str:
 
 
 StacksContract = Annotated[str, AfterValidator(_principal)]
+Reach = Annotated[
+    tuple[str, ...],
+    BeforeValidator(
+        lambda text: addresses.own(text) if isinstance(text, str) else text, json_schema_input_type=str
+    ),
+]
 Moment = Annotated[int, _unit(units.DURATION_MS, 20, 60_000)]
 Period = Annotated[int, _unit(units.DURATION_MS, 50, 3_600_000)]
 Pause = Annotated[int, _unit(units.DURATION_MS, 0, 86_400_000)]

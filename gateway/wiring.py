@@ -3,15 +3,15 @@
 Used by the daemon and by the verbs that talk to a device once. Opens nothing: links connect when used.
 """
 
-from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, replace
 from functools import partial
 from types import TracebackType
 from typing import Any
 
 from gateway.clock import Clock
-from gateway.driver import Counted, Driver, Dropping, Link, Plugin
+from gateway.driver import Counted, Driver, Dropping, Link, Moving, Plugin
 from gateway.errors import ConfigError
 from gateway.site import Device
 from gateway.standing import Guarding, Standing
@@ -64,6 +64,27 @@ class Wiring:
         if isinstance(driver, Unrecordable):
             return f"{device.name}: {driver.unrecordable}"
         return f"{device.name}: what passes on a {device.kind} link cannot be recorded yet"
+
+    def link(self, name: str) -> Link:
+        """The link of a device, made before."""
+        return self._links[self._drivers[name][0]]
+
+    def mover(self, url: str) -> Moving:
+        """Who knows where a link leads and can lead it elsewhere. ConfigError when nobody does."""
+        opener = self._opener(url)
+        if not isinstance(opener, Moving):
+            raise ConfigError(f"{url!r} leads to no host")
+        return opener
+
+    @asynccontextmanager
+    async def apart(self, device: Device, url: str) -> AsyncIterator[Driver]:
+        """A driver of the same device at `url`, on a link of its own that ends with it. It cannot command."""
+        link = self._opener(url).open_link(url, self._clock)
+        there = replace(device, link=url, control=False)
+        try:
+            yield self._plugins[device.kind].driver(there, device.profile, link, self._clock)
+        finally:
+            await link.close()
 
     def made(self, name: str) -> Driver:
         """The driver of a device, made before."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from drivers.modbus.exchange import UNREACHABLE, Asked, NotNow, ask_bits, ask_coil, ask_read, ask_write, bits
 from drivers.modbus.pacing import READ, WRITE, Backoff, Turns
 from drivers.modbus.session import REPLY_S_MAX, NoAnswer, NoFrame, Session
-from drivers.modbus.url import LinkUrl
+from drivers.modbus.url import LinkUrl, parse
 from gateway.clock import Clock
 from gateway.errors import DeviceRefused, FrameError, LinkError, Unidentified
 
@@ -47,20 +47,43 @@ class ModbusLink:
     """A RegisterLink and CoilLink (gateway.driver). `jitter` gives random numbers in 0..1."""
 
     def __init__(self, where: LinkUrl, clock: Clock, jitter: Callable[[], float]) -> None:
-        self.url = where.url
         self.counters = Counters()
-        self._where, self._clock = where, clock
+        self._clock, self._jitter = clock, jitter
         self._session: Session | None = None
         self._turns = Turns()
-        self._units = Backoff(clock, jitter, free=UNIT_FREE, base_ms=UNIT_BASE_MS, most_ms=UNIT_MOST_MS)
-        self._line = Backoff(clock, jitter, free=LINK_FREE, base_ms=LINK_BASE_MS, most_ms=LINK_MOST_MS)
+        self._closed = False
+        self._begin(where)
+
+    def _begin(self, where: LinkUrl) -> None:
+        """Nothing is held against whoever is there."""
+        self._where, self.url = where, where.url
+        paced = self._clock, self._jitter
+        self._units = Backoff(*paced, free=UNIT_FREE, base_ms=UNIT_BASE_MS, most_ms=UNIT_MOST_MS)
+        self._line = Backoff(*paced, free=LINK_FREE, base_ms=LINK_BASE_MS, most_ms=LINK_MOST_MS)
         self._silent = 0
         self._pause_until_ms = 0
         # A network may hold an answer back for seconds, for which no quiet time is long enough: what is owed
         # on the socket of a serial server stays with it.
         self._owing = False
         self._late_until_ms: dict[int, int] = {}  # RTU: unit -> when its late answer can no longer come
-        self._closed = False
+
+    @property
+    def peer(self) -> str:
+        """See gateway.driver.Movable."""
+        return self._session.peer if self._session and not self._session.lost else ""
+
+    async def move(self, url: str) -> None:
+        """See gateway.driver.Movable. What is being asked is asked to its end."""
+        await self.hang_up()
+        self._begin(parse(url))
+
+    async def hang_up(self) -> None:
+        """See gateway.driver.Movable."""
+        await self._turns.enter(WRITE)
+        try:
+            await self._drop()
+        finally:
+            self._turns.leave()
 
     async def read(self, unit: int, table: str, address: int, count: int, *, timeout_s: float) -> bytes:
         """See gateway.driver.RegisterLink. ValueError for a request no device could be asked."""

@@ -12,9 +12,10 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
-from drivers.modbus.url import SCHEMES, parse
+from drivers.modbus.url import SCHEMES, elsewhere, parse
 from gateway.clock import Clock
 from gateway.driver import Driver, Plan
+from gateway.errors import ConfigError
 from gateway.recognising import Match, Profiles
 from gateway.site import Device
 from gateway.standing import Standing
@@ -54,6 +55,15 @@ class ModbusPlugin:
     def place(self, url: str) -> str:
         where = parse(url)
         return f"{where.scheme}:{where.host}:{where.port}"
+
+    def target(self, url: str) -> tuple[str, int]:
+        where = parse(url)
+        if where.scheme == "rtu":
+            raise ConfigError(f"{url!r} leads to no host")
+        return where.host, where.port
+
+    def elsewhere(self, url: str, host: str) -> str:
+        return elsewhere(url, host)
 
     def open_link(self, url: str, clock: Clock) -> "ModbusLink":
         """Make a link; it connects on first use. ConfigError when the URL is not usable."""

@@ -74,6 +74,13 @@ class Session:
             return session
         raise LinkError(_why_not(url))
 
+    @property
+    def peer(self) -> str:
+        """The IP address at the other end; empty of a tty."""
+        transport = self._client.ctx.transport
+        found = transport.get_extra_info("peername") if transport else None
+        return str(found[0]) if isinstance(found, tuple) else ""
+
     async def close(self) -> None:
         """Drop the connection and fail what is being asked. May be called more than once."""
         self._on_connect(False)

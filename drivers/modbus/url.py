@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from math import ceil
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from drivers.linkurl import options_of
 from gateway.errors import ConfigError
@@ -92,6 +92,14 @@ def parse(url: str) -> LinkUrl:
     return LinkUrl(
         url, parts.scheme, host, port, n["gap"], n["settle"], n["baud"], parity, n["stop"], bool(n["echo"])
     )
+
+
+def elsewhere(url: str, host: str) -> str:
+    """The same link at another host."""
+    parts = urlsplit(url)
+    shown = f"[{host}]" if ":" in host else host
+    port = f":{parts.port}" if parts.port else ""
+    return urlunsplit(parts._replace(netloc=shown + port))
 
 
 def _place(url: str, parts: SplitResult) -> tuple[str, int]:

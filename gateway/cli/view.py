@@ -155,7 +155,9 @@ def _devices(status: Status) -> RenderableType:
         state = Text("online", style="green") if device["online"] else Text("offline", style="bold red")
         day = status["commissioned"].get(name)  # None: nothing to commission
         proven = Text("not yet", style="dim") if day == "" else Text(day or "")
-        row = _plain(device["identity"]), proven, _plain(device["error"], "yellow")
+        moved = f"found at {device['found_at']}: site.yaml says another" if device["found_at"] else ""
+        trouble = "; ".join(text for text in (device["error"], moved) if text)
+        row = _plain(device["identity"]), proven, _plain(trouble, "yellow")
         table.add_row(_plain(name), state, *row)
     for name, trouble in status["troubles"].items():
         table.add_row(_plain(name), Text("waiting", style="yellow"), "", "", _plain(trouble, "yellow"))

@@ -33,7 +33,14 @@ BOUND: Mapping[type, tuple[str, ...]] = {
 }  # fmt: skip
 LEFT_OUT: Mapping[type, tuple[str, ...]] = {
     sites.Site: ("store", "mqtt", "http", "socket"),
-    sites.Device: ("link", "serial", "profile", "timeout_ms", "profile_digest"),  # that is `profiles`
+    sites.Device: (
+        "link",
+        "serial",
+        "find",
+        "profile",
+        "timeout_ms",
+        "profile_digest",  # that is `profiles`
+    ),
     sites.AttestSettings: ("key", "next", "identity"),
     sites.ChainSettings: (
         "rpc",

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from drivers.modbus.guard import GuardedLink
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.plugin import PLUGIN
-from gateway.errors import LinkError, Unidentified
+from gateway.driver import Movable, Moving
+from gateway.errors import ConfigError, LinkError, Unidentified
 from gateway.standing import Guarding, Standing
 from tests.drivers.modbus_bench import T, honest_rtu, honest_tcp, link_to
 from tests.drivers.modbus_wire import CLOSE, Wire, tcp_wire
@@ -94,3 +95,37 @@ async def test_a_neighbour_on_the_wire_that_need_be_nobody_in_particular_writes_
     async with guarded() as (wire, link, _, device):
         await link.write(2, 40, [1], timeout_s=T)
         assert await write_all(device) == 3 and written(wire) == 1
+
+
+async def test_a_link_that_moved_holds_nothing_against_who_is_there_and_writes_nothing_yet() -> None:
+    async with guarded() as (wire, link, standing, device), tcp_wire(honest_tcp) as there:
+        assert isinstance(link, Movable) and link.peer == ""
+        await device.read(1, "holding", 7, 1, timeout_s=T)
+        standing.identified = link.counters.connects
+        assert link.peer == "127.0.0.1"
+        for _ in range(3):
+            await hang_up(device)
+            with suppress(LinkError):  # not connected, next attempt in a while
+                await device.read(1, "holding", 7, 1, timeout_s=T)
+        await link.move(there.url)
+        assert link.url == device.url == there.url and link.peer == ""
+        assert await write_all(device) == 3
+        assert await device.read(1, "holding", 7, 1, timeout_s=T) == b"\0\7"
+        assert await write_all(device) == 3 and written(there) == written(wire) == 0
+        standing.identified = link.counters.connects
+        assert await write_all(device) == 0 and written(there) == 3
+
+
+async def test_hanging_up_waits_for_what_is_being_asked_and_the_next_request_connects() -> None:
+    async with guarded() as (wire, link, _, device):
+        found, _ = await asyncio.gather(device.read(1, "holding", 7, 1, timeout_s=T), link.hang_up())
+        assert found == b"\0\7" and link.peer == ""
+        await device.read(1, "holding", 7, 1, timeout_s=T)
+        assert wire.connections == 2
+
+
+@pytest.mark.parametrize("url", ["rtu:///dev/ttyUSB0", "tcp://h:0"])
+def test_what_leads_to_no_host_has_no_target(url: str) -> None:
+    assert isinstance(PLUGIN, Moving) and PLUGIN.target("rtutcp://h:4001") == ("h", 4001)
+    with pytest.raises(ConfigError):
+        PLUGIN.target(url)

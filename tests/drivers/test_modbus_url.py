@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivers.modbus.url import LinkUrl, parse
+from drivers.modbus.url import LinkUrl, elsewhere, parse
 from gateway.errors import ConfigError
 
 
@@ -72,3 +72,23 @@ def test_what_is_refused(url: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as refused:
         parse(url)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "there"),
+    [
+        ("tcp://10.0.0.1", "10.0.0.7", "tcp://10.0.0.7"),
+        ("tcp://inverter.local:1502/?gap=5", "10.0.0.7", "tcp://10.0.0.7:1502/?gap=5"),
+        ("rtutcp://10.0.0.1:4001?baud=19200", "fd00::7", "rtutcp://[fd00::7]:4001?baud=19200"),
+        ("tcp://[::1]:502", "10.0.0.7", "tcp://10.0.0.7:502"),
+    ],
+)
+def test_the_same_link_elsewhere(url: str, host: str, there: str) -> None:
+    assert elsewhere(url, host) == there
+    before, after = parse(url), parse(there)
+    assert (after.host, after.port, after.gap_ms, after.baud) == (
+        host,
+        before.port,
+        before.gap_ms,
+        before.baud,
+    )

@@ -90,8 +90,14 @@ STATUS: dict[str, Any] = {
         ],
     },
     "devices": {
-        "meter": {"online": True, "identity": "Maker M1 S12345", "samples": 24, "misses": 1, "error": ""},
-        "bms": {"online": False, "identity": "", "samples": 0, "misses": 3, "error": "10.0.0.9: no answer"},
+        "meter": {
+            "online": True, "identity": "Maker M1 S12345", "samples": 24, "misses": 1, "error": "",
+            "found_at": "tcp://10.0.0.23",
+        },
+        "bms": {
+            "online": False, "identity": "", "samples": 0, "misses": 3, "error": "10.0.0.9: no answer",
+            "found_at": "",
+        },
     },
     "troubles": {"mqtt": "the MQTT broker ada.example:8883: refused"},
 }  # fmt: skip

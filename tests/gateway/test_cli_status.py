@@ -61,7 +61,9 @@ def with_(**changes):
 
 
 FAULTY = with_(control={**STATUS["control"], "fault": "does not follow"})
-OFFLINE = with_(devices={**STATUS["devices"], "bms": {"online": False, "identity": "", "error": "silent"}})
+OFFLINE = with_(
+    devices={**STATUS["devices"], "bms": {"online": False, "identity": "", "error": "silent", "found_at": ""}}
+)
 
 
 @pytest.mark.parametrize(("said", "code"), [(STATUS, 0), (FAULTY, 1), (OFFLINE, 1), (with_(devices={}), 0)])

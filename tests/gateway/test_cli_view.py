@@ -55,7 +55,7 @@ STATUS = {
     },
     "records": {"signed": 1234, "sequence": 1235},
     "chain": {"confirmed": 1200, "last_transaction": "0xfeed", "commands": 3},
-    "devices": {"inverter": {"online": True, "identity": "Acme One", "error": ""}},
+    "devices": {"inverter": {"online": True, "identity": "Acme One", "error": "", "found_at": ""}},
     "commissioned": {},
     "performance": {
         "day": asdict(performance(charged_wh=12_300)),
@@ -113,7 +113,9 @@ statuses = st.fixed_dictionaries(
         ),
         "devices": st.dictionaries(
             texts,
-            st.fixed_dictionaries({"online": st.booleans(), "identity": texts, "error": texts}),
+            st.fixed_dictionaries(
+                {"online": st.booleans(), "identity": texts, "error": texts, "found_at": texts}
+            ),
             max_size=4,
         ),
         "commissioned": st.dictionaries(texts, st.sampled_from(["", "2026-11-27"]), max_size=4),
@@ -238,10 +240,18 @@ def test_a_soc_that_cannot_be_does_not_break_the_bar() -> None:
 def test_what_others_call_themselves_is_neither_markup_nor_a_terminal_command() -> None:
     hostile = "[/x] [red]y\x1b[2J\r"
     status = changed("control", command={"kind": "stop", "origin": hostile, "source": "remote"})
-    status["devices"] = {"inverter": {"online": False, "identity": hostile, "error": hostile}}
+    status["devices"] = {"inverter": {"online": False, "identity": hostile, "error": hostile, "found_at": ""}}
     picture = draw(status)
     assert picture.count("[/x] [red]y [2J") == 3
     assert "\x1b" not in picture
+
+
+def test_a_device_that_was_found_elsewhere_says_so_in_its_row() -> None:
+    status = {
+        **STATUS,
+        "devices": {"inverter": {**STATUS["devices"]["inverter"], "found_at": "tcp://10.0.0.7"}},
+    }
+    assert "found at tcp://10.0.0.7: site.yaml says another" in draw(status, 120)
 
 
 def test_the_day_and_what_to_see_to_are_shown_once_something_is_sealed():

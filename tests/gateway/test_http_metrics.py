@@ -33,6 +33,8 @@ def test_each_value_is_there_in_base_units() -> None:
     assert found["gridseal_battery_soc_ratio",] == 0.5197
     assert found["gridseal_target_power_watts",] == -3000
     assert found["gridseal_device_online", ("device", "bms")] == 0
+    moved = [found["gridseal_device_moved", ("device", name)] for name in ("meter", "bms")]
+    assert moved == [1, 0]
     assert found["gridseal_device_age_seconds", ("device", "meter")] == 0.7
     assert found["gridseal_link_events_total", ("device", "bms"), ("event", "dropped")] == 3
     assert found["gridseal_chain_lag_records",] == 2

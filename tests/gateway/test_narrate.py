@@ -26,6 +26,11 @@ def test_each_change_is_one_line_each_way():
     changes = [
         (Scene(devices={"bms": "silent"}, clock="TRUSTED"), "<4>bms: offline: silent", "<6>bms: online"),
         (
+            Scene(devices={"bms": ""}, clock="TRUSTED", found={"bms": "tcp://10.0.0.23"}),
+            "<4>bms: found at tcp://10.0.0.23: write that into site.yaml, or keep its address by DHCP",
+            "<6>bms: found where site.yaml says",
+        ),
+        (
             Scene(devices={"bms": ""}, clock="TRUSTED", troubles={"mqtt": "refused"}),
             "<4>mqtt: waits: refused",
             "<6>mqtt: works again",

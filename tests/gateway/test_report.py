@@ -101,7 +101,9 @@ def test_a_device_says_who_it_is_and_its_error_only_while_it_is_away():
         "samples": 5,
         "misses": 3,
         "error": "no answer",
+        "found_at": "",
     }
+    assert report.device(Health("inv", found_at="tcp://10.0.0.23"))["found_at"] == "tcp://10.0.0.23"
     here = report.device(Health("inv", online=True, last_error="no answer"))
     assert (here["online"], here["identity"], here["error"]) == (True, "", "")
 

@@ -109,6 +109,13 @@ def _devices(devices: Mapping[str, Mapping[str, Any]], facts: Facts) -> Iterator
         return [({"device": name}, float(device[key])) for name, device in devices.items()]
 
     yield "device_online", "gauge", "1: the device answers", each("online")
+    moved = {name: device["found_at"] for name, device in devices.items() if "found_at" in device}
+    yield (
+        "device_moved",
+        "gauge",
+        "1: found at another address than site.yaml says",
+        [({"device": name}, float(bool(link))) for name, link in moved.items()],
+    )
     yield "device_samples_total", "counter", "samples taken", each("samples")
     yield "device_misses_total", "counter", "polls and writes without a good answer", each("misses")
     yield (
