@@ -13,6 +13,7 @@ from gateway.model import CommandClass, ReadBack, SetpointSpec
 from gateway.site import Device
 
 POWERS: frozenset[str] = frozenset({"power", "charge_power", "discharge_power"})
+MOSTS: frozenset[str] = frozenset({"charge_max", "discharge_max"})  # what a release gives back as limits
 
 
 class Named(Protocol):

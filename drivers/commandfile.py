@@ -12,6 +12,7 @@ from typing import Annotated, Generic, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, Discriminator, Field, model_validator
 from pydantic_core import InitErrorDetails
 
+from drivers.command import MOSTS
 from drivers.pointfile import raise_all, wrong
 from drivers.profile import Strict
 from gateway.model import CommandClass
@@ -48,6 +49,10 @@ StepT = TypeVar("StepT", bound=StepFile)
 ArmT = TypeVar("ArmT", bound=Strict)
 NameplateT = TypeVar("NameplateT")
 BackT = TypeVar("BackT", bound=Strict)
+
+
+def _placed(step: StepFile) -> set[str]:
+    return {v for towards in get_args(Direction) for v in step.said(towards) if isinstance(v, str)}
 
 
 class SetpointFile(Strict, Generic[StepT, ArmT, NameplateT, BackT]):
@@ -96,7 +101,10 @@ class SetpointFile(Strict, Generic[StepT, ArmT, NameplateT, BackT]):
             values = {value for step in self.write for value in step.said(direction)}
             if not values & {"power", f"{direction}_power"}:
                 problems.append(wrong(("write",), f"no step writes the power of a {direction}", None))
+        for n, step in enumerate(self.write):
+            if _placed(step) & MOSTS:
+                problems.append(wrong(("write", n), "a nameplate is for the release", None))
         for n, step in enumerate(self.release):
-            if any(isinstance(value, str) for towards in get_args(Direction) for value in step.said(towards)):
-                problems.append(wrong(("release", n), "handing back writes constants only", None))
+            if _placed(step) - MOSTS:
+                problems.append(wrong(("release", n), "handing back writes constants or nameplates", None))
         return problems

@@ -1,5 +1,6 @@
 """A register-map device that takes setpoints: how its sequences are written, and what is read for them."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from drivers import commanded
@@ -7,9 +8,10 @@ from drivers.command import Setpoint, notes, spec
 from drivers.modbus.codec import Field
 from drivers.modbus.rated import rated
 from drivers.modbus.reader import Reader
-from drivers.modbus.sequence import Write, quantise, same, step_w, writes
+from drivers.modbus.sequence import Write, lacks, quantise, same, step_w, writes
 from drivers.modbus.table import Step, Table
 from gateway.driver import RegisterLink
+from gateway.errors import LinkError
 from gateway.model import Quality, SetpointSpec
 from gateway.site import Device
 
@@ -64,11 +66,25 @@ class Commanded(commanded.Commanded[Step, Field]):
         return dict(zip((f.name for f in reader.fields), good, strict=True))
 
     async def _run(self, steps: tuple[Step, ...], power_w: int, timeout_s: int) -> None:
-        for write in writes(steps, power_w, timeout_s, self._device.unit):
-            if not (write.if_changed and await self._already(write)):
-                await self._link.write(
-                    write.unit, write.address, write.registers, timeout_s=self._timeout_s, single=write.single
-                )
+        for step in steps:
+            if lacks(step, self._most):
+                await self._learn()
+                if lacks(step, self._most):
+                    raise LinkError(
+                        f"{self._device.name}: its nameplate, which is to be given back, is unknown"
+                    )
+            for write in writes((step,), power_w, timeout_s, self._device.unit, self._most):
+                await self._write(write)
+
+    @property
+    def _most(self) -> Mapping[str, int]:
+        return {"charge_max": self.setpoint.charge_max_w, "discharge_max": self.setpoint.discharge_max_w}
+
+    async def _write(self, write: Write) -> None:
+        if not (write.if_changed and await self._already(write)):
+            await self._link.write(
+                write.unit, write.address, write.registers, timeout_s=self._timeout_s, single=write.single
+            )
 
     async def _already(self, write: Write) -> bool:
         count = len(write.registers)

@@ -4,14 +4,14 @@ From a profile's steps and a power to the requests, in the profile's order; and 
 registers can hold at all. Everything rounds toward zero: a device never gets more than was decided.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from struct import Struct
 
-from drivers.command import POWERS, direction, powers, settled
+from drivers.command import MOSTS, POWERS, direction, powers, settled
 from drivers.modbus import codec
-from drivers.modbus.table import Step, Written
+from drivers.modbus.table import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,21 @@ class Write:
     if_changed: bool
 
 
-def writes(steps: Iterable[Step], power_w: int, timeout_s: int, unit: int) -> tuple[Write, ...]:
-    """The requests for this power (+ = discharge, W). ValueError when a register cannot hold a value."""
-    return tuple(_write(step, power_w, timeout_s, unit) for step in steps if direction(power_w) in step.when)
+NOTHING: Mapping[str, int] = {}
+
+
+def writes(
+    steps: Iterable[Step], power_w: int, timeout_s: int, unit: int, most: Mapping[str, int] = NOTHING
+) -> tuple[Write, ...]:
+    """The requests for this power (+ = discharge, W); `most` is the nameplate. ValueError when a register
+    cannot hold a value."""
+    placed = {**most, **powers(power_w), "timeout_s": timeout_s, "timeout_min": ceil(timeout_s / 60)}
+    return tuple(_write(step, placed, unit) for step in steps if direction(power_w) in step.when)
+
+
+def lacks(step: Step, most: Mapping[str, int]) -> bool:
+    """Whether it gives back a nameplate that is not known: 0 as a limit would be no fallback."""
+    return any(value.value in MOSTS and not most.get(str(value.value)) for value in step.values)
 
 
 def quantise(steps: Sequence[Step], power_w: int) -> int:
@@ -48,7 +60,7 @@ def _held(steps: Iterable[Step], power_w: int) -> int:
         if direction(power_w) not in step.when:
             continue
         for value in step.values:
-            if value.value in POWERS and (wanted := _canonical(value, power_w, 0)):
+            if value.value in POWERS and (wanted := powers(power_w)[str(value.value)]):
                 held = codec.hold(value.field, _fitting(value.field, wanted))
                 magnitude = min(magnitude, abs(held))
     return -magnitude if power_w < 0 else magnitude
@@ -62,19 +74,10 @@ def _fitting(field: codec.Field, wanted: int) -> int:
     return min(max(wanted, ends[0]), ends[1])
 
 
-def _canonical(value: Written, power_w: int, timeout_s: int) -> int:
-    placed = {
-        **powers(power_w),
-        "timeout_s": timeout_s,
-        "timeout_min": ceil(timeout_s / 60),
-    }
-    return value.value if isinstance(value.value, int) else placed[value.value]
-
-
-def _write(step: Step, power_w: int, timeout_s: int, unit: int) -> Write:
+def _write(step: Step, placed: Mapping[str, int], unit: int) -> Write:
     registers: list[int] = []
     for value in step.values:
-        canonical = _canonical(value, power_w, timeout_s)
+        canonical = value.value if isinstance(value.value, int) else placed[value.value]
         if value.value in ("timeout_s", "timeout_min"):
             # a time longer than its register is cut: the device then ends a command earlier, never later
             canonical = _fitting(value.field, canonical)

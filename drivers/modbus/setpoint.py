@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PlainValidator, Tag, WithJsonSchema, model_validator
 
 from drivers import command
-from drivers.command import POWERS
+from drivers.command import MOSTS, POWERS
 from drivers.commandfile import NONEMPTY, Direction, SetpointFile, StepFile, Watts, number_or
 from drivers.modbus import codec
 from drivers.modbus import table as tables
@@ -21,7 +21,7 @@ from drivers.modbus.register import Address, Register, Unit, Value
 from drivers.pointfile import raise_all, wrong
 from drivers.profile import Strict
 
-PLACEHOLDERS = POWERS | {"timeout_s", "timeout_min"}
+PLACEHOLDERS = POWERS | MOSTS | {"timeout_s", "timeout_min"}
 
 
 def _number_or_placeholder(value: object) -> int | str:

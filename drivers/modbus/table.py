@@ -26,7 +26,7 @@ class Text:
 @dataclass(frozen=True, slots=True)
 class Written:
     """One value of a write: a constant as the register takes it (its field has no scale), or what stands for
-    one: a power of POWERS, timeout_s, timeout_min."""
+    one: a power of POWERS, a nameplate of MOSTS, timeout_s, timeout_min."""
 
     value: int | str
     field: Field

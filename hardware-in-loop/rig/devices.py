@@ -9,6 +9,7 @@ from rig import (
     goodwe_et,
     huawei_luna2000,
     kostal_plenticore,
+    sigenergy,
     sma_sunny_island,
     sofar_g3,
     solaredge_storedge,
@@ -48,6 +49,7 @@ DEVICES: Mapping[str, Kind] = {
     "kostal_plenticore": Kind(kostal_plenticore.build, hybrid=True, power_w=8_000),
     "sofar_g3": Kind(sofar_g3.build, hybrid=True, power_w=5_000),
     "solis_hybrid": Kind(solis_hybrid.build, hybrid=True, power_w=5_000),
+    "sigenergy": Kind(sigenergy.build, hybrid=True, power_w=8_000),
     "solax_g4": Kind(solax_g4.build, hybrid=True, power_w=5_000),
     "alpha_ess_smile": Kind(alpha_ess_smile.build, hybrid=True, power_w=5_000),
 }

@@ -80,8 +80,9 @@ def test_what_is_not_said_is_not_there() -> None:
         ({"release": []}, "release", "at least one is needed"),
         ({"write": [{"values": [1]}, {"values": ["power"], "when": ["charge"]}]}, "write", "of a discharge"),
         ({"write": [{"values": ["discharge_power"]}]}, "write", "no step writes the power of a charge"),
-        ({"release": [{"values": [0]}, {"values": [0, "power"]}]}, "release/1", "constants only"),
-        ({"release": [{"values": ["power"], "when": ["zero"]}]}, "release/0", "constants only"),
+        ({"write": [{"values": ["power"]}, {"values": ["charge_max"]}]}, "write/1", "is for the release"),
+        ({"release": [{"values": [0]}, {"values": [0, "power"]}]}, "release/1", "constants or nameplates"),
+        ({"release": [{"values": ["power"], "when": ["zero"]}]}, "release/0", "constants or nameplates"),
         ({"wait_s": 1}, "wait_s", "Extra inputs"),
     ],
 )

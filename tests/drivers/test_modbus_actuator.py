@@ -130,6 +130,19 @@ async def test_a_release_that_fails_is_said_and_the_next_one_begins_anew() -> No
     assert await inverter.read_back() == ReadBack(0, False)
 
 
+async def test_a_limit_is_given_back_as_the_device_is_rated_and_never_as_nothing() -> None:
+    inverter = small(link := Memory({}), release=[_write(43, 0), _write(44, "discharge_max")])
+    with pytest.raises(LinkError, match="nameplate, which is to be given back, is unknown"):
+        await inverter.release()
+    assert link.written == [43], "it obeys no more all the same"
+    link.put(1, 50, 2500)
+    await inverter.release()
+    assert link.registers[1, 44] == 2500
+    inverter = small(link, release=[_write(44, "charge_max")])
+    await inverter.release()
+    assert link.registers[1, 44] == 3000, "the profile's own"
+
+
 @given(st.integers(-32767, 2**17))  # 0x8000 reads back as this device's "no value"
 async def test_only_a_power_that_the_registers_hold_is_written(power_w: int) -> None:
     inverter = small(link := Memory({}))

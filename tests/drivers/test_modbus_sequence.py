@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from drivers.modbus import PLUGIN
 from drivers.modbus.profile import ModbusProfile
-from drivers.modbus.sequence import Write, quantise, same, step_w, writes
+from drivers.modbus.sequence import Write, lacks, quantise, same, step_w, writes
 from drivers.modbus.setpoint import Step as StepModel
 from drivers.modbus.table import Step
 
@@ -109,6 +109,20 @@ def test_solax_sends_all_of_remote_control_and_discharges_above_zero() -> None:
     assert sent("solax_g4", -2_000) == [(7, 0x7C, (*unused, 0x10000 - 2_000, 0xFFFF))]
     assert sent("solax_g4", 70_000) == [(7, 0x7C, (*unused, 4_464, 1))]
     assert sent("solax_g4", 0) == [(7, 0x7C, (*unused, 0, 0))]
+
+
+def test_sigenergy_has_both_limits_before_it_is_told_which_way() -> None:
+    assert sent("sigenergy", -2_000) == [(7, 40032, (0, 2_000, 0, 0)), (7, 40029, (1,)), (7, 40031, (4,))]
+    assert sent("sigenergy", 70_000) == [(7, 40032, (0, 0, 1, 4_464)), (7, 40029, (1,)), (7, 40031, (5,))]
+    assert sent("sigenergy", 0) == [(7, 40032, (0, 0, 0, 0)), (7, 40029, (1,)), (7, 40031, (5,))]
+
+
+def test_a_release_gives_back_what_the_device_is_rated_at() -> None:
+    one = step({"type": "u16", "scale": 10, "value": "discharge_max"}, {"type": "u16", "value": "charge_max"})
+    assert [lacks(one, {"charge_max": w, "discharge_max": 5_000}) for w in (0, 1)] == [True, False]
+    assert lacks(one, {}) and not lacks(step({"type": "u16", "value": 3}), {})
+    most = {"charge_max": 4_000, "discharge_max": 5_009}
+    assert [w.registers for w in writes([one], 0, 0, 1, most)] == [(500, 4_000)]
 
 
 def step(*values: dict, **more: object) -> Step:

@@ -7,6 +7,7 @@ from rig import (
     alpha_ess_smile,
     goodwe_et,
     kostal_plenticore,
+    sigenergy,
     sofar_g3,
     solax_g4,
     solis_hybrid,
@@ -104,6 +105,24 @@ def test_alpha_obeys_by_charge_only_and_stops_there():
     assert bank.plant.advance(59_900).order.kind == "battery"
     assert bank.plant.advance(60_000).order.kind == "self"
     assert number(bank, alpha_ess_smile.UNIT, 0x0880, 60_000) == 0
+
+
+def test_sigenergy_keeps_mode_and_limits_for_ever():
+    bank = make("sigenergy")
+    bank.write(sigenergy.UNIT, 40032, (0, 2_000, 0, 0), 0)
+    assert bank.plant.advance(1_000).order.kind == "self"
+    bank.write(sigenergy.UNIT, 40031, (sigenergy.CHARGE,), 1_000)
+    bank.write(sigenergy.UNIT, 40029, (sigenergy.ON,), 1_000)
+    state = bank.plant.advance(10_000)
+    assert round(state.battery_w) == -2_000 == -number(bank, sigenergy.UNIT, 30037, 10_000, 2)
+    assert number(bank, sigenergy.UNIT, 30005, 10_000, 2) == state.grid_w
+    assert bank.plant.advance(HOUR_MS).order.power_w == -2_000
+    bank.write(sigenergy.UNIT, 40029, (sigenergy.OFF,), HOUR_MS)
+    order = bank.plant.advance(HOUR_MS + 1_000).order
+    assert (order.kind, order.low_w, order.high_w) == ("self", -2_000, 0)  # the limits hold on
+    with pytest.raises(Refusal) as no:
+        bank.write(sigenergy.UNIT, 40034, (0, 8_001), HOUR_MS + 1_000)
+    assert no.value.code == 3
 
 
 def test_solax_goes_on_by_itself_when_no_write_follows():

@@ -41,6 +41,7 @@ NAMEPLATES = {"charge_limit_w", "discharge_limit_w"}  # of the device; the repor
         ("sofar_g3", 1, 0, "self"),
         ("alpha_ess_smile", 85, 60, "self"),
         ("solax_g4", 1, 0, "self"),
+        ("sigenergy", 247, 0, "self"),
         ("kostal_plenticore", 71, 0, "battery"),  # the 0 that hands back is held until it is too old
     ],
 )
