@@ -6,7 +6,6 @@ asked again.
 """
 
 import asyncio
-import ipaddress
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.addresses import spread
 from gateway.cli.proposal import Find, address_notes, mac_of, ranked
 from gateway.clock import Clock
 from gateway.driver import FrameLink, Plugin
@@ -40,21 +40,9 @@ def addresses(text: str) -> list[str]:
     if "://" in text or (text.count(":") == 1 and "/" not in text):
         raise ConfigError(f"{text}: write the address alone, and a port that is not 502 as --port")
     try:
-        if "/" in text:
-            network = ipaddress.ip_network(text, strict=False)
-            if network.num_addresses > ADDRESSES_MAX:
-                raise ConfigError(f"{text}: more than {ADDRESSES_MAX} addresses; scan a part of it")
-            return [str(a) for a in network.hosts()] or [str(network.network_address)]
-        first, dash, last = text.partition("-")
-        if dash and last.isdigit() and first.replace(".", "").isdigit():
-            start = ipaddress.IPv4Address(first)
-            end = int(start) & ~0xFF | int(last)
-            if not int(last) <= 255 or end < int(start):
-                raise ConfigError(f"{text}: the range ends before it begins")
-            return [str(ipaddress.IPv4Address(n)) for n in range(int(start), end + 1)]
+        return spread(text, ADDRESSES_MAX) or [text]
     except ValueError as error:
-        raise ConfigError(f"{text}: no address, network or range: {error}") from None
-    return [text]
+        raise ConfigError(f"{text}: no address, network or range to scan: {error}") from None
 
 
 async def open_hosts(hosts: Sequence[str], port: int, step: Step) -> Mapping[str, str]:
