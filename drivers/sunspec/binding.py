@@ -26,12 +26,12 @@ from drivers.sunspec.mapping import (
 from drivers.sunspec.models import Field, Layout, layout
 from drivers.sunspec.scan import Found
 from drivers.sunspec.settings import Settings
-from drivers.sunspec.values import PLACES, SF_ABSENT, decode
+from drivers.sunspec.values import PLACES, SF_ABSENT, decode, text
 from gateway.errors import LinkError
 from gateway.model import Quality, Quantity
 
 PORT_PV, PORT_ESS = 0, 1  # PrtTyp of 714
-BATTERY_MODULES = (3, 4)  # charge and discharge module of 160 with the option "160-34"
+BATTERY_MODULES = (3, 4)  # charge and discharge module of 160 with the option "160-34", if none has a name
 BATTERY_NAMES = (b"StCha", b"StDisCha")  # how their IDStr begins where a device names them
 
 Contents = Mapping[int, Mapping[str, Any]]  # address of a model -> its raw values; empty when offline
@@ -177,22 +177,26 @@ def _sign(sign: Sign, profile: Settings) -> int | None:
 
 def _battery_dc(models: Mapping[int, Present], contents: Contents, profile: Settings) -> str:
     """The model that tells the battery's power: 714, 160, 802 or none."""
-    if profile.battery_dc != "auto":
-        return profile.battery_dc.partition("-")[0]
-    if 714 in models:
+    if profile.battery_dc not in ("auto", "160-34"):
+        return profile.battery_dc
+    auto = profile.battery_dc == "auto"
+    if auto and 714 in models:
         return "714"
     modules = models.get(160)
     raw = contents.get(modules.found.address, {}) if modules else {}
-    return "160" if modules and _battery_modules(modules.layout, raw, profile) else "802"
+    if modules and _battery_modules(modules.layout, raw, profile):
+        return "160"
+    return "802" if auto else "none"
 
 
 def _battery_modules(known: Layout, raw: Mapping[str, Any], profile: Settings) -> tuple[int, int] | None:
-    """Charge and discharge module of a 160, as the profile says or as the device names them."""
-    if profile.battery_dc == "160-34":
-        return BATTERY_MODULES
+    """Charge and discharge module of a 160: as the device names them, else as the profile says."""
     names = [(i, raw.get(f"module.{i}.IDStr", b"")) for i in range(1, known.instances("module") + 1)]
     charge, discharge = (next((i for i, n in names if n.startswith(own)), 0) for own in BATTERY_NAMES)
-    return (charge, discharge) if charge and discharge else None
+    if charge and discharge:
+        return charge, discharge
+    named = any(text(name) for _, name in names)  # then 3 and 4 are what their names say: PV strings
+    return BATTERY_MODULES if profile.battery_dc == "160-34" and not named else None
 
 
 def _names(source: Source, known: Layout, raw: Mapping[str, Any], profile: Settings) -> list[tuple[str, int]]:

@@ -105,6 +105,22 @@ def test_gen24_has_the_battery_in_modules_three_and_four() -> None:
     assert plain["pv_power_w"].count("module") == 4 and "battery_power_w" not in plain
 
 
+@pytest.mark.parametrize("option", ["160-34", "auto"])
+def test_what_the_modules_are_named_goes_before_their_places(option: str) -> None:
+    def bound(*names: str) -> dict[str, str]:
+        modules = [{"IDStr": name, "DCW": 1} for name in names]
+        named = model_bytes(
+            160, {"DCW_SF": 0, "N": len(names), "L": 8 + 20 * len(names)}, {"module": modules}
+        )
+        return sources(COMMON, INVERTER_103, named, STORAGE_124, options={"battery_dc": option})
+
+    five = bound("MPPT 1", "MPPT 2", "MPPT 3", "StCha 4", "StDisCha 5")
+    assert five["battery_power_w"] == "160.module.5.DCW -160.module.4.DCW"
+    assert five["pv_power_w"] == "160.module.1.DCW 160.module.2.DCW 160.module.3.DCW"
+    strings = bound("MPPT 1", "MPPT 2", "MPPT 3", "MPPT 4")
+    assert "battery_power_w" not in strings and strings["pv_power_w"].count("module") == 4
+
+
 def test_too_few_modules_for_a_battery_give_no_battery_power() -> None:
     two = model_bytes(160, {"DCW_SF": 0, "N": 2, "L": 48}, {"module": [{"DCW": 1}, {"DCW": 2}]})
     assert "battery_power_w" not in sources(COMMON, INVERTER_103, two, options={"battery_dc": "160-34"})
