@@ -17,11 +17,12 @@ import serial
 from gateway.errors import LinkError
 
 READ_MAX = 4096  # bytes a wake-up: the tty's own buffer
+TAKEN = "another program has it"
 ADVICE = {
     errno.ENOENT: "is the adapter plugged in?",
     errno.EACCES: "the user must be in the group that owns it (dialout)",
-    errno.EAGAIN: "another program has it",
-    errno.EBUSY: "another program has it",
+    errno.EAGAIN: TAKEN,
+    errno.EBUSY: TAKEN,
 }
 
 
@@ -149,6 +150,8 @@ def unopened(problem: Exception) -> str:
     if number is None:
         return str(problem)
     advice = ADVICE.get(number, "")
+    if advice is TAKEN:
+        return TAKEN  # the kernel's "temporarily unavailable" sounds as if waiting helped
     return os.strerror(number) + (f"; {advice}" if advice else "")
 
 

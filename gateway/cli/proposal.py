@@ -28,6 +28,7 @@ class Find:
     unit: int = 1
     matches: Sequence[Match] = ()
     notes: Sequence[str] = field(default_factory=tuple)
+    answers: bool = True
 
     @property
     def best(self) -> Match | None:
@@ -42,7 +43,9 @@ def ranked(matches: Sequence[Match]) -> list[Match]:
 def told(find: Find) -> Iterator[str]:
     """What it is, in a line, and what else is to be known."""
     where = f"{find.link} unit {find.unit}" if find.link.startswith(("tcp", "rtu")) else find.link
-    if find.best is None:
+    if not find.answers:
+        yield f"{find.link}: takes connections, and does not answer in Modbus"
+    elif find.best is None:
         yield f"{where}: answers, and fits no profile"
     else:
         said = find.best.identity

@@ -155,9 +155,7 @@ async def _tcp(scanner: Scanner, args: argparse.Namespace, hosts: list[str], fin
     for host in (host for host in hosts if not found[host]):
         shown = f"[{host}]" if ":" in host else host
         url = f"tcp://{shown}{port}"
-        finds += await scanner.registers(url, args.units) or [
-            Find(url, notes=("takes connections, no Modbus",))
-        ]
+        finds += await scanner.registers(url, args.units) or [Find(url, answers=False)]
 
 
 async def _serial(scanner: Scanner, args: argparse.Namespace, _: list[str], finds: list[Find]) -> None:
@@ -205,4 +203,10 @@ def _show(args: argparse.Namespace, finds: list[Find], trouble: str) -> None:
 
 def as_json(find: Find) -> dict[str, Any]:
     matches = [{"profile": m.profile, "role": m.role, "identity": dict(m.identity)} for m in find.matches]
-    return {"link": find.link, "unit": find.unit, "matches": matches, "notes": list(find.notes)}
+    return {
+        "link": find.link,
+        "unit": find.unit,
+        "answers": find.answers,
+        "matches": matches,
+        "notes": list(find.notes),
+    }

@@ -37,6 +37,8 @@ def test_what_is_told_draws_no_lines_of_its_own():
         "  a note",
     ]
     assert list(told(Find("tcp://10.0.0.4", 7))) == ["tcp://10.0.0.4 unit 7: answers, and fits no profile"]
+    silent = Find("tcp://10.0.0.4", answers=False)
+    assert list(told(silent)) == ["tcp://10.0.0.4: takes connections, and does not answer in Modbus"]
 
 
 def test_a_serial_adapter_by_its_own_name(tmp_path):
