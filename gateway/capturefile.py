@@ -17,7 +17,7 @@ from gateway.tape import Event
 
 TYPE, VERSION = "capture", 1
 SIZE_MAX = 256 * 2**20  # bytes of a file that is read
-LINE_MAX = 512 * 1024  # the header holds a profile; an event has a few hundred bytes
+LINE_MAX = 2**20  # the header holds a profile and its DBC; an event has a few hundred bytes
 HEADER: Mapping[str, type] = {
     "software": str, "site": str, "device": dict, "profile": dict, "profile_digest": str, "masked": bool,
     "began": dict, "by": str, "profiles": dict,

@@ -4,18 +4,15 @@
 column. Nothing here reaches a device or the network. After loading only gateway.site objects remain.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from gateway import chainfile, httpfile, keyfile, site, units, whereabouts, yamlfile
+from gateway import chainfile, httpfile, keyfile, profilefile, site, units, whereabouts, yamlfile
 from gateway.driver import Plan, Plugin, Profile, find_plugins, seated_twice
 from gateway.errors import ConfigError, Problem
 from gateway.model import ServiceKind, SetpointSpec
@@ -36,9 +33,9 @@ def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
 
     @cache  # each is read once, and is one table, however many devices share it
     def profile_of(name: str) -> tuple[Plugin, Profile, Any, bytes]:
-        document = profile_document(name, path.parent, found)
-        plugin, profile = _read_profile(document, found)
-        return plugin, profile, profile.table(), digest(document.data)
+        document = profilefile.find(name, path.parent, found)
+        plugin, profile = profilefile.read(document, found)
+        return plugin, profile, profile.table(), profilefile.digest(document.data)
 
     devices = tuple(
         device
@@ -52,48 +49,6 @@ def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
     if problems:
         raise ConfigError("", tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column))))
     return _site(parsed, devices, tuple(commanded), path.parent)
-
-
-def digest(said: object) -> bytes:
-    """Of what a profile says: its layout and its comments do not count."""
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).digest()
-
-
-def find_profile(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> tuple[Plugin, Profile]:
-    """The profile `name`: a YAML beside site.yaml wins over an installed one. ConfigError if bad."""
-    return _read_profile(profile_document(name, folder, plugins), plugins)
-
-
-def profile_document(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> yamlfile.Document:
-    """The file of the profile `name`."""
-    sources: dict[str, Path | Traversable] = {}
-    for plugin in plugins.values():
-        sources.update({e.name[:-5]: e for e in plugin.profiles.iterdir() if e.name.endswith(".yaml")})
-    name = name.removesuffix(".yaml")
-    own = folder / f"{name}.yaml"
-    if own.is_file():
-        sources[name] = own
-    if name not in sources:
-        from difflib import get_close_matches  # only when there is a mistake
-
-        near = get_close_matches(name, sources, 1, 0.4)
-        known = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(sorted(sources))
-        raise ConfigError(
-            f"there is no profile {name!r}, neither installed nor as {own.name} beside site.yaml; {known}"
-        )
-    return yamlfile.parse(sources[name].read_text(encoding="utf-8"), str(sources[name]))
-
-
-def _read_profile(document: yamlfile.Document, plugins: Mapping[str, Plugin]) -> tuple[Plugin, Profile]:
-    kind = document.data.get("driver") if isinstance(document.data, dict) else None
-    if not isinstance(kind, str) or kind not in plugins:
-        where = document.problem(
-            ("driver",), f"driver {kind!r} is not installed", f"installed: {', '.join(plugins)}"
-        )
-        raise ConfigError("", (where,))
-    profile: Profile = yamlfile.validate(document, plugins[kind].profile_model)
-    return plugins[kind], profile
 
 
 def _device(

@@ -20,6 +20,10 @@ TEST_LINES_MAX = 500  # tables of cases are long without being hard
 # Modules whose behaviour is seen only together with the one they serve: the file that tests both.
 TESTED_WITH = {
     "drivers/flags.py": "test_can_codec",
+    "drivers/can/keys.py": "test_can_profile",
+    "drivers/can/names.py": "test_can_profile",
+    "drivers/can/number.py": "test_can_profile",
+    "drivers/can/compiler.py": "test_can_profile",
     "gateway/beside_model.py": "test_reactive",
     "gateway/sense.py": "test_control",
     "gateway/recognising.py": "test_recognise",

@@ -3,10 +3,10 @@
 PLUGIN is what the entry point gives. Links, driver and profiles are imported when a site uses them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from drivers.can.url import SCHEMES, parse
 from gateway.clock import Clock
@@ -29,6 +29,7 @@ class CanPlugin:
     kind = "can"
     schemes = SCHEMES
     link_schemes = SCHEMES
+    beside: ClassVar[Mapping[str, str]] = {"dbc": ".dbc"}
 
     @property
     def profile_model(self) -> "type[CanProfile]":

@@ -1,29 +1,65 @@
 """CAN frames to values in canonical units, from a table. Pure: bytes in, integers out, or FrameError.
 
-A Table is made once from a profile (drivers.can.profile). Each place in a frame that carries something is
-a slot; `decode` says what one frame tells of its slots. It refuses frames that are not in the table or
-whose length is none of those the device sends; what such a frame says is never a reading. Sentinels are
-ABSENT, what is out of its plausible range is INVALID, and both never a number that control could use.
+A Table is made once from a profile and its DBC (drivers.can.compiler). Each place in a frame that carries
+something is a slot; `decode` says what one frame tells of its slots. It refuses frames that are not in the
+table or whose length is none of those the device sends; what such a frame says is never a reading.
+Sentinels are ABSENT, what is out of its plausible range is INVALID, and both never a number that control
+could use.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from struct import calcsize, unpack_from
 
 from gateway.driver import CanFrame
 from gateway.errors import FrameError
 from gateway.model import Quality
 
-# name -> (struct letter, bytes, patterns that mean "not available" unless the profile says otherwise)
-TYPES: Mapping[str, tuple[str, int, frozenset[int]]] = {
-    "u8": ("B", 1, frozenset()),
-    "s8": ("b", 1, frozenset()),
-    "u16": ("H", 2, frozenset({0x8000, 0xFFFF})),
-    "s16": ("h", 2, frozenset({0x8000})),  # 0xFFFF is -1, a current or temperature like any other
-    "u32": ("I", 4, frozenset({0xFFFF_FFFF})),
-    "s32": ("i", 4, frozenset({0x8000_0000})),
-}
+BITS_MAX = 32  # of one value
+
+
+Words = tuple[int, int]  # a frame's bytes as one number, little-endian and big-endian
+
+
+def words(data: bytes) -> Words:
+    return int.from_bytes(data, "little"), int.from_bytes(data.ljust(8, b"\0"), "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Some bits of a frame that are one integer, wherever they begin, in bytes `first` to before `end`."""
+
+    big: bool
+    shift: int  # of the lowest bit in the word of this order
+    length: int
+    signed: bool
+    first: int
+    end: int
+
+    @property
+    def bits(self) -> int:
+        """Which of a frame's bits, as a mask that is the same for both orders."""
+        mask = (1 << self.length) - 1 << self.shift
+        return int.from_bytes(mask.to_bytes(8, "big"), "little") if self.big else mask
+
+    def pattern(self, words: Words) -> int:
+        """The bits as they are, for what is compared bit by bit."""
+        return words[self.big] >> self.shift & (1 << self.length) - 1
+
+    def number(self, pattern: int) -> int:
+        """The bits as the number that they are."""
+        return pattern - (1 << self.length) if self.signed and pattern >> self.length - 1 else pattern
+
+
+def place(start: int, length: int, *, big: bool, signed: bool) -> Place:
+    """By a DBC's counting, 8 * byte + bit: `start` is the lowest bit of a little-endian number and the
+    highest of a big-endian one."""
+    first, bit = divmod(start, 8)
+    last = 8 * first + (7 - bit if big else bit) + length  # bits of the frame up to its end
+    return Place(big, 64 - last if big else start, length, signed, first, -(-last // 8))
+
+
+Pages = tuple[tuple[Place, frozenset[int]], ...]  # each selector, and its values at which something is there
 
 
 class Turn(Enum):
@@ -53,31 +89,28 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """An integer in a frame. value = raw * numerator / denominator + offset, halves rounded up."""
+    """A number in a frame. value = (raw * numerator + addend) / denominator, halves rounded up."""
 
     slot: int
-    code: str  # of the struct module
-    start: int
+    place: Place
     numerator: int
     denominator: int
-    offset: int
+    addend: int
     turn: Turn
-    absent: frozenset[int]
+    absent: frozenset[int]  # patterns
     least: int
     most: int
+    pages: Pages = ()
     # Not None: a finer copy of a value given before in the same frame; used when it agrees within this.
     # Several BMSs leave the bytes of the high-resolution SoC at zero.
     agrees_within: int | None = None
 
-    @property
-    def end(self) -> int:
-        return self.start + calcsize(self.code)
-
-    def read(self, data: bytes) -> tuple[int, Quality]:
-        raw: int = unpack_from(self.code, data, self.start)[0]
-        if raw & ((1 << 8 * calcsize(self.code)) - 1) in self.absent:
+    def read(self, words: Words) -> tuple[int, Quality]:
+        pattern = self.place.pattern(words)
+        if pattern in self.absent:
             return 0, Quality.ABSENT
-        value = (2 * raw * self.numerator + self.denominator) // (2 * self.denominator) + self.offset
+        scaled = self.place.number(pattern) * self.numerator + self.addend
+        value = (2 * scaled + self.denominator) // (2 * self.denominator)
         if self.turn is Turn.NEGATE:
             value = -value
         elif self.turn is Turn.MAGNITUDE:
@@ -87,21 +120,18 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class FlagSet:
-    """Bits of a frame that raise bits of a flags point. A position is 8 * byte + bit.
-
-    `pairs`: two bits each, 01 raised, 10 cleared, 00 and 11 not supported (SMA, Victron).
-    """
+    """What of a frame raises bits of a flags point: where, at which value, which mask. Any other value of
+    the same bits raises nothing, so "not supported" is not an alarm."""
 
     slot: int
-    pairs: bool
-    bits: tuple[tuple[int, int], ...]  # position in the frame, mask in the point
+    bits: tuple[tuple[Place, int, int], ...]
     end: int
+    pages: Pages = ()
 
-    def read(self, data: bytes) -> int:
-        word, value = int.from_bytes(data, "little"), 0
-        width = 0b11 if self.pairs else 0b01
-        for position, mask in self.bits:
-            if word >> position & width == 0b01:
+    def read(self, words: Words) -> int:
+        value = 0
+        for place, raised, mask in self.bits:
+            if place.pattern(words) == raised:
                 value |= mask
         return value
 
@@ -111,7 +141,8 @@ class Gate:
     """An enable bit: cleared, it makes a limit 0."""
 
     slot: int
-    position: int
+    place: Place
+    pages: Pages = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,22 +208,28 @@ def decode(table: Table, frame: CanFrame) -> Told:
         raise FrameError(f"frame {frame.id:#x} is none of this device's")
     if len(data) not in spec.lengths:
         raise FrameError(f"frame {frame.id:#x} has {len(data)} bytes, not {sorted(spec.lengths)}")
+    size, both = len(data), words(data)
     found: dict[int, tuple[int, Quality]] = {}
     for item in spec.fields:
-        if item.end > len(data):
+        if item.place.end > size or not _shown(item.pages, both, size):
             continue
-        value, quality = item.read(data)
+        value, quality = item.read(both)
         if item.agrees_within is not None and not _agrees(item, value, quality, found.get(item.slot)):
             continue
         found[item.slot] = (value, quality)
     for flags in spec.flags:
-        if flags.end <= len(data):
-            found[flags.slot] = (flags.read(data), Quality.GOOD)
+        if flags.end <= size and _shown(flags.pages, both, size):
+            found[flags.slot] = (flags.read(both), Quality.GOOD)
     for gate in spec.gates:
-        if gate.position < 8 * len(data):
-            found[gate.slot] = (data[gate.position // 8] >> gate.position % 8 & 1, Quality.GOOD)
+        if gate.place.end <= size and _shown(gate.pages, both, size):
+            found[gate.slot] = (gate.place.pattern(both), Quality.GOOD)
     texts = {(t.key, t.part): said for t in spec.texts if (said := t.read(data))}
     return Told(key, found, texts)
+
+
+def _shown(pages: Pages, both: Words, size: int) -> bool:
+    """A multiplexed message has several meanings: is this the one?"""
+    return not pages or all(place.end <= size and place.pattern(both) in values for place, values in pages)
 
 
 def _agrees(fine: Field, value: int, quality: Quality, coarse: tuple[int, Quality] | None) -> bool:

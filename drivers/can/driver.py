@@ -162,7 +162,7 @@ class CanDriver:
 
     def _take(self, frame: CanFrame, at_ms: int) -> bool:
         keep_alive = self._profile.keep_alive
-        if keep_alive and (frame.id, frame.extended) == (keep_alive.id, False):
+        if keep_alive and (frame.id, frame.extended) == (keep_alive.id, keep_alive.extended):
             # Somebody else, an inverter, keeps the battery company: two on one id would collide.
             self._alive_due_ms = at_ms + 2 * keep_alive.every_ms
             return False
@@ -195,7 +195,7 @@ class CanDriver:
         self._alive_due_ms = next_ms if next_ms > now_ms else now_ms + keep_alive.every_ms
         try:
             async with asyncio.timeout(SEND_S):
-                await self._link.send(CanFrame(keep_alive.id, keep_alive.data))
+                await self._link.send(CanFrame(keep_alive.id, keep_alive.data, keep_alive.extended))
             self._alive_misses = 0
         except TimeoutError:
             raise LinkError(f"{self._link.url}: keep-alive not sent within {SEND_S:g} s") from None

@@ -30,7 +30,7 @@ def make_plan(device: Device, profile: CanTable, where: CanUrl) -> Plan:
     lines = [_line(frame, profile.codec, bitrate) for frame in profile.codec.frames.values()]
     if profile.keep_alive:
         alive = profile.keep_alive
-        bits = frame_bits(len(alive.data), extended=False)
+        bits = frame_bits(len(alive.data), extended=alive.extended)
         text = f"send {alive.id:#05x}: keep-alive each {alive.every_ms} ms, unless another node does"
         lines.append(PlanLine(text, bits * 1000 / bitrate, 0))
     points = tuple(Point(device.name, name) for name in profile.codec.points)

@@ -10,6 +10,7 @@ class KeepAlive:
     """What a battery must hear now and then, so that it knows its inverter is there."""
 
     id: int
+    extended: bool
     data: bytes
     every_ms: int
 

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway import capturefile, config
+from gateway import capturefile, profilefile
 from gateway.capturefile import Capture
 from gateway.driver import find_plugins
 from gateway.errors import ConfigError
@@ -25,7 +25,7 @@ def load(path: Path) -> "tuple[Capture, Binding]":
     capture = capturefile.read(path)
     name, header = capture.device["name"], capture.header
     named = header["profiles"].get(name), header["profile_digest"]
-    if named != (config.digest(header["profile"]).hex(),) * 2:
+    if named != (profilefile.digest(header["profile"]).hex(),) * 2:
         raise ConfigError(f"{path}: the profile in it is not the one that it names by its digest")
     found = asyncio.run(replay(capture, find_plugins()))
     readings = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from gateway import config, units
+from gateway import config, profilefile, units
 from gateway.capturefile import Writer
 from gateway.cli.capturing import Done, Job, captured
 from gateway.cli.read import named
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     site = config.load(args.site, plugins)
     device = named(site, args.device, args.site)
     mask = masker(plugins, device) if args.mask else None
-    document = config.profile_document(device.profile_name, args.site.parent, plugins)
+    document = profilefile.find(device.profile_name, args.site.parent, plugins)
     job = Job(site, device, plugins, document.data, args.for_ms, args.size, mask)
     output = args.output or Path(f"{device.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}.jsonl")
     part = output.with_name(f"{output.name}.part")

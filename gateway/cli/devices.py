@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway import config
+from gateway import profilefile
 from gateway.driver import Plan, Plugin, find_plugins
 from gateway.errors import ConfigError
 from gateway.model import CommandClass, SetpointSpec
@@ -90,7 +90,7 @@ def entries(plugins: dict[str, Plugin]) -> list[Entry]:
 
 
 def _entry(name: str, plugins: dict[str, Plugin]) -> Entry:
-    plugin, profile = config.find_profile(name, NOWHERE, plugins)
+    plugin, profile = profilefile.load(name, NOWHERE, plugins)
     device = Device("device", name, plugin.kind, profile.role, _link(plugin), profile.table())
     return Entry(name, plugin, profile, plugin.plan(device, device.profile))
 

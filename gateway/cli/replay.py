@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from gateway import capturefile, config, units
+from gateway import capturefile, profilefile, units
 from gateway.capturefile import Capture
 from gateway.cli.screen import Screen
 from gateway.driver import find_plugins
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     capture, plugins = capturefile.read(args.file), find_plugins()
     own = None
     if args.profile:
-        plugin, profile = config.find_profile(args.profile, args.file.parent, plugins)
+        plugin, profile = profilefile.load(args.profile, args.file.parent, plugins)
         own = (plugin, profile.table())
     found = asyncio.run(replay(capture, plugins, own))
     if args.json:

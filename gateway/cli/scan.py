@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn
 
-from gateway import config, yamlfile
+from gateway import profilefile, yamlfile
 from gateway.cli import amount, proposal
 from gateway.cli.proposal import Find
 from gateway.cli.scanning import (
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     if args.site and not args.site.is_file():
         raise ConfigError(f"there is no {args.site}: with --site, the profiles beside it count")
     plugins = find_plugins()
-    families = known(plugins, args.site.parent if args.site else None)
+    families = known(plugins, args.site.parent if args.site else None, args.how)
     finds: list[Find] = []
     columns = (BarColumn(24), TextColumn("{task.completed:.0f}/{task.total:.0f} {task.description}"))
     screen = Screen()
@@ -123,16 +123,24 @@ def _scan(scanner: Scanner, args: argparse.Namespace, hosts: list[str], finds: l
     return False
 
 
-def known(plugins: Mapping[str, Plugin], folder: Path | None) -> Families:
-    """All profiles of plugins that can recognise, the technician's own too. ConfigError for a bad one."""
+def known(plugins: Mapping[str, Plugin], folder: Path | None, how: str) -> Families:
+    """All profiles that are found this way, the technician's own too. ConfigError for a bad one."""
     families: dict[str, dict[str, Any]] = {}
     names = {e.name[:-5] for p in plugins.values() for e in p.profiles.iterdir() if e.name.endswith(".yaml")}
     own = (file for file in folder.glob("*.yaml") if _is_profile(file)) if folder else ()
     for name in sorted(names | {file.stem for file in own}):
-        plugin, profile = config.find_profile(name, folder or NOWHERE, plugins)
-        if isinstance(plugin, Recognising | Hearing | Nearby) or "serial" in plugin.schemes:
+        document = profilefile.find(name, folder or NOWHERE, plugins)
+        kind = str(document.data.get("driver")) if isinstance(document.data, dict) else ""
+        if kind not in plugins or _finds(plugins[kind], how):  # of another bus it needs not even the library
+            plugin, profile = profilefile.read(document, plugins)
             families.setdefault(plugin.kind, {})[name] = profile
     return families
+
+
+def _finds(plugin: Plugin, how: str) -> bool:
+    if how in ("can", "ble"):
+        return isinstance(plugin, Hearing if how == "can" else Nearby)
+    return isinstance(plugin, Recognising) or (how == "serial" and "serial" in plugin.schemes)
 
 
 def _is_profile(file: Path) -> bool:

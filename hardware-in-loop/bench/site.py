@@ -66,6 +66,13 @@ def write_modbus(place: Path, port: int) -> None:
     (place / "site.yaml").write_text(_HEAD + f"devices:\n{device}\n")
 
 
+def write_can(place: Path) -> None:
+    """A site of one battery on a CAN bus, where nobody speaks."""
+    (place / "site.yaml").write_text(
+        _HEAD + "devices:\n  bms: {profile: pylontech_can, link: 'vbus://bench'}\n"
+    )
+
+
 def write_controlled(place: Path, port: int) -> None:
     """A SunSpec inverter and the meter that its setpoints need, behind one TCP address."""
     link = f"tcp://127.0.0.1:{port}"

@@ -6,20 +6,21 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench.site import write_modbus
+from bench.site import write_can, write_modbus
 
 from gateway.driver import find_plugins
 
 NEVER = {
-    "aiobmsble", "aiohttp", "aiomqtt", "bleak", "coincurve", "dbus_fast", "eth_abi", "eth_account",
-    "eth_keyfile", "rich", "sha3", "sqlite_utils", "sunspec2", "web3", "drivers.ble.link",
+    "aiobmsble", "aiohttp", "aiomqtt", "bleak", "can", "cantools", "coincurve", "dbus_fast", "eth_abi",
+    "eth_account", "eth_keyfile", "rich", "sha3", "sqlite_utils", "sunspec2", "web3", "drivers.ble.link",
     "drivers.can.driver", "drivers.sunspec.driver", "gateway.attest",
 }  # fmt: skip
 # What reads site.yaml and its profiles; it does so in a process of its own.
 READER = {
     "pydantic", "pydantic_core", "yaml", "gateway.config", "gateway.sitefile", "gateway.yamlfile",
-    "drivers.profile", "drivers.pointfile", "drivers.commandfile", "drivers.modbus.profile",
-    "drivers.modbus.setpoint", "drivers.modbus.register",
+    "gateway.profilefile", "drivers.profile", "drivers.pointfile", "drivers.commandfile",
+    "drivers.modbus.profile", "drivers.modbus.setpoint", "drivers.modbus.register", "drivers.can.profile",
+    "drivers.can.keys", "drivers.can.dbc", "drivers.can.compiler",
 }  # fmt: skip
 RUN = """
 import asyncio, json, sys
@@ -66,6 +67,17 @@ def test_a_modbus_only_site_loads_no_other_stack_and_nothing_that_reads_it(tmp_p
     loaded = set(modules)
     assert code == 0 and {"pymodbus", "sqlite3", "gateway.daemon", "drivers.modbus.driver"} <= loaded
     assert loaded & (NEVER | READER) == set()
+
+
+def test_a_site_with_a_battery_on_can_has_its_tables_and_not_what_read_the_dbc(tmp_path: Path) -> None:
+    write_can(tmp_path)
+    code, modules = json.loads(python(RUN, tmp_path))
+    loaded = set(modules)
+    assert code == 0 and {"drivers.can.driver", "drivers.can.codec", "gateway.daemon"} <= loaded
+    assert (
+        loaded & ((NEVER - {"drivers.can.driver"}) | READER | {"textparser", "bitstruct", "pymodbus"})
+        == set()
+    )
 
 
 def test_finding_the_drivers_loads_neither_their_models_nor_their_stacks(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import yaml
 
 from drivers.can import PLUGIN
 from drivers.can.codec import Table
-from drivers.can.profile import CanProfile, compile_table
-from gateway import yamlfile
+from drivers.can.profile import CanProfile
+from drivers.can.table import CanTable
+from gateway import profilefile, yamlfile
 from gateway.driver import CanFrame
 from gateway.errors import LinkError
 from gateway.model import Quality
@@ -22,14 +23,24 @@ JK = yaml.safe_load((RECORDED / "can_jk.yaml").read_text())
 
 
 @cache
-def profile() -> CanProfile:
-    text = (PLUGIN.profiles / "pylontech_can.yaml").read_text()
-    return yamlfile.validate(yamlfile.parse(text, "pylontech_can.yaml"), CanProfile)
+def profile(name: str = "pylontech_can") -> CanProfile:
+    _, found = profilefile.load(name, Path("/nonexistent"), {"can": PLUGIN})
+    return found
+
+
+def shipped(name: str = "pylontech_can") -> dict:
+    """What the files of a shipped profile say."""
+    return profilefile.find(name, Path("/nonexistent"), {"can": PLUGIN}).data
+
+
+def own(data: dict) -> CanProfile:
+    """A profile as it is read, or ConfigError."""
+    return yamlfile.validate(yamlfile.parse(yaml.safe_dump(data, sort_keys=False), "own.yaml"), CanProfile)
 
 
 @cache
-def table() -> Table:
-    return compile_table(profile())
+def table(name: str = "pylontech_can") -> Table:
+    return profile(name).table().codec
 
 
 def frame(id: int, text: str, *, extended: bool = False) -> CanFrame:
@@ -42,8 +53,10 @@ def frames(name: str) -> list[CanFrame]:
     return [frame(id, text) for id, text in found["frames"].items()]
 
 
-def device(link: str = "vbus://bench", poll_ms: int = 1000, own: CanProfile | None = None) -> Device:
-    return Device("bms", "pylontech_can", "can", "battery", link, (own or profile()).table(), poll_ms=poll_ms)
+def device(link: str = "vbus://bench", poll_ms: int = 1000, spoken: CanTable | None = None) -> Device:
+    """`spoken`: another table than that of the shipped profile."""
+    profile_table = spoken or profile().table()
+    return Device("bms", "pylontech_can", "can", "battery", link, profile_table, poll_ms=poll_ms)
 
 
 def as_dict(points, values, qualities) -> dict[str, tuple[int, str]]:
@@ -83,11 +96,11 @@ class Battery:
 @asynccontextmanager
 async def site(clock, burst, **options):
     """A battery that speaks and a driver that is not connected yet."""
-    own = options.pop("own", None)
+    spoken = options.pop("spoken", None)
     poll_ms = options.pop("poll_ms", 1000)
     battery = Battery(clock, burst, **options)
     link = PLUGIN.open_link("vbus://bench", clock)
-    bms = device(poll_ms=poll_ms, own=own)
+    bms = device(poll_ms=poll_ms, spoken=spoken)
     driver = PLUGIN.driver(bms, bms.profile, link, clock)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(battery.speak()), group.create_task(battery.hear())]

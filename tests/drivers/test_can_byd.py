@@ -2,10 +2,7 @@
 
 from itertools import count
 
-from drivers.can import PLUGIN
-from drivers.can.profile import CanProfile
-from gateway import yamlfile
-from tests.drivers.can_bench import frame, site, values
+from tests.drivers.can_bench import frame, profile, site, values
 from tests.sim.loop import run
 
 LIMITS = frame(0x110, "0920064001000100")
@@ -30,18 +27,16 @@ TOLD = {
 }
 
 
-def byd() -> CanProfile:
-    text = (PLUGIN.profiles / "byd_hv_can.yaml").read_text("utf-8")
-    return yamlfile.validate(yamlfile.parse(text, "byd_hv_can.yaml"), CanProfile)
-
-
 def good(sample) -> dict[str, int]:
     return {name: value for name, (value, quality) in values(sample).items() if quality == "GOOD"}
 
 
 def test_limits_come_first_the_state_with_its_slow_frames_and_both_grow_old():
     async def main(clock):
-        async with site(clock, [LIMITS], every_s=2.0, own=byd()) as (battery, driver):
+        async with site(clock, [LIMITS], every_s=2.0, spoken=profile("byd_hv_can").table()) as (
+            battery,
+            driver,
+        ):
             bursts = count(1)
 
             def late():

@@ -5,12 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.can.codec import Role, decode
-from drivers.can.profile import CanProfile, compile_table
 from drivers.flags import ALARMS, FLAGS
 from gateway.driver import CanFrame
 from gateway.errors import FrameError
 from gateway.model import Quality
-from tests.drivers.can_bench import JK, SETS, frame, profile, table
+from tests.drivers.can_bench import JK, SETS, frame, own, shipped, table
 
 KEYS = sorted(table().frames)
 
@@ -38,7 +37,7 @@ def test_recorded_frames_mean_what_was_decoded_by_hand(recorded):
 
 
 def test_another_family_is_another_table():
-    jk = compile_table(CanProfile.model_validate(JK["profile"]))
+    jk = own(JK["profile"]).table().codec
     found = told(frame(JK["frame"]["id"], JK["frame"]["data"]), jk)
     assert found == {k: (v, Quality.GOOD) for k, v in JK["good"].items() if k != "battery_power_w"}
 
@@ -97,7 +96,7 @@ def test_discharge_limit_is_a_magnitude_whatever_its_sign(wire):
 
 
 def test_the_sign_of_current_follows_the_profile():
-    other = compile_table(profile().model_copy(update={"positive_current": "discharging"}))
+    other = own({**shipped(), "positive_current": "discharging"}).table().codec
     one = frame(0x356, "7B13E9FE6B01")
     assert told(one)["battery_current_ma"] == (27_900, Quality.GOOD)
     assert told(one, other)["battery_current_ma"] == (-27_900, Quality.GOOD)

@@ -1,6 +1,7 @@
 """The keep-alive of the pushed driver, in virtual time: on its time, and never twice on one bus."""
 
 import asyncio
+from dataclasses import replace
 from itertools import pairwise
 
 from drivers.can import PLUGIN
@@ -78,8 +79,8 @@ def test_another_inverters_keep_alive_is_not_doubled():
 
 def test_no_keep_alive_in_the_profile_sends_nothing():
     async def main(clock):
-        own = profile().model_copy(update={"keep_alive": None})
-        async with site(clock, frames("version 1.3"), own=own) as (battery, driver):
+        silent = replace(profile().table(), keep_alive=None)
+        async with site(clock, frames("version 1.3"), spoken=silent) as (battery, driver):
             await driver.connect()
             for _ in range(5):
                 await driver.read()

@@ -6,11 +6,10 @@ from hypothesis import strategies as st
 
 from drivers.can.codec import Role
 from drivers.can.heard import LIMITS, Heard
-from drivers.can.profile import CanProfile, compile_table
 from gateway.driver import CanFrame
 from gateway.errors import FrameError
 from gateway.model import Quality
-from tests.drivers.can_bench import JK, SETS, as_dict, frame, frames, table
+from tests.drivers.can_bench import JK, SETS, as_dict, frame, frames, own, table
 
 
 def state(heard: Heard, now_ms: int) -> dict[str, tuple[int, str]]:
@@ -34,7 +33,7 @@ def test_recorded_sets(recorded):
 
 
 def test_power_of_another_family():
-    jk = compile_table(CanProfile.model_validate(JK["profile"]))
+    jk = own(JK["profile"]).table().codec
     heard = Heard(jk)
     heard.take(frame(JK["frame"]["id"], JK["frame"]["data"]), 0)
     assert as_dict(jk.points, *heard.snapshot(0)) == {k: (v, "GOOD") for k, v in JK["good"].items()}
@@ -142,7 +141,7 @@ def test_whatever_comes_old_is_never_good_and_a_doubtful_limit_is_zero(script, r
         except FrameError:
             continue
         for field in table().frames[key].fields:
-            if field.end <= len(one.data):
+            if field.place.end <= len(one.data):
                 last[field.slot] = now
     now += rest
     values, qualities = heard.snapshot(now)

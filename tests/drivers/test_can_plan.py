@@ -1,5 +1,7 @@
 """The plan of a CAN device: frames, points and bus time."""
 
+from dataclasses import replace
+
 import pytest
 
 from drivers.can import PLUGIN
@@ -17,7 +19,7 @@ def test_frame_bits(length, extended, bits):
 
 def test_plan_lists_every_frame_and_all_points():
     plan = PLUGIN.plan(device("can://can0"), profile().table())
-    assert len(plan.lines) == len(profile().frames) + 1
+    assert len(plan.lines) == len(table().frames) + 1
     assert plan.lines[0].text.startswith("hear 0x351: charge_voltage_limit_mv, charge_limit_ma")
     assert plan.lines[0].bus_ms == pytest.approx(0.27)
     assert plan.lines[-1].text.startswith("send 0x305: keep-alive each 1000 ms")
@@ -36,7 +38,7 @@ def test_plan_lists_every_frame_and_all_points():
     ],
 )
 def test_the_adapter_runs_at_the_profiles_bit_rate_or_is_refused(query, own, said):
-    spoken = profile().model_copy(update={"bitrate": own}).table()
+    spoken = replace(profile().table(), bitrate=own)
     where = device(f"slcan:///dev/x{query}")
     if said:
         with pytest.raises(ConfigError, match=said):
@@ -46,8 +48,8 @@ def test_the_adapter_runs_at_the_profiles_bit_rate_or_is_refused(query, own, sai
 
 
 def test_without_keep_alive_nothing_is_sent():
-    silent = profile().model_copy(update={"keep_alive": None})
-    assert not [x for x in PLUGIN.plan(device(own=silent), silent.table()).lines if x.text.startswith("send")]
+    silent = replace(profile().table(), keep_alive=None)
+    assert not [x for x in PLUGIN.plan(device(spoken=silent), silent).lines if x.text.startswith("send")]
 
 
 def test_a_bad_link_is_found_offline():

@@ -13,7 +13,7 @@ from gateway.errors import ConfigError
 from gateway.model import Quantity
 from gateway.site import Curve
 from tests.drivers.can_bench import profile as pylontech
-from tests.drivers.test_can_profile import refusal
+from tests.drivers.test_can_profile import edited, refusals
 
 CURVE = {"charge": [[0, 0], [1000, 50], [4500, 100]], "discharge": [[-1000, 0], [0, 100]]}
 SUNSPEC = {
@@ -83,7 +83,8 @@ def test_only_what_a_battery_has_can_be_derated_over() -> None:
 def test_a_curve_over_what_the_profile_does_not_read_is_refused() -> None:
     """It would count as unknown for ever. Only a SunSpec device says itself what it has."""
     curve = {"derating": {"battery_cell_max_mv": {"charge": [[3450, 100], [3600, 0]]}}}
-    assert "derating is over battery_cell_max_mv, which no frame gives" in refusal(lambda d: d.update(curve))
+    (said,) = refusals(edited(lambda d: d.update(curve)))
+    assert said == "derating is over battery_cell_max_mv, which is none of the points"
     data = {
         "driver": "modbus",
         **{k: SUNSPEC[k] for k in ("role", "vendor", "model", "sources", "proof")},

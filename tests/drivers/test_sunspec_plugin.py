@@ -12,9 +12,9 @@ from drivers.sunspec.commanded import Commanded
 from drivers.sunspec.driver import SunSpec
 from drivers.sunspec.offline import TCP_MS
 from drivers.sunspec.profile import SunSpecProfile
-from gateway.config import find_profile
 from gateway.driver import Actuator, Driver
 from gateway.errors import ConfigError
+from gateway.profilefile import load
 from tests.drivers.sunspec_image import Image, StepClock, device
 from tests.drivers.test_sunspec_binding import BASE, profile
 
@@ -27,7 +27,7 @@ def shipped() -> Iterator[str]:
 
 @pytest.mark.parametrize("name", sorted(shipped()))
 def test_every_shipped_profile_loads_and_plans(name: str) -> None:
-    plugin, loaded = find_profile(name, Path("nowhere"), {"sunspec": PLUGIN})
+    plugin, loaded = load(name, Path("nowhere"), {"sunspec": PLUGIN})
     assert plugin is PLUGIN and isinstance(loaded, SunSpecProfile) and len(loaded.sources) >= 2
     settings = loaded.table()
     plan = PLUGIN.plan(device(settings), settings)
@@ -38,7 +38,7 @@ def test_every_shipped_profile_loads_and_plans(name: str) -> None:
 
 def test_the_profiles_are_those_meant() -> None:
     assert {"sunspec", "sunspec_meter", "sunspec_battery", "fronius_gen24"} <= set(shipped())
-    _, gen24 = find_profile("fronius_gen24", Path("nowhere"), {"sunspec": PLUGIN})
+    _, gen24 = load("fronius_gen24", Path("nowhere"), {"sunspec": PLUGIN})
     settings = gen24.table()
     names = {point.name for point in PLUGIN.plan(device(settings), settings).points}
     assert {"battery_power_w", "pv_power_w", "battery_soc_bp", "battery_charged_wh"} <= names

@@ -11,9 +11,9 @@ from drivers.modbus import PLUGIN as MODBUS
 from drivers.sunspec import PLUGIN
 from gateway.beside_model import ReactiveBack, ReactiveSpec
 from gateway.clock import SystemClock
-from gateway.config import find_profile
 from gateway.driver import Actuator, Driver, ReactiveActuator
 from gateway.model import Quality, ReadBack, Sample
+from gateway.profilefile import load
 from gateway.site import Device
 
 CLOCK = SystemClock(assume_synchronised=True)
@@ -24,7 +24,7 @@ def good(sample: Sample) -> dict[str, int]:
 
 
 def driver(rig: Rig, link: Any, profile: str, **changes: Any) -> Driver:
-    _, loaded = find_profile(profile, Path("nowhere"), {"sunspec": PLUGIN})
+    _, loaded = load(profile, Path("nowhere"), {"sunspec": PLUGIN})
     settings = loaded.table()
     device = Device(profile, profile, "sunspec", loaded.role, link.url, settings, **changes)
     return PLUGIN.driver(device, settings, link, CLOCK)

@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 from rig import libmodbus
 
-from gateway import cli
+from drivers.can.codec import Role, decode
+from drivers.flags import ALARMS
+from gateway import cli, profilefile
+from gateway.driver import CanFrame, find_plugins
 from tests.tools import missing
 
 PAGE = (Path(__file__).parents[2] / "docs" / "adding-a-device.md").read_text()
 YAML = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+BMS = re.search(r"```dbc\n(.*?)```.*?```yaml\n(.*?)```", PAGE, re.DOTALL)
 SITE = """\
 site:
   id: bench
@@ -61,6 +65,27 @@ def test_from_an_empty_folder_to_a_capture(port, tmp_path, capsys):
     capture = str(tmp_path / "meter.jsonl")
     assert said("capture", str(site), "meter", "--for", "2 s", "--mask", "-o", capture)
     assert "readings are as recorded" in said("replay", capture)
+
+
+def test_a_battery_with_a_dbc_is_two_files(tmp_path, capsys):
+    assert BMS
+    (tmp_path / "mybms.dbc").write_text(BMS[1])
+    (tmp_path / "mybms.yaml").write_text(BMS[2])
+    device = "bms: {{profile: mybms, link: can://can0}}"
+    (tmp_path / "site.yaml").write_text(re.sub("meter: .*", device, SITE).format())
+    assert cli.main(["check", str(tmp_path / "site.yaml")]) == 0
+    assert "hear 0x100: battery_voltage_mv, battery_current_ma" in " ".join(capsys.readouterr().out.split())
+    _, profile = profilefile.load("mybms", tmp_path, find_plugins())
+    table = profile.table().codec
+    told = decode(table, CanFrame(0x100, bytes.fromhex("001438FFB5D0070E"))).slots
+    slots = {table.slots[index]: value for index, (value, _) in told.items()}
+    assert {table.points[s.point]: v for s, v in slots.items() if s.role is not Role.GATE} == {
+        "battery_voltage_mv": 51_200,
+        "battery_current_ma": 20_000,
+        "battery_soc_bp": 9_050,
+        "charge_limit_ma": 200_000,
+        "battery_alarms_flags": 1 << ALARMS["over_temp_alarm"],
+    }
 
 
 def test_a_slip_of_the_pen_is_told_with_its_place(tmp_path, capsys):

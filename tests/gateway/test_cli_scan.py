@@ -26,12 +26,12 @@ def shipped():
     """The shipped profiles are read once for all these tests; it is most of what a scan of loopback takes."""
     read, kept = scan.known, {}
 
-    def known(plugins, folder):
+    def known(plugins, folder, how):
         if folder is not None:
-            return read(plugins, folder)
-        if not kept:
-            kept.update(read(plugins, None))
-        return kept
+            return read(plugins, folder, how)
+        if how not in kept:
+            kept[how] = read(plugins, None, how)
+        return kept[how]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "known", known)

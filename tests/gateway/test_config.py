@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from gateway import config
+from gateway import config, profilefile
 from gateway.driver import find_plugins
 from gateway.errors import ConfigError
 from gateway.site import KeySettings, Keystore
@@ -272,16 +272,17 @@ def test_installed_drivers_and_profiles_load():
     names = [e.name[:-5] for e in plugins["modbus"].profiles.iterdir() if e.name.endswith(".yaml")]
     assert len(names) >= 6
     for name in names:
-        plugin, profile = config.find_profile(name, Path("/nonexistent"), plugins)
+        plugin, profile = profilefile.load(name, Path("/nonexistent"), plugins)
         assert profile.driver == plugin.kind
         sent = pickle.dumps(table := profile.table())
         assert pickle.loads(sent) == table and b"pydantic" not in sent
 
 
 def test_an_adapter_at_another_bit_rate_than_the_device_is_told_with_all_else(tmp_path):
-    plugin, _ = config.find_profile("pylontech_can", tmp_path, find_plugins())
-    text = (plugin.profiles / "pylontech_can.yaml").read_text()
+    shipped = find_plugins()["can"].profiles
+    text = (shipped / "pylontech_can.yaml").read_text()
     (tmp_path / "slow.yaml").write_text(text.replace("bitrate: 500000", "bitrate: 250000"))
+    (tmp_path / "pylontech_can.dbc").write_text((shipped / "pylontech_can.dbc").read_text())
     pins = LOADS.partition("  pins")[0]
     (tmp_path / "site.yaml").write_text(
         f'{pins}  bms: {{profile: slow, link: "slcan:///dev/ttyACM0"}}\n'

@@ -4,6 +4,7 @@ A new one is made with `gridseal capture --mask` and put there; nothing else is 
 """
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,5 +99,6 @@ def test_another_profile_reads_the_same_bytes_its_way(tmp_path, capsys):
     (tmp_path / "other.yaml").write_text(
         text.replace("positive_current: charging", "positive_current: discharging")
     )
+    shutil.copy("drivers/profiles/pylontech_can.dbc", tmp_path)
     assert cli.main(["replay", str(copy), "--profile", "other"]) == 1
     assert "battery_current_ma at" in capsys.readouterr().out

@@ -8,8 +8,8 @@ from rig.site import loop_ms
 
 from drivers.modbus import PLUGIN
 from gateway.clock import SystemClock
-from gateway.config import find_profile
 from gateway.model import Quality
+from gateway.profilefile import load
 from gateway.site import Device
 from tests.rig.raw import running
 
@@ -46,7 +46,7 @@ NAMEPLATES = {"charge_limit_w", "discharge_limit_w"}  # of the device; the repor
     ],
 )
 async def test_the_profile_and_the_device_understand_each_other(kind, unit, timer_s, released):
-    _, profile = find_profile(kind, Path("nowhere"), {"modbus": PLUGIN})
+    _, profile = load(kind, Path("nowhere"), {"modbus": PLUGIN})
     async with running(device=kind, soc_bp=6_000) as rig:
         link = PLUGIN.open_link(f"tcp://127.0.0.1:{rig.where()['tcp']}", CLOCK)
         device = Device("inverter", kind, "modbus", profile.role, link.url, profile.table(), unit=unit)

@@ -8,8 +8,8 @@ from rig.site import loop_ms
 
 from drivers.modbus import PLUGIN
 from gateway.clock import SystemClock
-from gateway.config import find_profile
 from gateway.errors import DeviceRefused
+from gateway.profilefile import load
 from gateway.site import Device
 from tests.rig.raw import running
 
@@ -24,7 +24,7 @@ UNTOLD = {"solax_g4"}  # it says that it obeys, not at what power
 @asynccontextmanager
 async def gateway(rig, kind, unit):
     """The driver of a gateway that has just come up, and its link."""
-    _, profile = find_profile(kind, Path("nowhere"), {"modbus": PLUGIN})
+    _, profile = load(kind, Path("nowhere"), {"modbus": PLUGIN})
     link = PLUGIN.open_link(f"tcp://127.0.0.1:{rig.where()['tcp']}", CLOCK)
     device = Device("inverter", kind, "modbus", profile.role, link.url, profile.table(), unit=unit)
     try:
