@@ -36,9 +36,10 @@ class SunSpecProfile(ProfileBase):
     )  # fmt: skip
     battery_dc: Literal["auto", "714", "160-34", "802", "none"] = Field(
         default="auto",
-        description="where battery power is read: DC port of type ESS (714), MPPT modules of model 160 named "
-        "StCha and StDisCha or, where none has a name, 3 (charge) and 4 (discharge) as Fronius does "
-        "(160-34), battery bank (802); auto: 714, else the named modules of 160, else 802 if its sign is stated",
+        description="where battery power is read: DC port of type ESS (714), modules of model 160 named "
+        "StCha and StDisCha or, where none has a name, 3 (charge) and 4 (discharge) as Fronius has them "
+        "(160-34), battery bank (802); auto: 714, else the named modules of 160, else 802 if its sign is "
+        "stated",
     )
     ess_port_positive: Direction = Field(
         default="discharge", description="which way a positive power of a 714 ESS port means"
