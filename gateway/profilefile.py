@@ -17,6 +17,9 @@ from gateway import yamlfile
 from gateway.driver import Plugin, Profile
 from gateway.errors import ConfigError
 
+# For people and for scans. Nothing is measured or commanded by it, and a site must not be commissioned again
+# because a source was added.
+ABOUT = frozenset({"sources", "proof", "recorded", "enable", "notes", "recognise"})
 BESIDE_MAX = 256 * 1024  # bytes; the DBC of a battery has 5 to 100 kB
 _NAME = re.compile(r"[A-Za-z0-9_][\w.-]{0,63}", re.ASCII)
 
@@ -29,7 +32,9 @@ class Accompanied(Protocol):
 
 
 def digest(said: object) -> bytes:
-    """Of what a profile says: its layout and its comments do not count."""
+    """Of what a profile has done: its layout and its comments do not count, nor what it says of itself."""
+    if isinstance(said, dict):
+        said = {key: value for key, value in said.items() if key not in ABOUT}
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).digest()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from drivers.modbus.profile import ModbusProfile
 from gateway import capturefile, profilefile
 from gateway.driver import find_plugins
 from gateway.errors import ConfigError
@@ -52,6 +53,14 @@ def test_another_dbc_is_another_profile_and_comments_of_the_yaml_are_none(tmp_pa
     assert digest() == before
     dbc.write_bytes(text.replace(b"(0.1,0)", b"(0.2,0)", 1))
     assert digest() != before
+
+
+@pytest.mark.parametrize("key", sorted(ModbusProfile.model_fields))
+def test_what_a_profile_says_of_itself_asks_for_no_new_commissioning(key):
+    changed = profilefile.digest({"driver": "modbus", key: "other"}) != profilefile.digest(
+        {"driver": "modbus"}
+    )
+    assert changed == (key not in {"sources", "proof", "recorded", "enable", "notes", "recognise"})
 
 
 def test_what_windows_tools_write_is_read(tmp_path):
