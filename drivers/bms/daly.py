@@ -1,4 +1,5 @@
-"""Daly boards: A5 frames on UART and RS485, Modbus-like D2 frames on Bluetooth.
+"""Daly boards: A5 frames on UART and RS485, Modbus-like D2 frames on Bluetooth; those of the H, K, M and S
+series have a third kind (drivers.bms.daly_hkms).
 
 A request on the wire is A5, asker, command, 08, eight bytes, sum; the asker is 40 hex for the first board and
 one more for each after it, and the board answers with its own number. Currents are in 0.1 A above -3000 A: on
@@ -31,7 +32,7 @@ STEADY: Mapping[str, int] = {
 CELL_MIN, CELL_MAX = "battery_cell_min_mv", "battery_cell_max_mv"
 
 # Bits of the eight fault bytes, first byte lowest.
-_FAULTS: Mapping[int, str] = {
+FAULTS_BY_BIT: Mapping[int, str] = {
     0: "over_volt_warning",
     1: "over_volt_alarm",
     2: "under_volt_warning",
@@ -127,7 +128,7 @@ def _decode(kind: int, data: bytes) -> Values:
             REQUEST_FLAGS: enabled(bool(charge), bool(discharge)),
         }
     if kind == FAULTS:
-        return {ALARM_FLAGS: alarms(_FAULTS, int.from_bytes(data, "little"))}
+        return {ALARM_FLAGS: alarms(FAULTS_BY_BIT, int.from_bytes(data, "little"))}
     raise FrameError(f"Daly: no reply to {kind:#04x}")
 
 
@@ -146,7 +147,7 @@ DALY = Family(
 
 AIR, READ, REGISTERS = 0xD2, 0x03, 62
 VERSIONS = 0xA9, 32  # first register, how many
-CELLS_MAX, SENSORS_MAX = 32, 8
+CELLS_MAX, SENSORS_MAX, ABSENT = 32, 8, 255
 
 
 def ask(first: int, count: int) -> bytes:
@@ -171,6 +172,7 @@ def _decode_air(kind: int, data: bytes) -> Values:
     charge, discharge = unpack_from(">2H", data, 106)
     if count > CELLS_MAX or sensors > SENSORS_MAX:
         raise FrameError(f"Daly: {count} cells and {sensors} sensors")
+    there = [raw for raw in unpack_from(f">{sensors}H", data, 64) if raw != ABSENT]
     return {
         "battery_voltage_mv": 100 * voltage,
         "battery_current_ma": -100 * (current - ZERO_CURRENT),
@@ -178,13 +180,13 @@ def _decode_air(kind: int, data: bytes) -> Values:
         "battery_available_mah": 100 * left,
         "battery_cycles_count": cycles,
         REQUEST_FLAGS: enabled(bool(charge), bool(discharge)),
-        ALARM_FLAGS: alarms(_FAULTS, int.from_bytes(_swapped(data[116:124]), "little")),
+        ALARM_FLAGS: alarms(FAULTS_BY_BIT, int.from_bytes(swapped(data[116:124]), "little")),
         **cells(unpack_from(f">{count}H", data, 0)),
-        **temperatures([100 * (raw - ZERO_C) for raw in unpack_from(f">{sensors}H", data, 64)]),
+        **temperatures([100 * (raw - ZERO_C) for raw in there]),
     }
 
 
-def _swapped(data: bytes) -> bytes:
+def swapped(data: bytes) -> bytes:
     """The fault bytes as they are on the wire: here each register has the later one first."""
     return bytes(data[at ^ 1] for at in range(len(data)))
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from drivers.bms.daly import DALY, DALY_BLE
+from drivers.bms.daly_hkms import DALY_HKMS, DALY_HKMS_BLE
 from drivers.bms.family import Family
 from drivers.bms.jbd import JBD
 from drivers.bms.jk import JK
@@ -11,5 +12,6 @@ from drivers.bms.pylontech import PYLONTECH
 from drivers.bms.seplos import SEPLOS_V2
 
 FAMILIES: Mapping[str, Family] = {
-    family.name: family for family in (JBD, JK, JK_PB, JK_BLE, DALY, DALY_BLE, SEPLOS_V2, PYLONTECH)
+    family.name: family
+    for family in (JBD, JK, JK_PB, JK_BLE, DALY, DALY_BLE, DALY_HKMS, DALY_HKMS_BLE, SEPLOS_V2, PYLONTECH)
 }

@@ -62,10 +62,11 @@ class Masker:
         places = self._secrets.places(frame)
         if any(at in place for place in places):
             return INSTEAD if frame[at] else 0
-        if not places or at < self._length - self._secrets.sum or (at + 1 == self._length and self._wrong()):
+        if not places or at < self._length - self._secrets.sum:
             return frame[at]
         whole = bytes(self._shown) + bytes(self._length - len(self._shown))
-        return self._secrets.seal(whole)[at]
+        sealed = self._secrets.seal(whole)[at]
+        return sealed ^ 0xFF if at + 1 == self._length and self._wrong() else sealed
 
     def _wrong(self) -> bool:
         try:

@@ -71,7 +71,7 @@ _BOTH = _mask(
 )
 STOPS: Mapping[str, int] = {
     CHARGE: _BOTH | _mask("over_volt_alarm", "over_charge_current_alarm", "under_temp_alarm"),
-    DISCHARGE: _BOTH | _mask("under_volt_alarm", "over_discharge_current_alarm", "under_soc_min_alarm"),
+    DISCHARGE: _BOTH | _mask("under_volt_alarm", "over_discharge_current_alarm"),
 }
 ENABLES: Mapping[str, int] = {
     CHARGE: 1 << REQUESTS["charge_enabled"],

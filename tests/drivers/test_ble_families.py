@@ -138,14 +138,22 @@ def test_new_values_of_a_stream_are_told_from_the_next_poll_on():
     run(main)
 
 
-@pytest.mark.parametrize("board", recorded("bms_daly_ble"), ids=lambda b: b["name"])
-def test_a_recorded_daly_board_is_read_to_what_its_source_says(board):
+@pytest.mark.parametrize(
+    ("family", "board"),
+    [
+        (family, board)
+        for family in ("daly_ble", "daly_hkms_ble")
+        for board in recorded(f"bms_{family}")
+        if "versions" in board["replies"]
+    ],
+)
+def test_a_recorded_daly_board_is_read_to_what_its_source_says(family, board):
     async def main(clock):
         async with (
             bench(clock, service="fff0", notify="fff1", to="fff2") as (_, adapter, [bms]),
-            read_by(adapter, clock, table=profile("daly_ble").table()) as (driver, _),
+            read_by(adapter, clock, table=profile(family).table()) as (driver, _),
         ):
-            bms.answers = answers("daly_ble", board["replies"])
+            bms.answers = answers(family, board["replies"])
             assert await driver.connect() == {"vendor": "Daly"} | board["texts"]
             said = told(await driver.read())
             expected = board["told"] | {"battery_power_w": power_w(board["told"])}

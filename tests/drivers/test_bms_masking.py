@@ -15,7 +15,8 @@ CASES = [case for case in cases() if case.family.name in KNOWN]
 REPLIES = [reply for case in CASES for reply in case.replies]
 # What is in recorded frames and must not be in masked ones: serial numbers, passwords, people's names.
 PRIVATE = {"jk_ble": (b"2032816012", b"1234", b"123456", b"Mario"), "jk": (b"123456", b"Input Us"),
-           "daly_ble": (b"H2.0_103R", b"309F")}  # fmt: skip
+           "daly_ble": (b"H2.0_103R", b"309F"),
+           "daly_hkms": (b"221LD0111", b"20260530"), "daly_hkms_ble": (b"221LD0111",)}  # fmt: skip
 
 
 def cut(data: bytes, sizes: list[int]) -> Iterator[bytes]:
@@ -90,6 +91,17 @@ def test_a_damaged_frame_stays_one(reply, data):
     plain = readings(reply, [bytes(flipped)])
     masker = Masker(reply.family, reply.family.secrets)
     assert readings(reply, [masker.mask(bytes(flipped))]) in (plain, [])
+
+
+@pytest.mark.parametrize("reply", [r for r in REPLIES if r.family.secrets.places(r.raw)], ids=str)
+def test_a_frame_damaged_in_a_secret_stays_damaged_wherever(reply):
+    """What is hidden hides the damage too: the sum has to tell of it."""
+    for place in reply.family.secrets.places(reply.raw):
+        for at in place:
+            flipped = bytearray(reply.raw)
+            flipped[at] ^= 1
+            masker = Masker(reply.family, reply.family.secrets)
+            assert readings(reply, [masker.mask(bytes(flipped))]) == []
 
 
 @given(st.sampled_from(sorted(KNOWN)), st.binary(max_size=400))

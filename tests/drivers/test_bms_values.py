@@ -70,7 +70,7 @@ def test_a_switch_that_is_open_closes_its_direction():
         ("contactor_error", 0, 0),
         ("ground_fault", 0, 0),
         ("temperature_imbalance_alarm", 0, 0),
-        ("under_soc_min_alarm", 50_000, 0),
+        ("under_soc_min_alarm", 50_000, 100_000),
         ("over_volt_warning", 50_000, 100_000),
     ],
 )

@@ -105,6 +105,7 @@ def test_every_family_on_a_wire_is_in_it():
         "jk",
         "jk_pb",
         "daly",
+        "daly_hkms",
         "seplos_v2",
         "pylontech",
     }
