@@ -14,7 +14,7 @@ READY := $(VENV)/.ready
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 EXTRAS := --extra chain --extra http --extra pkcs11 --extra opcua --extra ble --extra can
 
-.PHONY: demo test check lint sim mutants powercut bench replay schema lock contracts clean
+.PHONY: demo test check lint sim mutants powercut bench vm replay schema lock contracts clean
 
 demo: $(READY)
 	$(BIN)/python hardware-in-loop/demo.py $(SECONDS)
@@ -42,6 +42,9 @@ powercut: $(READY)
 
 bench: $(READY)
 	$(BIN)/python hardware-in-loop/bench/run.py $(ARGS)
+
+vm: $(READY)
+	cd hardware-in-loop && ../$(BIN)/python -m vm $(ARGS)
 
 replay: $(READY)
 	$(BIN)/python -m tests.sim.replay $(ARGS)

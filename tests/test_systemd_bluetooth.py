@@ -1,4 +1,4 @@
-"""The drop-in for Bluetooth: a group and an order, and nothing that would open the unit."""
+"""The drop-in for Bluetooth: an order, and nothing that would open the unit."""
 
 import configparser
 from pathlib import Path
@@ -17,7 +17,6 @@ def test_bluetooth_is_reached_over_d_bus_alone():
     dropped_in = settings("bluetooth.conf")
     assert dropped_in == {
         "Unit": {"Wants": "bluetooth.service", "After": "dbus.service bluetooth.service"},
-        "Service": {"SupplementaryGroups": "bluetooth"},
     }
     families = settings("gridseal.service")["Service"]["RestrictAddressFamilies"].split()
     assert "AF_UNIX" in families and "AF_BLUETOOTH" not in families

@@ -29,7 +29,9 @@ GENERIC_ATTRIBUTE = "1801"  # a service that nearly every device has
 HINTS: Mapping[str, str] = {
     "No such file or directory": "D-Bus does not run here: install dbus and bluez",
     "ServiceUnknown": "BlueZ does not run: install bluez and start bluetooth.service",
-    "Connection reset by peer": "D-Bus does not know this service's user: install libnss-systemd",
+    # Either, by chance. D-Bus looks up who speaks, and cannot find a user that systemd invents.
+    "Connection reset by peer": "D-Bus does not know this service's user: see systemd/bluetooth.conf",
+    "EOFError": "D-Bus does not know this service's user: see systemd/bluetooth.conf",
     "AccessDenied": "the gateway may not speak to BlueZ: see systemd/bluetooth.conf",
     "adapter 'hci": "`bluetoothctl list` tells which there are; write ?adapter=hci1 in the link",
     "NotReady": "it is switched off: bluetoothctl power on, and rfkill unblock bluetooth",

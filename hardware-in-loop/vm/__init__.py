@@ -1,0 +1,1 @@
+"""The emulated Pi: a Debian machine under QEMU in which the installed daemon runs as its systemd unit."""
