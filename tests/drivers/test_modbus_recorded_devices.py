@@ -22,12 +22,22 @@ from tests.drivers.modbus_wire import tcp_wire
 
 RECORDED = Path(__file__).parents[1] / "recorded"
 KINDS = sorted(path.stem.removeprefix("modbus_") for path in RECORDED.glob("modbus_*.yaml"))
-CASES = [
-    pytest.param(kind, case, id=f"{kind}: {case['name']}")
+ALL = [
+    (kind, case)
     for kind in KINDS
     for case in yaml.safe_load((RECORDED / f"modbus_{kind}.yaml").read_text("utf-8"))
-    if "reads" in case
 ]
+
+
+def cases(key: str) -> list:
+    return [pytest.param(kind, case, id=f"{kind}: {case['name']}") for kind, case in ALL if key in case]
+
+
+CASES, WRITTEN = cases("reads"), cases("request")
+
+
+def profile_of(kind: str) -> ModbusProfile:
+    return ModbusProfile.model_validate(yaml.safe_load((PLUGIN.profiles / f"{kind}.yaml").read_text("utf-8")))
 
 
 class Log:
@@ -59,8 +69,7 @@ class Log:
 
 @pytest.mark.parametrize(("kind", "case"), CASES)
 async def test_a_real_reply_means_what_was_decoded_by_hand(kind: str, case: dict) -> None:
-    text = (PLUGIN.profiles / f"{kind}.yaml").read_text("utf-8")
-    profile = ModbusProfile.model_validate(yaml.safe_load(text))
+    profile = profile_of(kind)
     table = profile.table()
     device = Device("inverter", kind, "modbus", profile.role, Log.url, table, unit=1)
     driver = PLUGIN.driver(device, table, Log(case["reads"]), SystemClock(assume_synchronised=True))
@@ -69,15 +78,17 @@ async def test_a_real_reply_means_what_was_decoded_by_hand(kind: str, case: dict
     good = {r.point.name: r.value for r in readings if r.quality is Quality.GOOD}
     assert good == case["good"]
     assert {r.quality for r in readings} <= {Quality.GOOD, Quality.ABSENT}
+    if "held_w" in case:
+        back = await driver.read_back()
+        assert (back.power_w, back.active) == (case["held_w"], True)
 
 
-async def test_a_forced_charge_ends_in_the_recorded_request() -> None:
-    recorded = yaml.safe_load((RECORDED / "modbus_huawei_luna2000.yaml").read_text("utf-8"))[-1]
-    request, reply = bytes.fromhex(recorded["request"]), bytes.fromhex(recorded["reply"])
-    text = (PLUGIN.profiles / "huawei_luna2000.yaml").read_text("utf-8")
-    setpoint = ModbusProfile.model_validate(yaml.safe_load(text)).table().setpoint
+@pytest.mark.parametrize(("kind", "case"), WRITTEN)
+async def test_a_forced_charge_ends_in_the_recorded_request(kind: str, case: dict) -> None:
+    request, reply = bytes.fromhex(case["request"]), bytes.fromhex(case["reply"])
+    setpoint = profile_of(kind).table().setpoint
     assert setpoint is not None
-    *_, last = writes(setpoint.write, -2_000, 120, unit=1)
+    *_, last = writes(setpoint.write, case["power_w"], 120, unit=request[6])
     async with tcp_wire(lambda asked: [asked[:2] + reply[2:]]) as wire:
         link = ModbusLink(parse(wire.url), SystemClock(), lambda: 1.0)
         await link.write(last.unit, last.address, last.registers, timeout_s=1, single=last.single)
@@ -87,5 +98,4 @@ async def test_a_forced_charge_ends_in_the_recorded_request() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_profile_with_recorded_replies_says_so(kind: str) -> None:
-    text = (PLUGIN.profiles / f"{kind}.yaml").read_text("utf-8")
-    assert ModbusProfile.model_validate(yaml.safe_load(text)).proof == "recorded"
+    assert profile_of(kind).proof == "recorded"
