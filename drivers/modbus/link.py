@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from drivers.hostname import SYSTEM, Resolve
+from drivers.modbus.dial import Dialler
 from drivers.modbus.exchange import UNREACHABLE, Asked, NotNow, ask_bits, ask_coil, ask_read, ask_write, bits
 from drivers.modbus.pacing import READ, WRITE, Backoff, Turns
 from drivers.modbus.session import REPLY_S_MAX, NoAnswer, NoFrame, Session
@@ -44,11 +46,14 @@ class Counters:
 
 
 class ModbusLink:
-    """A RegisterLink and CoilLink (gateway.driver). `jitter` gives random numbers in 0..1."""
+    """A RegisterLink and CoilLink (gateway.driver). `jitter` gives random numbers in 0..1, `resolve` the
+    addresses of a host."""
 
-    def __init__(self, where: LinkUrl, clock: Clock, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self, where: LinkUrl, clock: Clock, jitter: Callable[[], float], resolve: Resolve = SYSTEM.addresses
+    ) -> None:
         self.counters = Counters()
-        self._clock, self._jitter = clock, jitter
+        self._clock, self._jitter, self._resolve = clock, jitter, resolve
         self._session: Session | None = None
         self._turns = Turns()
         self._closed = False
@@ -57,6 +62,7 @@ class ModbusLink:
     def _begin(self, where: LinkUrl) -> None:
         """Nothing is held against whoever is there."""
         self._where, self.url = where, where.url
+        self._dialler = Dialler(where, self._resolve)
         paced = self._clock, self._jitter
         self._units = Backoff(*paced, free=UNIT_FREE, base_ms=UNIT_BASE_MS, most_ms=UNIT_MOST_MS)
         self._line = Backoff(*paced, free=LINK_FREE, base_ms=LINK_BASE_MS, most_ms=LINK_MOST_MS)
@@ -211,7 +217,7 @@ class ModbusLink:
             raise LinkError(f"{self.url}: not connected, next attempt in {remaining_ms / 1000:.1f} s")
         self._owing = False
         self._line.failed(self.url)  # until a reply proves the connection good
-        session = await Session.open(self._where)
+        session = await self._dialler.open()
         self._session = session
         if self._closed:  # meanwhile
             await self._drop()

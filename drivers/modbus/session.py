@@ -49,21 +49,22 @@ class NoFrame(FrameError):
 class Session:
     """One connection. `chunks_seen` grows with every chunk from the wire, asked for or not."""
 
-    def __init__(self, url: LinkUrl) -> None:
+    def __init__(self, url: LinkUrl, host: str = "") -> None:
         self._url = url
         self.lost = False
         self.chunks_seen = 0
         self._transaction = 0
         self._deadline: asyncio.Timeout | None = None
-        self._client = self._make(url)
+        self._client = self._make(url, host or url.host)
         self._client.ctx.framer.decoder.pdu_table = _replies(url.rtu)
 
     @classmethod
-    async def open(cls, url: LinkUrl) -> Self:
-        """Connect, or LinkError. The library neither retries nor reconnects behind our back."""
-        session, connected = cls(url), False
+    async def open(cls, url: LinkUrl, host: str = "", timeout_s: float = CONNECT_S) -> Self:
+        """Connect, to `host` if that is one of several, or LinkError. The library neither retries nor
+        reconnects behind our back."""
+        session, connected = cls(url, host), False
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(timeout_s):
                 connected = await _heeding(session._client.connect())
         except (TimeoutError, termios.error):  # the latter: an adapter that cannot be set so
             pass  # the same to the caller as a refusal
@@ -144,10 +145,10 @@ class Session:
             self._deadline.reschedule(0)
             self._deadline = None
 
-    def _make(self, url: LinkUrl) -> Client:
+    def _make(self, url: LinkUrl, host: str) -> Client:
         if url.scheme == "rtu":
             return AsyncModbusSerialClient(
-                url.host,
+                host,
                 framer=FramerType.RTU,
                 baudrate=url.baud,
                 parity=url.parity,
@@ -161,7 +162,7 @@ class Session:
                 trace_connect=self._on_connect,
             )
         return AsyncModbusTcpClient(
-            url.host,
+            host,
             port=url.port,
             framer=FramerType.RTU if url.rtu else FramerType.SOCKET,
             reconnect_delay=0,

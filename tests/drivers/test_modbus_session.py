@@ -286,12 +286,11 @@ async def test_a_host_that_does_not_answer_at_all_is_given_up_and_closed(
     def close(client: AsyncModbusTcpClient) -> None:
         closed.append(client)
 
-    monkeypatch.setattr("drivers.modbus.session.CONNECT_S", 0.05)
     monkeypatch.setattr(AsyncModbusTcpClient, "connect", for_ever)
     monkeypatch.setattr(AsyncModbusTcpClient, "close", close)
     async with asyncio.timeout(SOON):
         with pytest.raises(LinkError, match="cannot connect"):
-            await Session.open(parse("tcp://192.0.2.1"))
+            await Session.open(parse("tcp://192.0.2.1"), timeout_s=0.05)
     assert len(closed) == 1
 
 
