@@ -8,6 +8,7 @@ import { OPCUACertificateManager } from "node-opcua-certificate-manager";
 import { DataType, Variant, VariantArrayType } from "node-opcua-variant";
 import { DataValue } from "node-opcua-data-value";
 import { StatusCodes } from "node-opcua-status-code";
+import { AccessRestrictionsFlag } from "node-opcua-data-model";
 
 const NAMESPACE = "urn:gridseal:test:ess";
 const STEP_MS = 50;
@@ -44,8 +45,9 @@ function shown(name, id, dataType, read) {
 }
 
 function taken(name, id, dataType, key, take) {
-  variables[name] = own.addVariable({
+  const variable = variables[name] = own.addVariable({
     componentOf: device, browseName: name, nodeId: id, dataType, minimumSamplingInterval: 20,
+    accessRestrictions: options.guarded ? AccessRestrictionsFlag.SigningRequired : undefined,
     value: {
       get: () => new Variant({ dataType: DataType[dataType], value: state[key] }),
       set: (variant) => {
@@ -57,6 +59,8 @@ function taken(name, id, dataType, key, take) {
       },
     },
   });
+  // The library heeds these restrictions where a node is read, and not where it is written.
+  variable.isUserWritable = (context) => !context.isAccessRestricted(variable);
 }
 
 shown("SoC", "s=Battery.SoC", "Double", () => state.soc);
@@ -90,11 +94,17 @@ function step() {
 step();
 setInterval(step, STEP_MS);
 
+function halves(text) { // of 64 bits, as the library has them
+  const whole = BigInt.asUintN(64, BigInt(text));
+  return [Number(whole >> 32n), Number(whole & 0xffffffffn)];
+}
+
 function put(said) {
-  const array = Array.isArray(said.value) ? { arrayType: VariantArrayType.Array } : {};
-  const value = said.value === "NaN" ? NaN : said.value === "Infinity" ? Infinity : said.value;
+  const arrayType = Array.isArray(said.value) ? VariantArrayType.Array : VariantArrayType.Scalar;
+  const value = said.type.endsWith("Int64") && typeof said.value === "string" ? halves(said.value)
+    : said.value === "NaN" ? NaN : said.value === "Infinity" ? Infinity : said.value;
   hostile = new DataValue({
-    value: { dataType: DataType[said.type], value, ...array }, statusCode: StatusCodes[said.status ?? "Good"], sourceTimestamp: new Date(),
+    value: { dataType: DataType[said.type], value, arrayType }, statusCode: StatusCodes[said.status ?? "Good"], sourceTimestamp: new Date(),
   });
 }
 

@@ -1,4 +1,5 @@
-"""The independent OPC UA peer of the tests: node-opcua as a battery inverter, and a socket between it and us.
+"""The independent OPC UA peers of the tests: node-opcua as a battery inverter and as its other client, and a
+socket between it and us.
 
 A server takes seconds to start, so a test module has one. What it is told goes through its standard input.
 """
@@ -107,36 +108,14 @@ def free_port() -> int:
         return port
 
 
-class Server:
-    """The running peer."""
+class Lines:
+    """What a peer prints, in lines of JSON."""
 
-    def __init__(self, child: subprocess.Popen[bytes], port: int, identity: Identity, log: Path) -> None:
-        self._child, self.port, self.identity, self._log = child, port, identity, log
-        self._said = b""
-        self.url = f"opc.tcp://127.0.0.1:{port}"
+    def __init__(self, child: subprocess.Popen[bytes], log: Path) -> None:
+        self._child, self._log, self._said = child, log, b""
 
-    def secure(self, client: Path, *, mode: str = "encrypt", port: int = 0, **more: object) -> str:
-        """The URL of a link that may be written on."""
-        words = {"mode": mode, "server": f"sha256:{self.identity.fingerprint}", "client": client, **more}
-        options = "&".join(f"{name}={value}" for name, value in words.items())
-        return f"opc.tcp://127.0.0.1:{port or self.port}?{options}"
-
-    def tell(self, verb: str, what: Any = None) -> Any:
-        assert self._child.stdin and self._child.stdout
-        self._child.stdin.write(json.dumps({verb: what}).encode() + b"\n")
-        answer = self.line(ANSWER_S)
-        assert "error" not in answer, answer
-        return answer
-
-    def signal(self, number: int) -> None:
-        self._child.send_signal(number)
-
-    def put(self, type_: str, value: object, status: str = "Good") -> None:
-        """What the node s=Hostile says from now on."""
-        self.tell("put", {"type": type_, "value": value, "status": status})
-
-    def line(self, wait_s: float) -> Any:
-        """The next line it prints, within a time."""
+    def next(self, wait_s: float) -> Any:
+        """The next line, within a time."""
         out = self._child.stdout
         assert out
         while True:
@@ -148,22 +127,48 @@ class Server:
             elif select.select([out], [], [], wait_s)[0] and (more := os.read(out.fileno(), 65536)):
                 self._said += more
             else:
-                raise AssertionError(f"the OPC UA server said nothing: {self._log.read_text()[-2000:]}")
+                raise AssertionError(f"node-opcua said nothing: {self._log.read_text()[-2000:]}")
+
+
+class Server:
+    """The running peer."""
+
+    def __init__(self, child: subprocess.Popen[bytes], port: int, identity: Identity, log: Path) -> None:
+        self._child, self.port, self.identity = child, port, identity
+        self._lines = Lines(child, log)
+        self._lines.next(START_S)
+        self.url = f"opc.tcp://127.0.0.1:{port}"
+
+    def secure(self, client: Path, *, mode: str = "encrypt", port: int = 0, **more: object) -> str:
+        """The URL of a link that may be written on."""
+        words = {"mode": mode, "server": f"sha256:{self.identity.fingerprint}", "client": client, **more}
+        options = "&".join(f"{name}={value}" for name, value in words.items())
+        return f"opc.tcp://127.0.0.1:{port or self.port}?{options}"
+
+    def tell(self, verb: str, what: Any = None) -> Any:
+        assert self._child.stdin and self._child.stdout
+        self._child.stdin.write(json.dumps({verb: what}).encode() + b"\n")
+        answer = self._lines.next(ANSWER_S)
+        assert "error" not in answer, answer
+        return answer
+
+    def signal(self, number: int) -> None:
+        self._child.send_signal(number)
+
+    def put(self, type_: str, value: object, status: str = "Good") -> None:
+        """What the node s=Hostile says from now on."""
+        self.tell("put", {"type": type_, "value": value, "status": status})
 
 
 @contextlib.contextmanager
-def server(folder: Path, *, port: int = 0, known: Identity | None = None, **options: Any) -> Iterator[Server]:
-    """node-opcua until the block ends. `options` are those of opcua.mjs."""
+def _node(script: str, told: object, folder: Path, log: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One of the scripts beside the contracts, with its one argument, until the block ends."""
     node = tools.need("node")
     if not (CONTRACTS / "node_modules" / "node-opcua-server").is_dir():
         tools.missing("node-opcua-server (npm ci --prefix hardware-in-loop/contracts)")
-    known, port = known or identity(folder, "inverter"), port or free_port()
-    told = {"port": port, "folder": str(folder / "pki"), **options}
-    told |= {"certificate": str(known.certificate), "key": str(known.key)}
-    log = folder / "opcua.log"
-    with log.open("ab") as errors:
+    with (folder / log).open("ab") as errors:
         child = subprocess.Popen(
-            [node, str(CONTRACTS / "opcua.mjs"), json.dumps(told)],
+            [node, str(CONTRACTS / script), json.dumps(told)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -171,12 +176,53 @@ def server(folder: Path, *, port: int = 0, known: Identity | None = None, **opti
             cwd=folder,
         )
     try:
-        running = Server(child, port, known, log)
-        running.line(START_S)
-        yield running
+        yield child
     finally:
         child.kill()
         child.communicate()
+
+
+@contextlib.contextmanager
+def server(folder: Path, *, port: int = 0, known: Identity | None = None, **options: Any) -> Iterator[Server]:
+    """node-opcua until the block ends. `options` are those of opcua.mjs."""
+    known, port = known or identity(folder, "inverter"), port or free_port()
+    told = {"port": port, "folder": str(folder / "pki"), **options}
+    told |= {"certificate": str(known.certificate), "key": str(known.key)}
+    with _node("opcua.mjs", told, folder, "opcua.log") as child:
+        yield Server(child, port, known, folder / "opcua.log")
+
+
+class Other:
+    """node-opcua as a client of the same server: what somebody else's makes of it."""
+
+    def __init__(self, child: subprocess.Popen[bytes], log: Path) -> None:
+        self._child, self._lines = child, Lines(child, log)
+        self.opened = self._lines.next(START_S)
+
+    def read(self, *nodes: str) -> list[dict[str, Any]]:
+        """`type`, `value`, `status` and `source_ms` of each."""
+        found: list[dict[str, Any]] = self._ask({"read": nodes})
+        return found
+
+    def write(self, node: str, type_: str, value: object) -> str:
+        """The name of the status that came back."""
+        status: str = self._ask({"write": {"node": node, "type": type_, "value": value}})["status"]
+        return status
+
+    def _ask(self, what: dict[str, Any]) -> Any:
+        assert self._child.stdin
+        self._child.stdin.write(json.dumps(what).encode() + b"\n")
+        said = self._lines.next(ANSWER_S)
+        assert "answer" in said, said
+        return said["answer"]
+
+
+@contextlib.contextmanager
+def other(folder: Path, url: str, mode: str, **more: str) -> Iterator[Other]:
+    """A session of that client until the block ends. `mode`: none, sign, encrypt."""
+    told = {"url": url, "mode": mode, "folder": str(folder / "other"), **more}
+    with _node("opcua-client.mjs", told, folder, "opcua-client.log") as child:
+        yield Other(child, folder / "opcua-client.log")
 
 
 class Proxy:
