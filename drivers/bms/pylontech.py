@@ -26,6 +26,7 @@ from gateway.errors import FrameError
 ANALOG, ALARM, MANAGEMENT, SERIAL = 0x42, 0x44, 0x92, 0x93
 KELVIN_DK = 2731
 CELLS_MAX, SENSORS_MAX = 24, 8
+STATUS_MAX = 6  # five bytes of status by the protocol; a US2000C sends one more
 WIDE = 2  # more user-defined items than this: charges above 65 Ah follow in three bytes
 
 # A place of the alarm reply says below or above its limit (a warning), or something else.
@@ -79,7 +80,7 @@ def _alarm(data: bytes) -> Values:
     voltages = fields.take(fields.counted(CELLS_MAX))
     sensors = fields.take(fields.counted(SENSORS_MAX))
     charge, voltage, discharge = fields.take(3)
-    protected = fields.take(5)[0]
+    protected = fields.take(STATUS_MAX if fields.left == STATUS_MAX else STATUS_MAX - 1)[0]
     fields.end()
     if not voltages or not sensors:
         raise FrameError("Pylontech: neither cells nor sensors")
@@ -140,7 +141,7 @@ PYLONTECH = Family(
     envelope=lambda: ascii.ENVELOPE,
     requests=lambda address: (
         _request("analog values", address, ANALOG, 19 + 2 * (CELLS_MAX + SENSORS_MAX)),
-        _request("alarms", address, ALARM, 12 + CELLS_MAX + SENSORS_MAX, optional=True),
+        _request("alarms", address, ALARM, 7 + STATUS_MAX + CELLS_MAX + SENSORS_MAX, optional=True),
         _request("management", address, MANAGEMENT, 10, optional=True),
     ),
     introduction=lambda address: (_request("serial number", address, SERIAL, 17, optional=True),),

@@ -34,6 +34,7 @@ def test_nothing_stands():
         ({"status": b"\x82" + bytes(4)}, {"under_volt_alarm"}),
         ({"status": b"\x14" + bytes(4)}, {"over_charge_current_alarm", "over_discharge_current_alarm"}),
         ({"status": b"\x60" + bytes(4)}, {"over_temp_alarm"}),
+        ({"status": b"\x02\x0e" + bytes(4)}, {"under_volt_alarm"}),  # six bytes, as a US2000C has them
         ({"status": b"\x08\x06\xc0\x00\x00"}, set()),  # switches closed, current flowing: no alarms
     ],
 )
@@ -48,7 +49,8 @@ def test_what_stands(changed, raised):
         (ANALOG, b"\x11\x02\x00\x00" + bytes(11)),  # no cells
         (ANALOG, b"\x11\x02\x19" + bytes(80)),  # 25 cells
         (ALARM, b"\x11\x02\x00\x00" + bytes(8)),
-        (ALARM, b"\x11\x02\x0f" + bytes(15) + b"\x05" + bytes(5 + 8) + b"\x00"),
+        (ALARM, b"\x11\x02\x0f" + bytes(15) + b"\x05" + bytes(5 + 3 + 4)),
+        (ALARM, b"\x11\x02\x0f" + bytes(15) + b"\x05" + bytes(5 + 3 + 7)),
         (MANAGEMENT, bytes(9)),
         (MANAGEMENT, bytes(11)),
         (SERIAL, bytes(16)),
