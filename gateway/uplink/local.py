@@ -50,14 +50,12 @@ class LocalServer:
         except OSError as error:
             raise LinkError(f"{self._path}: no local socket: {error.strerror or error}") from error
         try:
-            async with server:
-                try:
-                    await server.serve_forever()
-                finally:  # before the server waits for them: each then reads its end of file and leaves
-                    for writer in self._clients:
-                        writer.close()
+            await asyncio.Event().wait()  # serve_forever would wait for its clients, from Python 3.12 on
         finally:
+            server.close()
             self._path.unlink(missing_ok=True)
+            for writer in self._clients:
+                writer.transport.abort()  # its task then ends; close() would wait for one that never reads
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients.add(writer)

@@ -120,6 +120,17 @@ async def test_a_client_that_is_silent_or_never_ends_its_headers_is_cut_off(
             writer.close()
 
 
+async def test_clients_that_stay_connected_do_not_hold_up_the_end(tmp_path: Path) -> None:
+    async with asyncio.timeout(10):
+        async with served(tmp_path) as site:
+            _, silent = await asyncio.open_connection("127.0.0.1", site.server.port)
+            reader, kept = await asyncio.open_connection("127.0.0.1", site.server.port)
+            kept.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    silent.close()
+    kept.close()
+
+
 async def test_a_body_that_never_comes_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "ANSWER_S", 0.1)
     async with served(tmp_path) as site:

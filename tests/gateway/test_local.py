@@ -98,6 +98,27 @@ async def test_clients_are_bounded(path):
         await close(writer)
 
 
+async def test_a_client_that_reads_nothing_does_not_hold_up_the_end(tmp_path):
+    path = tmp_path / "control.sock"
+    server = LocalServer(path, {"echo": echo})
+    line = json.dumps({"do": "echo", "text": "x" * (LINE_MAX - 100)}).encode() + b"\n"
+    async with asyncio.timeout(10):
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(server.run())
+            while not path.exists():
+                await asyncio.sleep(0.001)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(path))
+                client.setblocking(False)
+                for _ in range(50):  # until no side takes any more
+                    with contextlib.suppress(BlockingIOError):
+                        client.send(line)
+                    await asyncio.sleep(0.01)
+                task.cancel()
+                await asyncio.wait([task])
+    assert not path.exists()
+
+
 async def test_no_daemon_is_said_so(tmp_path):
     with pytest.raises(LinkError, match="no daemon runs here"):
         await ask(tmp_path / "none.sock", {"do": "status"})

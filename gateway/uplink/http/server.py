@@ -28,6 +28,7 @@ HEADERS_MAX = 48
 ANSWER_S = 10.0  # a request that takes longer is answered with 503
 IDLE_S = 20.0  # a connection without a request for so long is closed, also one that sends headers by drops
 SWEEP_S = 1.0
+END_S = 2.0  # for requests under way when it ends
 SAFE = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -62,17 +63,19 @@ class HttpServer:
 
     async def run(self) -> None:
         """Serve until cancelled. LinkError when the address cannot be bound."""
-        runner = web.AppRunner(self._app, access_log=None, handle_signals=False)
+        runner = web.AppRunner(self._app, access_log=None, handle_signals=False, shutdown_timeout=END_S)
         await runner.setup()
         try:
             server = await self._listen(runner)
-            async with server:
+            try:
                 self.port = server.sockets[0].getsockname()[1]
                 while True:
                     await asyncio.sleep(SWEEP_S)
                     self._sweep(runner)
+            finally:
+                server.close()  # not awaited: from Python 3.12 on it would wait for clients that say nothing
         finally:
-            await runner.cleanup()
+            await runner.cleanup()  # which hangs up on them
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         handlers = runner.server
