@@ -140,8 +140,8 @@ async def test_a_bluetooth_service_that_is_started_again_is_used_again(bluez):
         await driver.close()
 
 
-def test_gridseal_reads_a_site_with_a_bluetooth_battery(bluez, tmp_path):
-    """The whole program, as it is run: `gridseal read`."""
+def gridseal(folder, *words: str):
+    """The whole program, as it is run, with a site of one battery."""
     site = {
         "site": {
             "id": "ble-1",
@@ -150,10 +150,10 @@ def test_gridseal_reads_a_site_with_a_bluetooth_battery(bluez, tmp_path):
         },
         "devices": {"bms": {"profile": "jbd_ble", "link": f"ble://{ADDRESS}"}},
     }
-    (tmp_path / "site.yaml").write_text(yaml.safe_dump(site))
+    (folder / "site.yaml").write_text(yaml.safe_dump(site))
     done = subprocess.run(
-        [sys.executable, "-m", "gateway.cli", "read", "--json", "site.yaml", "bms"],
-        cwd=tmp_path,
+        [sys.executable, "-m", "gateway.cli", *words],
+        cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -161,8 +161,15 @@ def test_gridseal_reads_a_site_with_a_bluetooth_battery(bluez, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    points = json.loads(done.stdout)["points"]
+    return done.stdout
+
+
+def test_gridseal_reads_and_records_a_site_with_a_bluetooth_battery(bluez, tmp_path):
+    points = json.loads(gridseal(tmp_path, "read", "--json", "site.yaml", "bms"))["points"]
     assert {name: points[name]["value"] for name in JBD["told"]} == JBD["told"]
+    gridseal(tmp_path, "capture", "site.yaml", "bms", "--for", "2 s", "--mask", "-o", "bms.jsonl")
+    assert ADDRESS not in (tmp_path / "bms.jsonl").read_text()
+    assert "readings are as recorded" in gridseal(tmp_path, "replay", "bms.jsonl")
 
 
 async def test_an_adapter_that_is_not_there_says_how_to_see_which_are(bluez):

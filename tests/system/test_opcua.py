@@ -88,6 +88,28 @@ def test_the_daemon_carries_an_order_out_and_lets_go(where):
     assert state == "cut-short"
 
 
+def test_a_capture_through_the_daemon_is_played_without_it_and_keeps_secrets(where):
+    folder, peer = where
+    with daemon(folder) as site:
+        site.ready()
+        words = ("capture", "site.yaml", "inverter", "--for", "3 s", "--mask", "-o", "ess.jsonl")
+        captured = gridseal(folder, *words)
+        assert captured.returncode == 0, captured.stderr
+        assert site.end(signal.SIGTERM) == 0
+    text = (folder / "ess.jsonl").read_text()
+    for word in ("secret", "127.0.0.1", "SN-0042", peer.identity.fingerprint, str(folder)):
+        assert word not in text
+    played = gridseal(folder, "replay", "ess.jsonl")
+    assert played.returncode == 0 and "readings are as recorded" in played.stdout, played.stdout
+    other = (folder / "ess5.yaml").read_text().replace("type: Int32}", "type: Int32, negate: true}", 1)
+    (folder / "other.yaml").write_text(other)
+    told = gridseal(folder, "replay", "ess.jsonl", "--profile", "other")
+    assert told.returncode == 1 and "DIFFERENT: grid_power_w" in told.stdout
+    (folder / "cut.jsonl").write_text(text[: len(text) // 2])
+    cut = gridseal(folder, "replay", "cut.jsonl")
+    assert cut.returncode == 1 and cut.stderr.count("\n") == 1
+
+
 def _at(peer, power_kw):
     state = peer.tell("state")
     return state if abs(state["power"] - power_kw) < 0.01 else None
