@@ -131,7 +131,8 @@ class Commissioner:
             return next(iter(self._hands.values()))
         if name not in self._hands:
             known = ", ".join(self._hands) or "none"
-            raise ServiceRefused(f"say which device is commissioned; those that can be commanded: {known}")
+            wrong = f"{name!r} takes no setpoints" if name else "say which device is commissioned"
+            raise ServiceRefused(f"{wrong}; those that can be commanded: {known}")
         return self._hands[name]
 
     def _unfit(self, hand: SetpointWriter) -> str:
@@ -182,8 +183,10 @@ class Commissioner:
             return 0, "its commands latch: it has no timer of its own, the last power stays"
         if wanted_s == 0:
             return 0, "it is left out, as asked"
+        if wanted_s > PATIENCE_S_MAX:
+            raise ServiceRefused(f"it is left alone for {PATIENCE_S_MAX // 3600} h at most")
         least_s = commissioning.patience_s(spec.timeout_s) + spec.settle_s
-        return min(max(wanted_s, least_s), PATIENCE_S_MAX), ""
+        return max(wanted_s, least_s), ""
 
 
 def _reached(hand: SetpointWriter) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -154,11 +155,9 @@ def bar(progress: Mapping[str, Any]) -> Table:
     return table
 
 
-def told(result: Mapping[str, Any]) -> Table:
+def told(result: Mapping[str, Any]) -> RenderableType:
     """What was found, and the certificate or why there is none."""
     table = Table(box=None, pad_edge=False, show_header=False)
-    for line in result["lines"]:
-        table.add_row("", Text(narrate.plain(line)))
     if result["state"] == "passed":
         said = json.loads(result["certificate"]["body"])
         table.add_row(Text("commissioned", style="bold green"), Text(said["parts"][0]["device"]))
@@ -166,4 +165,4 @@ def told(result: Mapping[str, Any]) -> Table:
         table.add_row("", Text("gridseal export SITE --format records holds it, gridseal verify checks it"))
     else:
         table.add_row(Text("NO CERTIFICATE", style="bold red"), Text(narrate.plain(result["reason"])))
-    return table
+    return Group(*(Text(narrate.plain(line)) for line in result["lines"]), table)

@@ -50,7 +50,9 @@ def test_what_makes_a_site_unfit_is_said_in_words(tmp_path):
             assert "not every inverter is reached" in await refused(rigged)
             await asyncio.sleep(20)
             assert "2500 W is not between 500 W and 2000 W" in await refused(rigged, power_w=2500)
-            assert "those that can be commanded: inverter" in await refused(rigged, device="meter")
+            said = await refused(rigged, device="meter")
+            assert said == "'meter' takes no setpoints; those that can be commanded: inverter"
+            assert "left alone for 4 h at most" in await refused(rigged, patience_s=5 * 3600)
             clock.trust = ClockTrust.UNTRUSTED
             assert "the clock is not trusted yet" in await refused(rigged)
             clock.trust = ClockTrust.TRUSTED
