@@ -23,6 +23,7 @@ FRONIUS, METERS = (
     [pytest.param(case, id=case["name"]) for case in yaml.safe_load((RECORDED / f"{name}.yaml").read_text())]
     for name in ("sunspec_fronius", "sunspec_meters")
 )
+INVERTERS = [case for case in FRONIUS if "Meter" not in str(case.id)]
 
 
 def shipped(kind: str, **options: Any) -> Settings:
@@ -79,6 +80,14 @@ async def test_a_kostal_plenticore_as_published() -> None:
     assert "inverter_dc_mv" not in found and found["inverter_state_code"] == (0, Quality.ABSENT)
 
 
+@pytest.mark.parametrize("case", INVERTERS)
+async def test_the_profile_of_any_inverter_reads_the_same(case: dict) -> None:
+    profile = shipped("sunspec")
+    reader = SunSpec(device(profile), profile, image(case), StepClock())
+    await reader.connect()
+    assert await read(reader) == case["good"]
+
+
 @pytest.mark.parametrize("case", FRONIUS)
 async def test_a_fronius_as_captured(case: dict) -> None:
     profile = shipped(case["profile"])
@@ -98,7 +107,7 @@ async def test_a_meter_as_captured(case: dict) -> None:
     assert await read(reader) == case["good"]
 
 
-@pytest.mark.parametrize("case", [case for case in FRONIUS if "Meter" not in str(case.id)])
+@pytest.mark.parametrize("case", INVERTERS)
 async def test_the_captured_storage_model_holds_a_power(case: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its registers, its scale factors; whether the inverter obeys is not in a capture."""
     monkeypatch.setattr(commanded, "TIMER_PAUSE_S", 0)
