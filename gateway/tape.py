@@ -89,7 +89,9 @@ class Tape:
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = deque(events)
-        self.mono_ms: int = events[0]["ms"] if events else 0  # below 0 while it was connected, before it began
+        self.mono_ms: int = (
+            events[0]["ms"] if events else 0
+        )  # below 0 while it was connected, before it began
         self.connecting = False
         self.passed = 0  # events that the driver did not ask for, or not any more
 

@@ -10,8 +10,21 @@ from drivers.bms.jk import JK
 from drivers.bms.jk02 import JK_BLE, JK_PB
 from drivers.bms.pylontech import PYLONTECH
 from drivers.bms.seplos import SEPLOS_V2
+from drivers.bms.seplos3 import SEPLOS_V3
 
 FAMILIES: Mapping[str, Family] = {
     family.name: family
-    for family in (JBD, JK, JK_PB, JK_BLE, DALY, DALY_BLE, DALY_HKMS, DALY_HKMS_BLE, SEPLOS_V2, PYLONTECH)
+    for family in (
+        JBD,
+        JK,
+        JK_PB,
+        JK_BLE,
+        DALY,
+        DALY_BLE,
+        DALY_HKMS,
+        DALY_HKMS_BLE,
+        SEPLOS_V2,
+        SEPLOS_V3,
+        PYLONTECH,
+    )
 }

@@ -107,6 +107,7 @@ def test_every_family_on_a_wire_is_in_it():
         "daly",
         "daly_hkms",
         "seplos_v2",
+        "seplos_v3",
         "pylontech",
     }
 
