@@ -6,7 +6,7 @@ What devices, chains and brokers call themselves is shown as they say it, never 
 sequence of the terminal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.columns import Columns
@@ -149,16 +149,23 @@ def _performance(status: Status) -> list[RenderableType]:
 
 def _devices(status: Status) -> RenderableType:
     table = Table(box=None, pad_edge=False)
-    for heading in ("device", "state", "what it is", "commissioned", "trouble"):
-        table.add_column(heading)
+    for heading in ("device", "state"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("what it is, and what is wrong")
     for name, device in status["devices"].items():
         state = Text("online", style="green") if device["online"] else Text("offline", style="bold red")
-        day = status["commissioned"].get(name)  # None: nothing to commission
-        proven = Text("not yet", style="dim") if day == "" else Text(day or "")
-        moved = f"found at {device['found_at']}: site.yaml says another" if device["found_at"] else ""
-        trouble = "; ".join(text for text in (device["error"], moved) if text)
-        row = _plain(device["identity"]), proven, _plain(trouble, "yellow")
-        table.add_row(_plain(name), state, *row)
+        table.add_row(_plain(name), state, Text("\n").join(_about(device, status["commissioned"].get(name))))
     for name, trouble in status["troubles"].items():
-        table.add_row(_plain(name), Text("waiting", style="yellow"), "", "", _plain(trouble, "yellow"))
+        table.add_row(_plain(name), Text("waiting", style="yellow"), _plain(trouble, "yellow"))
     return Panel(table, title="devices", title_align="left")
+
+
+def _about(device: Status, day: str | None) -> Iterator[Text]:
+    """`day` of its commissioning; None: nothing to commission."""
+    proven = "" if day is None else f"commissioned {day}" if day else "not commissioned"
+    if said := ", ".join(text for text in (device["identity"], proven) if text):
+        yield _plain(said)
+    if device["found_at"]:
+        yield _plain(f"found at {device['found_at']}: site.yaml says another", "yellow")
+    if device["error"]:
+        yield _plain(device["error"], "yellow")

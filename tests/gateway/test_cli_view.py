@@ -216,10 +216,19 @@ def test_the_figures_of_a_site() -> None:
 
 
 def test_whether_a_device_was_commissioned_is_in_its_row() -> None:
-    for day, shown in (("2026-11-27", "2026-11-27"), ("", "not yet")):
+    for day, shown in (("2026-11-27", "commissioned 2026-11-27"), ("", "not commissioned")):
         drawn = draw(STATUS | {"commissioned": {"inverter": day}})
-        assert re.search(rf"inverter +online +Acme One +{shown}", drawn)
-    assert "not yet" not in draw(STATUS), "nothing that could be"
+        assert re.search(rf"inverter +online +Acme One, {shown}", drawn)
+    assert "commissioned" not in draw(STATUS), "nothing that could be"
+
+
+def test_names_stay_whole_beside_long_troubles_on_a_terminal_of_80() -> None:
+    trouble = "tcp://192.168.1.40:502: cannot connect; is the device on and the address right?"
+    offline = {"online": False, "identity": "", "error": trouble, "found_at": ""}
+    names = [f"battery-with-a-long-name-{n:02}" for n in range(20)]
+    picture = draw({**STATUS, "devices": dict.fromkeys(names, offline)}, 80)
+    assert all(name in picture for name in names)
+    assert picture.count("\n") < draw({**STATUS, "devices": {}}, 80).count("\n") + 20 * 4
 
 
 def test_what_is_not_known_is_said_so() -> None:
