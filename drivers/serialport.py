@@ -7,6 +7,7 @@ another process and to wait for an adapter that takes nothing more.
 
 import asyncio
 import errno
+import fcntl
 import os
 import termios
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import serial
 from gateway.errors import LinkError
 
 READ_MAX = 4096  # bytes a wake-up: the tty's own buffer
-TAKEN = "another program has it"
+TAKEN = "another link of this site, or another program, has it"
 ADVICE = {
     errno.ENOENT: "is the adapter plugged in?",
     errno.EACCES: "the user must be in the group that owns it (dialout)",
@@ -138,7 +139,11 @@ class SerialPort:
 def trouble(path: str) -> str:
     """Why this process may not open it; empty if it may."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK))
+        port = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            fcntl.flock(port, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as pyserial does, for this process too
+        finally:
+            os.close(port)
     except OSError as problem:
         return unopened(problem)
     return ""

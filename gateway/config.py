@@ -42,8 +42,8 @@ def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
         for name, entry in parsed.devices.items()
         if (device := _device(document, profile_of, name, entry, problems))
     )
-    problems.extend(whereabouts.problems(document, parsed, found))
-    usable = _check_links(document, parsed, found, problems)
+    problems.extend(whereabouts.unfindable(document, parsed, found))
+    usable = whereabouts.wired(document, parsed, found, problems)
     commanded = _commanded(document, [d for d in devices if d.name in usable], found, problems)
     _check_site(document, parsed, devices, commanded, problems)
     if problems:
@@ -97,31 +97,6 @@ def _device(
         cells=profile.cells,
         profile_digest=said,
     )
-
-
-def _check_links(
-    document: yamlfile.Document, parsed: SiteFile, plugins: Mapping[str, Plugin], problems: list[Problem]
-) -> set[str]:
-    """One wire is one URL: the same place with other settings would be opened twice. The devices whose link
-    means a wire."""
-    usable: set[str] = set()
-    seen: dict[str, tuple[str, str]] = {}
-    for name, entry in parsed.devices.items():
-        scheme = entry.link.partition(":")[0].lower()
-        opener = next((p for p in plugins.values() if scheme in p.link_schemes), None)
-        if opener is None:
-            continue  # said with the device
-        try:
-            place = opener.place(entry.link)
-        except ConfigError as error:
-            problems.append(document.problem(("devices", name, "link"), str(error)))
-            continue
-        usable.add(name)
-        other, url = seen.setdefault(place, (name, entry.link))
-        if url != entry.link:
-            message = f"{entry.link!r} and {url!r} of {other!r} are one wire: write both the same"
-            problems.append(document.problem(("devices", name, "link"), message))
-    return usable
 
 
 def _check_site(

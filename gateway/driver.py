@@ -305,8 +305,8 @@ class Plugin(Protocol):
         ...
 
     def place(self, url: str) -> str:
-        """Which wire a URL of `link_schemes` means: the same for all ways to write it, options left out.
-        ConfigError when the URL is not usable."""
+        """Which wire a URL of `link_schemes` means: the same for all ways to write it, options left out; a
+        serial port is the same for all protocols. ConfigError when the URL is not usable."""
         ...
 
     def open_link(self, url: str, clock: Clock) -> Link:

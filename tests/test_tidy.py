@@ -20,6 +20,7 @@ TEST_LINES_MAX = 500  # tables of cases are long without being hard
 # Modules whose behaviour is seen only together with the one they serve: the file that tests both.
 TESTED_WITH = {
     "drivers/flags.py": "test_can_codec",
+    "drivers/ttypath.py": "test_whereabouts",
     "drivers/can/keys.py": "test_can_profile",
     "drivers/can/names.py": "test_can_profile",
     "drivers/can/number.py": "test_can_profile",

@@ -8,6 +8,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, ClassVar
 
+from drivers import ttypath
 from drivers.can.url import SCHEMES, parse
 from gateway.clock import Clock
 from gateway.driver import Plan
@@ -43,7 +44,7 @@ class CanPlugin:
 
     def place(self, url: str) -> str:
         where = parse(url)
-        return f"{where.scheme}:{where.place}"
+        return ttypath.place(where.place) if where.scheme == "slcan" else f"{where.scheme}:{where.place}"
 
     def open_link(self, url: str, clock: Clock) -> "CanLink":
         """Make (not yet connect) a link. ConfigError when the URL is not usable."""

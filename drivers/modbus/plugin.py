@@ -12,6 +12,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
+from drivers import ttypath
 from drivers.modbus.url import SCHEMES, elsewhere, parse
 from gateway.clock import Clock
 from gateway.driver import Driver, Plan
@@ -54,7 +55,11 @@ class ModbusPlugin:
 
     def place(self, url: str) -> str:
         where = parse(url)
-        return f"{where.scheme}:{where.host}:{where.port}"
+        return (
+            ttypath.place(where.host)
+            if where.scheme == "rtu"
+            else f"{where.scheme}:{where.host}:{where.port}"
+        )
 
     def target(self, url: str) -> tuple[str, int]:
         where = parse(url)

@@ -7,6 +7,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
+from drivers import ttypath
 from drivers.serial.url import SCHEMES, parse
 from gateway.clock import Clock
 from gateway.driver import Plan
@@ -38,7 +39,7 @@ class SerialPlugin:
         return files("drivers.profiles")
 
     def place(self, url: str) -> str:
-        return f"serial:{parse(url).path}"
+        return ttypath.place(parse(url).path)
 
     def open_link(self, url: str, clock: Clock) -> "SerialLink":
         from drivers.serial.link import SerialLink

@@ -28,7 +28,7 @@ def make_plan(device: Device, profile: SerialTable, where: SerialUrl) -> Plan:
     text = f"ask {', '.join(request.name for request in asked)}"
     line = PlanLine(text, sum(_bus_ms(where, request, profile) for request in asked), len(points))
     seat = f"{profile.family} at address {address(device, family)}"  # the unit means nothing to some
-    return Plan((line,), points, None, tuple(_notes(profile, where)), seat)
+    return Plan((line,), points, None, tuple(_notes(profile)), seat)
 
 
 def address(device: Device, family: Family) -> int:
@@ -46,12 +46,8 @@ def _bus_ms(where: SerialUrl, request: Request, profile: SerialTable) -> float:
     return (len(request.data) + request.reply_max) * char_ms + THINK_MS + profile.gap_ms
 
 
-def _notes(profile: SerialTable, where: SerialUrl) -> list[str]:
+def _notes(profile: SerialTable) -> list[str]:
     notes = []
-    if where.numbered:
-        notes.append(
-            f"{where.path} may be another adapter after the next start: write its name in /dev/serial/by-id"
-        )
     if profile.allowance is not None:
         charge, discharge = profile.allowance.charge_ma / 1000, profile.allowance.discharge_ma / 1000
         notes.append(

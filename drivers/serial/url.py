@@ -6,7 +6,6 @@ The name under by-id stays with the adapter; ttyUSB0 is whichever was found firs
 and values out of range with one ConfigError that says what to write; it opens nothing.
 """
 
-import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -17,7 +16,6 @@ SCHEMES = frozenset({"serial"})
 BAUD_MIN, BAUD_MAX = 300, 921_600
 CHAR_BITS = 10  # start, eight data, stop; a parity or second stop bit is one more
 _DEFAULTS = {"baud": "", "parity": "N", "stop": "1"}
-_NUMBERED = re.compile(r"/dev/tty(USB|ACM)\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +30,6 @@ class SerialUrl:
 
     def char_ms(self, baud: int) -> float:
         return (CHAR_BITS + (self.parity != "N") + self.stop - 1) * 1000 / baud
-
-    @property
-    def numbered(self) -> bool:
-        """Whether the path may be another adapter's after the next start."""
-        return _NUMBERED.fullmatch(self.path) is not None
 
 
 def parse(url: str) -> SerialUrl:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway import config, units
+from gateway.cli import ports
 from gateway.cli.screen import Screen
 from gateway.cli.text import say
 from gateway.driver import Plan, find_plugins
@@ -161,7 +162,7 @@ def _as_json(site: Site, plans: dict[str, Plan], busy: dict[str, float]) -> dict
             }
             for d in site.devices
         },
-        "notes": warnings(plans),
+        "notes": [*warnings(plans), *ports.notes(site.devices)],
         "store": asdict(storing(site, plans)),
         "frequency_response": asdict(found) if (found := answering(site, plans)) else None,
         "bus_load": {link: round(share, 3) for link, share in busy.items()},
@@ -179,8 +180,8 @@ def _show(console: Console, site: Site, plans: dict[str, Plan], busy: dict[str, 
     console.print()
     for link, share in busy.items():
         console.print(f"{escape(link)}: busy {share:.1%} of the time with polls")
-    for warning in warnings(plans):
-        console.print(f"[yellow]note: {warning}[/]")
+    for warning in (*warnings(plans), *ports.notes(site.devices)):
+        console.print(f"[yellow]note: {escape(warning)}[/]")
     limits = site.limits
     console.print(
         f"battery: charge up to {units.show(limits.charge_w, 'w')}, "

@@ -12,6 +12,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from drivers.modbus.exchange import ask_read, ask_write
 from drivers.modbus.session import NoAnswer, NoFrame, Session
 from drivers.modbus.url import parse
+from drivers.serialport import SerialPort
 from gateway.errors import DeviceRefused, FrameError, LinkError
 from tests.drivers.modbus_bench import T, honest_rtu, honest_tcp, words
 from tests.drivers.modbus_wire import CLOSE, Wire, mbap, pty_wire, registers, rtu, tcp_wire
@@ -259,6 +260,27 @@ async def test_an_rs485_adapter_with_local_echo() -> None:
 async def test_a_serial_port_that_is_not_there_is_named() -> None:
     with pytest.raises(LinkError, match=r"no-such-tty: cannot open: .*; is the adapter plugged in"):
         await Session.open(parse("rtu:///dev/no-such-tty"))
+
+
+async def test_a_serial_port_that_another_link_has_is_said_to_be_taken(tmp_path) -> None:
+    """By another of its names, in another protocol: no configuration shows that before it is plugged in."""
+    async with pty_wire(honest_rtu) as wire:
+        path, alias = wire.url.removeprefix("rtu://"), tmp_path / "by-id"
+        alias.symlink_to(path)
+        port = SerialPort.open("serial:", path, lambda _: None, lambda _: None, baud=9600)
+        try:
+            with pytest.raises(LinkError, match=r"by-id: cannot open: another link of this site, or another"):
+                await Session.open(parse(f"rtu://{alias}"))
+        finally:
+            port.close()
+        session = await Session.open(parse(f"rtu://{alias}"))
+        try:
+            with pytest.raises(
+                LinkError, match=r"serial:: cannot open: another link of this site, or another"
+            ):
+                SerialPort.open("serial:", path, lambda _: None, lambda _: None, baud=9600)
+        finally:
+            await session.close()
 
 
 async def test_a_serial_port_that_is_no_tty(tmp_path) -> None:

@@ -44,11 +44,6 @@ def test_every_family_of_the_wire_ships():
     assert {SerialProfile(**shipped(name)).family for name in SHIPPED} == on_a_wire
 
 
-def test_a_numbered_port_is_warned_of():
-    (note, _) = PLUGIN.plan(device("/dev/ttyUSB0"), table()).notes
-    assert "another adapter" in note
-
-
 def test_the_wrong_rate_is_refused_with_what_to_write():
     with pytest.raises(ConfigError, match="runs at 9600 baud, but jbd_serial has 19200: write baud=19200"):
         PLUGIN.plan(device("/dev/ttyAMA0?baud=9600"), table(bauds=[19200]))

@@ -15,16 +15,9 @@ def test_what_a_technician_writes():
     where = parse(f"{NAME}?baud=115200&parity=e&stop=2")
     assert (where.path, where.baud, where.parity, where.stop) == (NAME[9:], 115_200, "E", 2)
     assert where.char_ms(where.baud) == pytest.approx(12_000 / 115_200)
-    assert not where.numbered
     assert parse(NAME).baud is None
     assert parse(NAME).char_ms(9_600) == pytest.approx(10_000 / 9_600)
-    assert PLUGIN.place(f"{NAME}?baud=1200") == PLUGIN.place(NAME) == f"serial:{NAME[9:]}"
-
-
-@pytest.mark.parametrize("path", ["/dev/ttyUSB0", "/dev/ttyACM12"])
-def test_a_numbered_port_is_known_as_one(path):
-    assert parse(f"serial://{path}").numbered
-    assert not parse("serial:///dev/ttyAMA0").numbered  # the board's own: it stays
+    assert PLUGIN.place(f"{NAME}?baud=1200") == PLUGIN.place(NAME) == f"tty:{NAME[9:]}"
 
 
 @pytest.mark.parametrize(

@@ -320,29 +320,3 @@ def test_one_device_under_two_names_is_told_because_it_would_count_twice(tmp_pat
         (problem,) = caught.problems
         found = str(problem).partition("site.yaml:7:3: ")[2]
     assert found.startswith(said) and bool(found) == bool(said)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "said"),
-    [
-        ("tcp://meter:502", "tcp://METER", "are one wire: write both the same"),
-        ("tcp://meter", "tcp://meter?gap=5", "are one wire: write both the same"),
-        ("tcp://meter", "tcp://meter:70000", "the port must be 1 to 65535"),
-        ("tcp://meter", "tcp://other", ""),
-        ("rtu:///dev/a", "rtu:///dev/b", ""),
-        ("rtu:///dev/a", "rtu:///dev/a?baud=19200", "are one wire"),
-        ("slcan:///dev/a", "slcan:///dev/a?baud=9600", "are one wire"),
-        ("can://can0", "can://can0:1", "write it like can://can0"),
-    ],
-)
-def test_a_wire_is_known_however_it_is_written(first, second, said):
-    from gateway import yamlfile
-    from gateway.sitefile import SiteFile
-
-    limits = dict.fromkeys(("charge", "discharge", "grid import", "grid export"), "5 kW")
-    devices = {n: {"profile": "any", "link": url} for n, url in (("a", first), ("b", second))}
-    data = {"site": {"id": "x", "limits": limits}, "devices": devices}
-    problems = []
-    document = yamlfile.Document("site.yaml", data)
-    config._check_links(document, SiteFile.model_validate(data), find_plugins(), problems)
-    assert [bool(said) and said in p.message for p in problems] == [True] * bool(said)

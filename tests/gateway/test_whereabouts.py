@@ -1,13 +1,14 @@
-"""What site.yaml may say of where else a device is looked for, with the real plugins and profiles."""
+"""What site.yaml may say of where devices are and where else one is looked for, with the real plugins."""
 
 from pathlib import Path
 
 import pytest
 
-from gateway import config
+from gateway import config, whereabouts, yamlfile
 from gateway.driver import find_plugins
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, Problem
 from gateway.site import Site
+from gateway.sitefile import SiteFile
 
 SITE = """\
 site:
@@ -61,3 +62,48 @@ def test_a_device_that_is_no_modbus_host_is_not_looked_for(tmp_path: Path) -> No
     assert "only a device at a Modbus host (tcp, rtutcp) can be looked for, not 'can://can0'" in wrong(
         tmp_path, bms
     )
+
+
+def wired(first: str, second: str) -> list[str]:
+    limits = dict.fromkeys(("charge", "discharge", "grid import", "grid export"), "5 kW")
+    devices = {n: {"profile": "any", "link": url} for n, url in (("a", first), ("b", second))}
+    data = {"site": {"id": "x", "limits": limits}, "devices": devices}
+    problems: list[Problem] = []
+    document = yamlfile.Document("site.yaml", data)
+    whereabouts.wired(document, SiteFile.model_validate(data), find_plugins(), problems)
+    return [problem.message for problem in problems]
+
+
+ONE_WIRE, ONE_PORT = "are one wire: write both the same", "are one port, on which one protocol is spoken"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("tcp://meter:502", "tcp://METER", ONE_WIRE),
+        ("tcp://meter", "tcp://meter?gap=5", ONE_WIRE),
+        ("tcp://meter", "tcp://meter:70000", "the port must be 1 to 65535"),
+        ("tcp://meter", "tcp://other", ""),
+        ("rtu:///dev/a", "rtu:///dev/b", ""),
+        ("rtu:///dev/a", "rtu:///dev/a?baud=19200", ONE_WIRE),
+        ("slcan:///dev/a", "slcan:///dev/a?baud=9600", ONE_WIRE),
+        ("can://can0", "can://can0:1", "write it like can://can0"),
+        ("rtu:///dev/a", "serial:///dev/a", ONE_PORT),
+        ("serial:///dev/a?baud=9600", "slcan:///dev/a", ONE_PORT),
+        ("slcan:///dev/a", "rtu:///dev/../dev/a", ONE_PORT),
+        ("serial:///dev/a", "slcan:///dev/b", ""),
+    ],
+)
+def test_a_wire_is_known_however_it_is_written(first: str, second: str, said: str) -> None:
+    assert [bool(said) and said in message for message in wired(first, second)] == [True] * bool(said)
+
+
+@pytest.mark.parametrize(("scheme", "said"), [("rtu", ONE_WIRE), ("serial", ONE_PORT)])
+def test_a_port_is_known_by_each_of_its_names(tmp_path: Path, scheme: str, said: str) -> None:
+    (tmp_path / "ttyUSB0").touch()
+    (tmp_path / "by-id").mkdir()
+    for name in ("usb-FTDI-if00", "usb-other-if00"):
+        (tmp_path / "by-id" / name).symlink_to("../ttyUSB0" if "FTDI" in name else "../ttyUSB1")
+    found = wired(f"rtu://{tmp_path}/ttyUSB0", f"{scheme}://{tmp_path}/by-id/usb-FTDI-if00")
+    assert len(found) == 1 and said in found[0]
+    assert wired(f"rtu://{tmp_path}/ttyUSB0", f"{scheme}://{tmp_path}/by-id/usb-other-if00") == []
