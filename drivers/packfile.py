@@ -13,6 +13,13 @@ from drivers.bms.values import Allowance, names
 from drivers.profile import ProfileBase, Strict
 
 Current = Annotated[int, Field(ge=0, le=1_200_000)]
+Negate = Annotated[
+    bool,
+    Field(
+        description="this board counts its current the other way round than others of its family:"
+        " there are firmwares that do"
+    ),
+]
 
 
 class AllowanceFile(Strict):

@@ -102,7 +102,7 @@ class BleDriver:
         told: Values = {}
         for request in self._family.requests(ADDRESS):
             told.update(await self._told(request, stamp.mono_ms))
-        values, qualities = complete(self._family, told, self._table.allowance)
+        values, qualities = complete(self._family, told, self._table.allowance, negate=self._table.negate)
         return Sample(self._device.name, stamp, self.points, values, qualities)
 
     def refresh(self) -> None:

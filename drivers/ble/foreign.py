@@ -115,7 +115,7 @@ class ForeignDriver:
         told = values(sample)
         if not told:
             raise LinkError(f"{self._device.name}: answered without a single value")
-        numbers, qualities = complete(FOREIGN, told, self._table.allowance)
+        numbers, qualities = complete(FOREIGN, told, self._table.allowance, negate=self._table.negate)
         return Sample(self._device.name, stamp, self.points, numbers, qualities)
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from drivers.ble.table import BleTable, Gatt, Write
 from drivers.ble.translate import FOREIGN
 from drivers.bms.families import FAMILIES
-from drivers.packfile import AllowanceFile, check_pack
+from drivers.packfile import AllowanceFile, Negate, check_pack
 from drivers.profile import ProfileBase, Strict
 
 BASE_UUID = "0000{}-0000-1000-8000-00805f9b34fb"
@@ -57,6 +57,7 @@ class BleProfile(ProfileBase):
     allowance: AllowanceModel | None = Field(
         default=None, description="the pack's limits, where the family states none"
     )
+    negate_current: Negate = False
 
     @field_validator("family")
     @classmethod
@@ -82,7 +83,7 @@ class BleProfile(ProfileBase):
         """The plain form that the driver takes."""
         gatt = self.gatt.plain() if self.gatt else None
         allowance = self.allowance.plain() if self.allowance else None
-        return BleTable(self.vendor, self.family, gatt, tuple(self.streams), allowance)
+        return BleTable(self.vendor, self.family, gatt, tuple(self.streams), allowance, self.negate_current)
 
 
 def is_foreign(family: str) -> bool:

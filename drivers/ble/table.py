@@ -33,3 +33,4 @@ class BleTable:
     gatt: Gatt | None = None
     streams: tuple[str, ...] = ()  # requests whose answer it repeats by itself, once anything was asked
     allowance: Allowance | None = None
+    negate: bool = False  # the current, against what its family counts

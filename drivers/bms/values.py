@@ -94,10 +94,13 @@ def names(family: Family) -> tuple[str, ...]:
 
 
 def complete(
-    family: Family, told: Mapping[str, int], allowance: Allowance | None
+    family: Family, told: Mapping[str, int], allowance: Allowance | None, *, negate: bool = False
 ) -> tuple[tuple[int, ...], bytes]:
-    """Values and qualities in the order of `names`; `told` is what all frames of one poll gave together."""
+    """Values and qualities in the order of `names`; `told` is what all frames of one poll gave together.
+    `negate`: this board counts its current the other way round than its family."""
     values = dict(told)
+    if negate and CURRENT in values:
+        values[CURRENT] = -values[CURRENT]
     _limit(values, family, allowance)
     if VOLTAGE in values and CURRENT in values and POWER not in values:
         values[POWER] = _watts(values[VOLTAGE] * values[CURRENT])

@@ -66,7 +66,9 @@ class SerialDriver:
         for request in self._requests:
             told |= await self._told(request)
         before, self._before = self._before, told
-        values, qualities = complete(self._family, cautious(told, before), self._profile.allowance)
+        values, qualities = complete(
+            self._family, cautious(told, before), self._profile.allowance, negate=self._profile.negate
+        )
         return Sample(self._device.name, stamp, self.points, values, qualities)
 
     async def close(self) -> None:

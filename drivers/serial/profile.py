@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from drivers.bms.families import FAMILIES
-from drivers.packfile import AllowanceFile, check_pack
+from drivers.packfile import AllowanceFile, Negate, check_pack
 from drivers.profile import ProfileBase
 from drivers.serial.table import SerialTable
 from drivers.serial.url import BAUD_MAX, BAUD_MIN
@@ -36,6 +36,7 @@ class SerialProfile(ProfileBase):
     allowance: AllowanceModel | None = Field(
         default=None, description="the pack's limits, where the family states none"
     )
+    negate_current: Negate = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -48,4 +49,12 @@ class SerialProfile(ProfileBase):
     def table(self) -> SerialTable:
         """The plain form that the driver takes."""
         allowance = self.allowance.plain() if self.allowance else None
-        return SerialTable(self.vendor, self.model, self.family, tuple(self.bauds), self.gap_ms, allowance)
+        return SerialTable(
+            self.vendor,
+            self.model,
+            self.family,
+            tuple(self.bauds),
+            self.gap_ms,
+            allowance,
+            self.negate_current,
+        )

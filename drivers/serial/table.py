@@ -15,3 +15,4 @@ class SerialTable:
     bauds: tuple[int, ...]
     gap_ms: int
     allowance: Allowance | None = None
+    negate: bool = False  # the current, against what its family counts

@@ -48,6 +48,7 @@ def test_what_a_profile_says_is_in_its_table():
         gatt={"service": "fff0", "notify": whole, "write": "fff2", "mode": "no-response"},
         streams=["cell voltages"],
         allowance={"charge_ma": 1, "discharge_ma": 2},
+        negate_current=True,
     ).table()
     assert table.gatt == Gatt(
         "0000fff0-0000-1000-8000-00805f9b34fb",
@@ -55,7 +56,7 @@ def test_what_a_profile_says_is_in_its_table():
         "0000fff2-0000-1000-8000-00805f9b34fb",
         Write.NO_RESPONSE,
     )
-    assert table.streams == ("cell voltages",) and table.allowance == Allowance(1, 2)
+    assert table.streams == ("cell voltages",) and table.allowance == Allowance(1, 2) and table.negate
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,13 @@ def test_power_is_voltage_times_current_and_as_good_as_they_are():
     assert sample({"battery_voltage_mv": 0})["battery_power_w"] == (0, Quality.INVALID)
 
 
+def test_a_board_that_counts_the_other_way_round_is_turned_with_its_power():
+    told = TOLD | {REQUEST_FLAGS: 0}
+    values = dict(zip(names(JBD), complete(JBD, told, PACK, negate=True)[0], strict=True))
+    assert (values["battery_current_ma"], values["battery_power_w"]) == (10_000, 520)
+    assert complete(JBD, {}, PACK, negate=True)[0] == complete(JBD, {}, PACK)[0]
+
+
 def test_a_switch_that_is_open_closes_its_direction():
     assert (sample()[CHARGE], sample()[DISCHARGE]) == ((50_000, Quality.GOOD), (100_000, Quality.GOOD))
     off = sample({REQUEST_FLAGS: enabled(False, True)})

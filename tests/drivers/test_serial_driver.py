@@ -57,6 +57,14 @@ async def test_a_poll_gives_what_the_recording_says():
         assert link.counters.unasked == 0
 
 
+async def test_a_current_that_its_profile_turns():
+    async with plugged(ANSWERS) as (_, link):
+        bms = driver(link, replace(TABLE, negate=True))
+        await bms.connect()
+        turned = {name: -EXPECTED[name] for name in ("battery_current_ma", "battery_power_w")}
+        assert good(await bms.read()) == EXPECTED | turned
+
+
 @pytest.mark.parametrize("echo", [False, True])
 @pytest.mark.parametrize(
     "before",
