@@ -113,10 +113,11 @@ def page(found: list[Entry]) -> str:
 def _overview(found: list[Entry]) -> Iterator[str]:
     yield "| device | profile | role | bus | points | setpoint | writes a day | proof |"
     yield "|---|---|---|---|---:|---|---:|---|"
-    for entry in found:
+    titles = [(title, entry) for entry in found for title in (entry.title, *entry.profile.also)]
+    for title, entry in sorted(titles, key=lambda pair: pair[0].lower()):
         spec = entry.plan.setpoint
         cells = (
-            entry.title,
+            title,
             f"`{entry.name}`",
             entry.profile.role,
             entry.bus,
@@ -143,6 +144,8 @@ def setpoint(spec: SetpointSpec) -> str:
 
 def _section(entry: Entry) -> Iterator[str]:
     profile = entry.profile
+    if profile.also:
+        yield f"- **Also**: {'; '.join(profile.also)}"
     if profile.enable:
         yield f"- **Switch on**: {_flat(profile.enable)}"
     yield f"- **Points**: {', '.join(f'`{p.name}`' for p in entry.plan.points)}"

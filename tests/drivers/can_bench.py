@@ -44,7 +44,7 @@ def table(name: str = "pylontech_can") -> Table:
 
 
 def frame(id: int, text: str, *, extended: bool = False) -> CanFrame:
-    return CanFrame(id, bytes.fromhex(text), extended)
+    return CanFrame(id, bytes.fromhex(text), extended or id > 0x7FF)
 
 
 def frames(name: str) -> list[CanFrame]:

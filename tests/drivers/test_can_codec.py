@@ -36,10 +36,31 @@ def test_recorded_frames_mean_what_was_decoded_by_hand(recorded):
     assert texts == recorded["texts"]
 
 
-def test_another_family_is_another_table():
-    jk = own(JK["profile"]).table().codec
-    found = told(frame(JK["frame"]["id"], JK["frame"]["data"]), jk)
-    assert found == {k: (v, Quality.GOOD) for k, v in JK["good"].items() if k != "battery_power_w"}
+@pytest.mark.parametrize("recorded", JK, ids=lambda s: s["name"])
+def test_another_family_is_another_pair_of_files(recorded):
+    found = {}
+    for id, data in recorded["frames"].items():
+        found.update(told(frame(id, data), table("jk_can")))
+    assert found == {k: (v, Quality.GOOD) for k, v in recorded["good"].items() if k != "battery_power_w"}
+
+
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        ("0000000000000000", set()),
+        ("0100000000000000", {"over_volt_alarm"}),
+        ("0300000000000000", {"over_volt_warning"}),
+        ("00C0030000000000", {"over_temp_warning", "under_temp_warning"}),  # 7.4 of the maker's protocol
+        ("0F00000000000000", {"over_volt_warning", "under_volt_warning"}),  # 7.3
+        ("0000300000000000", {"under_soc_min_warning"}),  # 7.2
+        ("0008000000000000", {"over_discharge_current_alarm"}),
+        ("0000400000000000", {"ground_fault"}),
+        ("0000000500000000", {"other_alarm", "communication_error"}),
+    ],
+)
+def test_levels_of_an_alarm(data, names):
+    value, _ = told(frame(0x7F4, data), table("jk_can"))["battery_alarms_flags"]
+    assert value == sum(1 << ALARMS[name] for name in names)
 
 
 def test_short_frame_tells_only_what_it_holds():

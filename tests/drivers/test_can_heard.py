@@ -9,7 +9,7 @@ from drivers.can.heard import LIMITS, Heard
 from gateway.driver import CanFrame
 from gateway.errors import FrameError
 from gateway.model import Quality
-from tests.drivers.can_bench import JK, SETS, as_dict, frame, frames, own, table
+from tests.drivers.can_bench import JK, SETS, as_dict, frame, frames, table
 
 
 def state(heard: Heard, now_ms: int) -> dict[str, tuple[int, str]]:
@@ -33,10 +33,13 @@ def test_recorded_sets(recorded):
 
 
 def test_power_of_another_family():
-    jk = own(JK["profile"]).table().codec
-    heard = Heard(jk)
-    heard.take(frame(JK["frame"]["id"], JK["frame"]["data"]), 0)
-    assert as_dict(jk.points, *heard.snapshot(0)) == {k: (v, "GOOD") for k, v in JK["good"].items()}
+    for recorded in JK:
+        heard = Heard(table("jk_can"))
+        for id, data in recorded["frames"].items():
+            heard.take(frame(id, data), 0)
+        said = as_dict(table("jk_can").points, *heard.snapshot(0))
+        good = {name: (value, "GOOD") for name, value in recorded["good"].items()}
+        assert said == dict.fromkeys(said, (0, "ABSENT")) | good
 
 
 def test_nothing_heard_is_absent():

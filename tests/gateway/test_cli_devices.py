@@ -23,7 +23,11 @@ def test_the_shipped_page_is_that_of_the_profiles(capsys):
 def test_every_shipped_profile_is_on_it_once(found):
     shipped = sorted(path.stem for path in (ROOT / "drivers/profiles").glob("*.yaml"))
     assert sorted(entry.name for entry in found) == shipped
-    assert len({entry.title for entry in found}) == len(shipped), "two profiles for one device"
+    titles = [title for entry in found for title in (entry.title, *entry.profile.also)]
+    assert len({*titles}) == len(titles) > len(shipped), "two profiles for one device"
+    assert {f"| {t} | `{e.name}` |" for e in found for t in e.profile.also} <= {
+        " | ".join(row.split(" | ")[:2]) + " |" for row in devices.page(found).splitlines()
+    }
 
 
 def test_what_is_called_recorded_names_its_recordings_and_nothing_else_does(found):
@@ -34,7 +38,7 @@ def test_what_is_called_recorded_names_its_recordings_and_nothing_else_does(foun
 
 
 def test_an_inverter_is_commanded_with_an_end_or_called_read_only(found):
-    rows = dict(zip((e.name for e in found), devices.page(found).split("\n| ")[2:], strict=False))
+    rows = {row.split("`")[1]: row for row in devices.page(found).split("\n| ")[2:]}
     for entry in found:
         spec = entry.plan.setpoint
         if entry.profile.role == "inverter" and spec is None:

@@ -121,8 +121,8 @@ def recorded() -> Iterator[tuple[str, str, dict[str, int]]]:
     """(what, role, what it said in canonical units, decoded by hand) of each recorded battery."""
     for case in yaml.safe_load((RECORDED / "can_pylontech_family.yaml").read_text("utf-8")):
         yield case["name"], "bms", case["good"]
-    jk = yaml.safe_load((RECORDED / "can_jk.yaml").read_text("utf-8"))
-    yield "JK", "bms", jk["good"]
+    for case in yaml.safe_load((RECORDED / "can_jk.yaml").read_text("utf-8")):
+        yield f"JK, {case['name']}", "bms", case["good"]
     for kind in ("huawei_luna2000", "solaredge_storedge"):
         for case in yaml.safe_load((RECORDED / f"modbus_{kind}.yaml").read_text("utf-8")):
             if "good" in case:
