@@ -63,8 +63,8 @@ class ProfileBase(Strict):
     model: str
     also: list[str] = Field(
         default_factory=list,
-        description="makers and models that it reads too, as somebody looks for them: each has its own line in "
-        "docs/devices.md",
+        description="makers and models that it reads too, as somebody looks for them: each has its own line "
+        "in docs/devices.md",
     )
     sources: Annotated[list[str], Field(min_length=1)] = Field(
         description="public documents or code bases that agree on these facts; two, or one and a note"
