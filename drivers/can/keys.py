@@ -14,9 +14,16 @@ from drivers.profile import Measuring, ProfileBase, Strict
 
 STALE_MS = 5_000  # the model's own rule for a pushed value; limits are given 3 s in the profiles
 
+
+def _named(value: Any) -> Any:
+    if isinstance(value, int):
+        raise ValueError(f"{value:#x}: a message is called as in the DBC, not by its id")
+    return value
+
+
 Length = Annotated[int, Field(ge=0, le=dbc.BYTES_MAX)]
 SignalName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)?$")]
-MessageName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
+MessageName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$"), BeforeValidator(_named)]
 Raiser = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)?(=\d{1,10})?$")]
 
 

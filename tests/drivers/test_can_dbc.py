@@ -1,5 +1,7 @@
 """DBC files: what we decode by one, cantools decodes by it; and no text is worse than one clear error."""
 
+import subprocess
+import sys
 from fractions import Fraction
 from math import floor
 
@@ -196,6 +198,40 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(at, cut, instead):
 def test_any_text_is_refused_in_one_line(text):
     with pytest.raises(ValueError, match=r"^own\.dbc"):
         dbc.read(text, "own.dbc")
+
+
+WITHOUT = """\
+import sys
+sys.modules["cantools"] = None
+from gateway.cli import main
+sys.exit(main())
+"""
+SITE = """\
+site: {id: bench, limits: {charge: 1 kW, discharge: 1 kW, grid import: 1 kW, grid export: 1 kW}}
+devices:
+  bms: {profile: byd_hv_can, link: "can://can0"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("check", "site.yaml"), 1, 'CAN profiles need the library cantools: pip install "gridseal[can]"\n'),
+        (("scan", "tcp", "127.0.0.1", "--port", "1"), 1, ""),  # nobody is there; no battery on CAN would be
+    ],
+)
+def test_without_the_library_the_extra_is_named_by_what_needs_it(tmp_path, words, code, said):
+    (tmp_path / "site.yaml").write_text(SITE)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, *words],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == code and done.stderr.endswith(said) and "Traceback" not in done.stderr
+    assert ("cantools" in done.stderr) == bool(said)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -124,6 +124,7 @@ def test_a_pair_of_ones_own():
         (lambda d: d["points"]["charge_limit_ma"].update(gate="No"), "own.dbc has no signal 'No'"),
         (lambda d: first(d).update(finer="Average"), "Average is in Other, Voltage in Status"),
         (lambda d: d.update(anchors=["Statu"]), "own.dbc has no message 'Statu'; did you mean 'Status'?"),
+        (lambda d: d.update(anchors=[0x2F4]), "0x2f4: a message is called as in the DBC, not by its id"),
         (lambda d: d.update(anchors=["Other"]), "nothing is taken of Other: it cannot stand here"),
         (lambda d: d.update(messages={"Other": {}}), "nothing is taken of Other: it cannot stand here"),
         (lambda d: d.update(texts=[{"message": "No", "key": "serial"}]), "own.dbc has no message 'No'"),
