@@ -24,6 +24,7 @@ PACE_MS = 1_000  # a subscribed device speaks about each second, whatever the po
 EARLY_PARTS, PARTS = 3, 4  # of the pace after which what comes next is a sample
 SILENCE_PARTS = 3  # of its interval that a server may be silent
 SILENCE_MS_MIN, SILENCE_MS_MAX = 2_000, 5_000
+STANDS_MS = 5_000  # that a server's clock may show the same: it is no measure of age after that
 FIRST_S = 5.0  # to be told every value once
 TEXT_MAX = 64  # of what a device says of itself
 SERVER_TIME = Node(STANDARD, "i", 2258)  # Server_ServerStatus_CurrentTime
@@ -63,6 +64,7 @@ class OpcUaDriver:
         self._subscription: Subscription | None = None
         self._slow_due_ms = 0
         self._sample_ms: int | None = None  # of the last sample that was told
+        self._moved: tuple[int | None, int] = (None, 0)  # what the server's clock says, and since when
         self.dropped = 0  # values of another type than the profile says
 
     async def connect(self) -> Mapping[str, str]:
@@ -108,7 +110,7 @@ class OpcUaDriver:
         heard = await self._link.read(nodes, timeout_s=self._timeout_s)
         if slow:
             self._slow_due_ms = stamp.mono_ms + SLOW_MS
-        values, qualities = self._decoded(fields, heard)
+        values, qualities = self._decoded(fields, heard, stamp.mono_ms)
         return Sample(self._device.name, stamp, points, values, qualities)
 
     async def _unsubscribe(self) -> None:
@@ -145,7 +147,7 @@ class OpcUaDriver:
         while self._sample_ms is not None and stamp.mono_ms < self._sample_ms + self._early_ms:
             stamp = await self._news(subscription, silence_ms / 1000)
         self._sample_ms = stamp.mono_ms
-        values, qualities = self._decoded(self._fields, subscription.feed.heard)
+        values, qualities = self._decoded(self._fields, subscription.feed.heard, stamp.mono_ms)
         return Sample(self._device.name, stamp, self.points, values, qualities)
 
     async def _news(self, subscription: Subscription, timeout_s: float) -> Stamp:
@@ -157,12 +159,21 @@ class OpcUaDriver:
         return feed.stamp
 
     def _decoded(
-        self, fields: Sequence[Field], heard: Sequence[Heard | None]
+        self, fields: Sequence[Field], heard: Sequence[Heard | None], mono_ms: int
     ) -> tuple[tuple[int, ...], bytes]:
         """Of `fields`, in their order. After them may come the server's time."""
-        now_ms = _moment(heard[-1]) if self._ages else None
+        now_ms = self._server_ms(heard[-1], mono_ms) if self._ages else None
         found = [self._one(field, said, now_ms) for field, said in zip(fields, heard, strict=not self._ages)]
         return tuple(value for value, _ in found), bytes(quality for _, quality in found)
+
+    def _server_ms(self, heard: Heard | None, mono_ms: int) -> int | None:
+        """What the server's clock says; None: nothing, or the same for so long that it stands. By a clock
+        that stands with its values nothing would ever be old."""
+        said_ms, since_ms = self._moved
+        moment_ms = _moment(heard)
+        if moment_ms != said_ms:
+            said_ms, since_ms = self._moved = moment_ms, mono_ms
+        return said_ms if mono_ms - since_ms < STANDS_MS else None
 
     def _one(self, field: Field, said: Heard | None, now_ms: int | None) -> tuple[int, int]:
         if said is None:

@@ -47,6 +47,7 @@ class OpcUaLink:
         self._where, self._clock, self._make = where, clock, make
         self._session: Session | None = None
         self._opening = asyncio.Lock()
+        self._failed, self._why = 0, ""  # attempts to open a session, and what the last one came to
 
     @property
     def certificate(self) -> str:
@@ -100,14 +101,24 @@ class OpcUaLink:
             await session.close()
 
     async def _ready(self) -> Session:
+        """The session; for all who want a new one at the same time one attempt is made, and its failure is
+        theirs: else the last of them would wait for that of each."""
+        failed = self._failed
         async with self._opening:
-            if self._session is None or not self._session.alive:
-                if self._session is not None:
-                    await self._session.close()
-                self._session = session = self._make(self._where, self._clock)
-                self.counters.sessions += 1
+            if self._session is not None and self._session.alive:
+                return self._session
+            if self._failed != failed:
+                raise LinkError(self._why)
+            if self._session is not None:
+                await self._session.close()
+            self._session = session = self._make(self._where, self._clock)
+            self.counters.sessions += 1
+            try:
                 await self._counted(session.open(OPEN_S))
-            return self._session
+            except LinkError as error:
+                self._failed, self._why = self._failed + 1, str(error)
+                raise
+            return session
 
     async def _counted(self, asked: Awaitable[T]) -> T:
         try:

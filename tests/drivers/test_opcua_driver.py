@@ -228,6 +228,27 @@ async def test_what_is_asked_ages_by_the_servers_clock_too():
         assert set((await ess.read()).qualities) == {Quality.STALE}
 
 
+@pytest.mark.parametrize("updates", ["asked", "subscribed"])
+async def test_a_server_whose_clock_stands_makes_nothing_look_young(updates):
+    """Its values stand with it: source times that are as old as its own never get older."""
+    ess, link = driver(changed(setpoint=None, updates=updates, source_age_s=5))
+    time = {2258: Heard("DateTime", datetime(1970, 1, 1, 0, 0, 10, tzinfo=UTC))}
+    said = {name: Heard(h.type, h.value, 0, 10_000) for name, h in FIRST.items()}
+    said |= {_ids()[0]: Heard("Int16", 21, 0, 10_000)} | time
+    link.said |= said
+    link.messages = [(0, said)] + [(1000, {"Grid.Power": Heard("Int32", n, 0, 10_000)}) for n in range(8)]
+    await ess.connect()
+    qualities = []
+    for _ in range(9):
+        qualities.append(set((await ess.read()).qualities))
+        link.clock.ms += 1000 * (updates == "asked")
+    assert qualities[:5] == [{Quality.GOOD}] * 5 and qualities[6:] == [{Quality.STALE}] * 3
+    moved = {2258: Heard("DateTime", datetime(1970, 1, 1, 0, 0, 12, tzinfo=UTC))}
+    link.said |= moved
+    link.messages.append((1000, moved))
+    assert set((await ess.read()).qualities) == {Quality.GOOD}
+
+
 async def test_it_reads_nothing_before_it_was_connected():
     ess, _ = driver(SUBSCRIBED)
     with pytest.raises(LinkError, match="not connected"):

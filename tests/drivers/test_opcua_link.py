@@ -72,6 +72,21 @@ async def test_one_session_serves_everybody(link):
     assert isinstance(link, Counted) and link.counters.requests == 5
 
 
+async def test_who_waits_for_an_attempt_that_fails_makes_none_of_his_own(link):
+    """Each takes up to 10 s: of twelve devices on a server that hangs the last would wait for two minutes."""
+    FakeSession.refuses = LinkError("it hangs")
+    found = await asyncio.gather(
+        *(link.read(NODES[:1], timeout_s=1) for _ in range(12)), return_exceptions=True
+    )
+    assert {str(error) for error in found} == {"it hangs"}
+    assert len(FakeSession.made) == 1
+    with pytest.raises(LinkError, match="it hangs"):  # who comes later tries
+        await link.read(NODES[:1], timeout_s=1)
+    FakeSession.refuses = None
+    assert await link.read(NODES[:1], timeout_s=1)
+    assert len(FakeSession.made) == 3
+
+
 async def test_many_nodes_are_asked_in_parts(link):
     found = await link.read(NODES, timeout_s=1)
     assert FakeSession.made[0].asked == [100, 100, 50]
