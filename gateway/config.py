@@ -6,11 +6,14 @@ column. Nothing here reaches a device or the network. After loading only gateway
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import ValidationError
 
 from gateway import chainfile, httpfile, keyfile, profilefile, site, units, whereabouts, yamlfile
 from gateway.driver import Plan, Plugin, Profile, find_plugins, seated_twice
@@ -27,7 +30,6 @@ TAKEN = frozenset({"status", "record", "order"})  # topics of a site at the MQTT
 def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
     """Read site.yaml and its profiles. ConfigError with all problems; reaches nothing but files."""
     document = yamlfile.read(path)
-    parsed = yamlfile.validate(document, SiteFile)
     problems: list[Problem] = []
     found = find_plugins() if plugins is None else plugins
 
@@ -37,18 +39,43 @@ def load(path: Path, plugins: Mapping[str, Plugin] | None = None) -> site.Site:
         plugin, profile = profilefile.read(document, found)
         return plugin, profile, profile.table(), profilefile.digest(document.data)
 
+    try:
+        parsed = yamlfile.validate(document, SiteFile)
+    except ConfigError as error:  # profiles and links do not wait for the rest to be right
+        problems.extend(error.problems)
+        entries = _readable(document)
+        for name, entry in entries.items():
+            _device(document, profile_of, name, entry, problems)
+        whereabouts.wired(document, entries, found, problems)
+        raise _every(problems) from None
     devices = tuple(
         device
         for name, entry in parsed.devices.items()
         if (device := _device(document, profile_of, name, entry, problems))
     )
     problems.extend(whereabouts.unfindable(document, parsed, found))
-    usable = whereabouts.wired(document, parsed, found, problems)
+    usable = whereabouts.wired(document, parsed.devices, found, problems)
     commanded = _commanded(document, [d for d in devices if d.name in usable], found, problems)
     _check_site(document, parsed, devices, commanded, problems)
     if problems:
-        raise ConfigError("", tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column))))
+        raise _every(problems)
     return _site(parsed, devices, tuple(commanded), path.parent)
+
+
+def _every(problems: list[Problem]) -> ConfigError:
+    return ConfigError("", tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column))))
+
+
+def _readable(document: yamlfile.Document) -> dict[str, DeviceModel]:
+    """Of a file that is wrong somewhere: the devices whose profile and link can be looked at."""
+    data = document.data if isinstance(document.data, dict) else {}
+    said = data.get("devices")
+    found = {}
+    for name, entry in said.items() if isinstance(said, dict) else ():
+        with suppress(ValidationError):
+            known = {key: entry.get(key) for key in ("profile", "link")} if isinstance(entry, dict) else {}
+            found[str(name)] = DeviceModel.model_validate(known)
+    return found
 
 
 def _device(

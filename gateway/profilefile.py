@@ -73,9 +73,8 @@ def read(document: yamlfile.Document, plugins: Mapping[str, Plugin]) -> tuple[Pl
     """The document as its plugin's model."""
     kind = document.data.get("driver") if isinstance(document.data, dict) else None
     if not isinstance(kind, str) or kind not in plugins:
-        where = document.problem(
-            ("driver",), f"driver {kind!r} is not installed", f"installed: {', '.join(plugins)}"
-        )
+        wrong = f"driver {kind!r} is not installed" if kind else "'driver' is missing: this is no profile"
+        where = document.problem(("driver",), wrong, f"installed: {', '.join(plugins)}")
         raise ConfigError("", (where,))
     profile: Profile = yamlfile.validate(document, plugins[kind].profile_model)
     return plugins[kind], profile

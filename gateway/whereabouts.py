@@ -14,13 +14,16 @@ from gateway.yamlfile import Document
 
 
 def wired(
-    document: Document, parsed: SiteFile, plugins: Mapping[str, Plugin], problems: list[Problem]
+    document: Document,
+    entries: Mapping[str, DeviceModel],
+    plugins: Mapping[str, Plugin],
+    problems: list[Problem],
 ) -> set[str]:
     """The devices whose link means a wire. One wire is one URL: the same place with other settings, or
     spoken to in another protocol, is a problem."""
     usable: set[str] = set()
     seen: dict[str, tuple[str, str]] = {}
-    for name, entry in parsed.devices.items():
+    for name, entry in entries.items():
         opener = _opener(entry, plugins)
         if opener is None:
             continue  # said with the device

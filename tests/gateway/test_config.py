@@ -108,6 +108,25 @@ def test_all_errors_of_a_file_come_at_once_with_their_places(wrong):
     ]
 
 
+def test_profiles_and_links_are_looked_at_in_a_file_that_is_wrong_elsewhere(wrong):
+    text = GOOD.replace("charge: 5 kW", "charge: 5").replace("profile: mock,", "profile: mokc,", 1)
+    said = wrong(text.replace("mock://b", "tcp://b").replace("  second", "  Second"))
+    assert [problem.split(":")[1:3] for problem in said] == [
+        ["3", "12"],
+        ["6", "14"],
+        ["7", "3"],
+        ["7", "27"],
+    ]
+    assert "did you mean 'mock'?" in said[1]
+
+
+@pytest.mark.parametrize(
+    "devices", ["3", "[a]", "{a: 3}", "{a: {profile: 7, link: x}}", "{7: {profile: mokc}}"]
+)
+def test_devices_that_are_none_are_told_once(wrong, devices):
+    assert len(wrong(f"site: 3\ndevices: {devices}\n")) >= 2
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -70,7 +70,7 @@ def wired(first: str, second: str) -> list[str]:
     data = {"site": {"id": "x", "limits": limits}, "devices": devices}
     problems: list[Problem] = []
     document = yamlfile.Document("site.yaml", data)
-    whereabouts.wired(document, SiteFile.model_validate(data), find_plugins(), problems)
+    whereabouts.wired(document, SiteFile.model_validate(data).devices, find_plugins(), problems)
     return [problem.message for problem in problems]
 
 
