@@ -1,13 +1,16 @@
 """What a scan asks of drivers: which of their profiles is this, by what it says or sends of itself.
 
 A plugin whose devices can be told apart by asking is Recognising, one whose devices speak by themselves is
-Hearing, and Nearby where they advertise by radio. None writes anything. It refuses to guess: what fits no
-profile is no match.
+Hearing, Nearby where they advertise by radio, and Offering where they say before any login what they are.
+None writes anything. It refuses to guess: what fits no profile is no match. What is neither registers nor
+frames a plugin shows to people by itself (Looking).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
+
+from gateway.clock import Clock
 
 Profiles = Mapping[str, Any]  # by name, as their plugin's model
 
@@ -57,3 +60,37 @@ class Nearby(Protocol):
     async def nearby(self, adapter: str, seconds: float, profiles: Profiles) -> list[Sighting]:
         """Who is heard for so long; `adapter` empty: the usual one."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A server that answered: the link that would be written into site.yaml, and what people should know."""
+
+    link: str
+    notes: Sequence[str]
+    matches: Sequence[Match] = ()
+
+
+@runtime_checkable
+class Offering(Protocol):
+    """For servers. LinkError when there is none."""
+
+    async def offers(self, url: str, profiles: Profiles, clock: Clock) -> Offer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is at a link, as a table for people, and a line below it."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """For `gridseal raw`. ConfigError when the words are none that `asks` names."""
+
+    asks: str  # what may stand behind the link
+
+    async def look(self, url: str, words: Sequence[str], seconds: float, clock: Clock) -> Shown: ...

@@ -3,7 +3,7 @@
 PLUGIN is what the entry point gives. The library (extra `opcua`) is imported when a link is opened.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from drivers.opcua.url import SCHEMES, parse
 from gateway.clock import Clock
 from gateway.driver import Driver, Plan
 from gateway.errors import ConfigError
+from gateway.recognising import Offer, Profiles, Shown
 from gateway.site import Device
 from gateway.tape import Event, Tap, Tape
 
@@ -30,6 +31,7 @@ class OpcUaPlugin:
     kind = "opcua"
     schemes = SCHEMES
     link_schemes = SCHEMES
+    asks = "NODE, like nsu=<URI>;s=Battery.SoC"
 
     @property
     def profile_model(self) -> "type[OpcUaProfile]":
@@ -48,12 +50,9 @@ class OpcUaPlugin:
     def open_link(self, url: str, clock: Clock) -> "OpcUaLink":
         """Make (not yet connect) a link. ConfigError when the URL is not usable, or the library missing."""
         where = parse(url)
-        try:
-            from drivers.opcua.link import OpcUaLink
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "asyncua":
-                raise
-            raise ConfigError(LIBRARY) from error
+        _need_library()
+        from drivers.opcua.link import OpcUaLink
+
         return OpcUaLink(where, clock)
 
     def driver(self, device: Device, profile: "Table", link: "OpcUaLink", clock: Clock) -> Driver:
@@ -81,11 +80,35 @@ class OpcUaPlugin:
 
         return masker(profile)
 
+    async def offers(self, url: str, profiles: Profiles, clock: Clock) -> Offer:
+        where = parse(url)
+        _need_library()
+        from drivers.opcua.look import offers
+
+        return await offers(where, profiles, clock)
+
+    async def look(self, url: str, words: Sequence[str], _seconds: float, clock: Clock) -> Shown:
+        where = parse(url)
+        _need_library()
+        from drivers.opcua.look import look
+
+        return await look(where, words, clock)
+
     def plan(self, device: Device, profile: "Table") -> Plan:
         """ConfigError when the link is not usable, or not to be trusted with what it would be told to do."""
         from drivers.opcua.plan import make_plan
 
         return make_plan(device, profile, parse(device.link))
+
+
+def _need_library() -> None:
+    """ConfigError when it is not installed."""
+    try:
+        import asyncua  # noqa: F401
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "asyncua":
+            raise
+        raise ConfigError(LIBRARY) from error
 
 
 PLUGIN = OpcUaPlugin()

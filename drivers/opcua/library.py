@@ -5,7 +5,8 @@ own does not pass as a bug of ours, or the other way round.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from socket import SO_LINGER, SOL_SOCKET
 
@@ -15,7 +16,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from drivers.opcua import security
 from drivers.opcua.codec import Heard
-from drivers.opcua.node import Node
+from drivers.opcua.node import Kind, Node
 from drivers.opcua.url import OpcUaUrl
 from gateway.errors import FrameError, LinkError
 
@@ -30,6 +31,14 @@ _KINDS = {
     "s": ua.NodeIdType.String,
     "g": ua.NodeIdType.Guid,
     "b": ua.NodeIdType.ByteString,
+}
+_LETTERS: Mapping[ua.NodeIdType, Kind] = {
+    ua.NodeIdType.TwoByte: "i",
+    ua.NodeIdType.FourByte: "i",
+    ua.NodeIdType.Numeric: "i",
+    ua.NodeIdType.String: "s",
+    ua.NodeIdType.Guid: "g",
+    ua.NodeIdType.ByteString: "b",
 }
 _NO_ENTRY = frozenset({"BadIdentityTokenRejected", "BadIdentityTokenInvalid", "BadUserAccessDenied"})
 _NO_TRUST = frozenset(
@@ -148,6 +157,72 @@ def why(where: OpcUaUrl, error: BaseException) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error) or name
     return f"what it says cannot be understood: {str(error) or name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A node that lies below another."""
+
+    node: Node
+    name: str
+    kind: str  # Object, Variable, Method
+
+
+def browsing(node: ua.NodeId, most: int) -> ua.BrowseParameters:
+    """Everything below a node, by whatever reference of the hierarchy."""
+    what = ua.BrowseDescription(
+        NodeId=node,
+        ReferenceTypeId=ua.NodeId(ua.ObjectIds.HierarchicalReferences),
+        ResultMask=ua.BrowseResultMask.All,
+    )
+    return ua.BrowseParameters(RequestedMaxReferencesPerNode=most, NodesToBrowse=[what])
+
+
+def children(references: Sequence[ua.ReferenceDescription], named: Mapping[int, str]) -> list[Child]:
+    """Of this server and of namespaces that it tells."""
+    found = []
+    for one in references:
+        id, home = one.NodeId, named.get(one.NodeId.NamespaceIndex)
+        kind = _LETTERS.get(id.NodeIdType)
+        elsewhere = getattr(id, "ServerIndex", 0)
+        if home is not None and kind is not None and not elsewhere:
+            name = one.DisplayName.Text or one.BrowseName.Name or ""
+            found.append(Child(Node(home, kind, id.Identifier), name, one.NodeClass.name))
+    return found
+
+
+def status_name(code: int) -> str:
+    """The standard's, or the number of one that is nobody's."""
+    known = code & 0xFFFF_0000  # below are bits that say more of it
+    name = str(ua.StatusCode(known).name)
+    return name if getattr(ua.StatusCodes, name, None) == known else f"{code:#010x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What a server says of itself to whoever asks. `modes`: policy and mode of each endpoint; `logins`: how
+    it lets people in."""
+
+    name: str
+    uri: str
+    modes: tuple[str, ...]
+    logins: tuple[str, ...]
+    secured: Mapping[str, str]  # mode of our URLs -> fingerprint of the certificate there
+
+
+def offered(endpoints: Sequence[ua.EndpointDescription]) -> Offered:
+    modes, logins, secured = dict[str, None](), dict[str, None](), dict[str, str]()
+    names = {mode: name for name, mode in MODES.items()}
+    for one in endpoints:
+        policy = (one.SecurityPolicyUri or "").rpartition("#")[2]
+        modes[policy if policy == "None" else f"{policy} {one.SecurityMode.name}"] = None
+        logins |= dict.fromkeys(token.TokenType.name for token in one.UserIdentityTokens or ())
+        mode = names.get(one.SecurityMode)
+        if mode is not None and one.SecurityPolicyUri == POLICY.URI and one.ServerCertificate:
+            secured.setdefault(mode, fingerprint(one.ServerCertificate))
+    server = endpoints[0].Server if endpoints else ua.ApplicationDescription()
+    name = server.ApplicationName.Text or ""
+    return Offered(name, server.ApplicationUri or "", tuple(modes), tuple(logins), secured)
 
 
 def node_id(node: Node, index: int) -> ua.NodeId:

@@ -7,7 +7,7 @@ the connection is reset too, so that nothing still queued in the kernel reaches 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from asyncua import Client, ua
@@ -17,7 +17,7 @@ from asyncua.crypto.uacrypto import CertProperties
 from drivers.opcua import library, security
 from drivers.opcua.codec import Heard, Native
 from drivers.opcua.feed import Feed, Item
-from drivers.opcua.library import TROUBLE, heard, reset
+from drivers.opcua.library import TROUBLE, Child, heard, reset
 from drivers.opcua.node import STANDARD, Node
 from drivers.opcua.url import OpcUaUrl
 from gateway.clock import Clock
@@ -74,6 +74,24 @@ class Session:
             await self._renew()
             values = await self._read([self._id(node) for node in nodes])
             return [heard(value) for value in values]
+
+    async def endpoints(self, timeout_s: float) -> Sequence[ua.EndpointDescription]:
+        """What the server offers to whoever asks, without a session."""
+        async with self._asking(timeout_s):
+            return await self._endpoints()
+
+    def knows(self, nodes: Iterable[Node]) -> bool:
+        """Whether the server has the namespaces of all of them."""
+        return all(node.namespace == STANDARD or node.namespace in self._namespaces for node in nodes)
+
+    async def children(self, node: Node, most: int, timeout_s: float) -> tuple[list[Child], bool]:
+        """What lies below a node, at most so many, and whether that is all."""
+        async with self._asking(timeout_s):
+            await self._renew()
+            (found,) = await self._client.uaclient.browse(library.browsing(self._id(node), most))
+            found.StatusCode.check()
+            named = {index: uri for uri, index in self._namespaces.items()} | {0: STANDARD}
+            return library.children(found.References[:most], named), not found.ContinuationPoint
 
     async def write(self, node: Node, type_: str, value: Native, timeout_s: float) -> None:
         """Write one value, of exactly this type. DeviceRefused when the device says no."""
@@ -162,13 +180,7 @@ class Session:
         """Ask who the server is, over a channel of its own, and set up keys for exactly that one."""
         where = self._where
         own = await asyncio.to_thread(security.own, where.client, self._clock.now().wall_ms)
-        asker = library.client_of(where)
-        try:
-            await self._channel(asker)
-            endpoints = await asker.get_endpoints()
-        finally:
-            reset(asker)
-        shown = library.certificate(where, endpoints)
+        shown = library.certificate(where, await self._endpoints())
         security.check_shown(where, shown)
         self._client.application_uri = own.uri
         await self._client.set_security(
@@ -178,6 +190,15 @@ class Session:
             server_certificate=CertProperties(shown, "der"),
             mode=library.MODES[where.mode],
         )
+
+    async def _endpoints(self) -> Sequence[ua.EndpointDescription]:
+        asker = library.client_of(self._where)
+        try:
+            await self._channel(asker)
+            found: list[ua.EndpointDescription] = await asker.get_endpoints()
+            return found
+        finally:
+            reset(asker)
 
     async def _channel(self, client: Client) -> None:
         await client.connect_socket()

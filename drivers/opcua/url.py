@@ -75,7 +75,7 @@ def parse(url: str) -> OpcUaUrl:
     if mode != "none" and "server" not in options:
         raise ConfigError(
             f"link {url!r}: mode={mode} needs the server's certificate, server=sha256:… or server=<file>; "
-            "`gridseal read` without a mode shows its fingerprint: compare it with the device's own display"
+            "`gridseal scan opcua` shows its fingerprint: compare it with the device's own display"
         )
     if ("user" in options) != ("password" in options):
         raise ConfigError(f"link {url!r}: user and password (a file) go together")

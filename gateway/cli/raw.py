@@ -1,6 +1,6 @@
-"""`gridseal raw`: registers and CAN frames as they are on the wire, for who finds out what a device says.
+"""`gridseal raw`: registers, CAN frames and what else is at a link, for who finds out what a device says.
 
-Reads only. Owns the ways in which a register can be read by a person; it refuses to say which is right.
+Owns the ways in which a register can be read by a person; it refuses to say which is right.
 """
 
 import argparse
@@ -17,21 +17,26 @@ from rich.text import Text
 
 from gateway.cli.scanning import heard
 from gateway.cli.screen import Screen
+from gateway.cli.text import say
 from gateway.clock import SystemClock
 from gateway.driver import Plugin, find_plugins
 from gateway.errors import ConfigError, DeviceRefused
+from gateway.narrate import plain
+from gateway.recognising import Looking
 
 HELP = """\
-show registers or CAN frames as they are on the wire
+show registers, CAN frames, OPC UA nodes or Bluetooth characteristics as they are on the wire
 
-Reads only. Addresses are those of the wire: holding 0 is what some manuals call 40001. Each register is shown
-in the formats it may have, together with the next one for 32 bits (high word first; --little: low word
-first); where that often means "not available" it is marked under n/a? (16 or 32 bits, f: float). For frames,
-each id with its period and its last bytes; --all prints every frame.
+Reads only, but for a frame that you write to a Bluetooth device yourself. Addresses are those of the wire:
+holding 0 is what some manuals call 40001. Each register is shown in the formats it may have, together with
+the next one for 32 bits (high word first; --little: low word first); where that often means "not available"
+it is marked under n/a? (16 or 32 bits, f: float). For frames, each id with its period and its last bytes;
+--all prints every frame. Of an OPC UA server a node with what lies below it, written as in a profile.
 
   gridseal raw tcp://192.168.1.40 --unit 1 holding 30000 10
   gridseal raw "rtu:///dev/ttyUSB0?baud=9600" --unit 3 input 0 20
   gridseal raw can://can0 --seconds 5
+  gridseal raw opc.tcp://192.168.1.50:4840 "nsu=urn:example:ess;s=Battery.SoC"
 
 exit code 1 when nothing came"""
 
@@ -45,9 +50,14 @@ MARKS32 = frozenset({0xFFFFFFFF, 0x80000000, 0x7FFFFFFF})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("link", metavar="LINK", help="as in site.yaml: tcp://…, rtu://…, can://…, slcan://…")
     parser.add_argument(
-        "words", nargs="*", metavar="TABLE ADDRESS [COUNT]", help="of registers: holding 30000 10"
+        "link", metavar="LINK", help="as in site.yaml: tcp://…, can://…, opc.tcp://…, ble://…"
+    )
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="WHAT",
+        help="TABLE ADDRESS [COUNT] of registers: holding 30000 10; or a NODE",
     )
     parser.set_defaults(loose=True)
     parser.add_argument("--unit", type=_number, default=1)
@@ -68,9 +78,25 @@ def run(args: argparse.Namespace) -> int:
     plugin = next((p for p in find_plugins().values() if scheme in p.link_schemes), None)
     if plugin is None:
         raise ConfigError(f"{args.link!r} is no link that an installed driver opens")
+    if isinstance(plugin, Looking):
+        return asyncio.run(_look(plugin, args))
     if not args.words:
         return asyncio.run(_frames(plugin, args))
     return asyncio.run(_registers(plugin, args, what(args.words, args.unit)))
+
+
+async def _look(plugin: Looking, args: argparse.Namespace) -> int:
+    shown = await plugin.look(args.link, args.words, args.seconds, SystemClock())
+    table = Table(box=None, pad_edge=False)
+    for name in shown.columns:
+        table.add_column(name, overflow="fold")
+    for row in shown.rows:
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    screen = Screen()
+    screen.print(table)
+    if shown.note:
+        say(plain(shown.note))
+    return 0 if shown.rows else 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,31 +31,33 @@ from gateway.clock import SystemClock
 from gateway.driver import Plugin, find_plugins
 from gateway.errors import ConfigError, ServiceRefused
 from gateway.narrate import plain
-from gateway.recognising import Hearing, Nearby, Recognising
+from gateway.recognising import Hearing, Nearby, Offering, Recognising
 
 HELP = """\
-find devices: on a network, a serial line, a CAN bus, by Bluetooth; proposes lines for site.yaml
+find devices: on a network, a serial line, a CAN bus, by Bluetooth, OPC UA; proposes lines for site.yaml
 
 Reads only, a few connections at once. A range is gone through only after a yes: scan networks that are
 yours. WHERE is a host, a network (192.168.1.0/24) or a range (192.168.1.10-50); a serial port; a CAN
-interface or link; for ble an adapter other than hci0. A device is recognised by what its profile says under
-`recognise`, a battery by its frames or its Bluetooth service; profiles beside --site count too. Ctrl-C ends
-it and shows what was found.
+interface or link; for ble an adapter other than hci0; for opcua a server. A device is recognised by what its
+profile says under `recognise`, a battery by its frames or its Bluetooth service, a server by the nodes of a
+profile; profiles beside --site count too. Ctrl-C ends it and shows what was found.
 
   gridseal scan tcp 192.168.1.40
   gridseal scan tcp 192.168.1.0/24 --port 502
   gridseal scan serial /dev/ttyUSB0
   gridseal scan can can0
   gridseal scan ble
+  gridseal scan opcua opc.tcp://192.168.1.50:4840
 
 exit code 1 when nothing was found"""
 
 
+ASKED: Mapping[str, Any] = {"can": Hearing, "ble": Nearby, "opcua": Offering}
 NOWHERE = Path("/nonexistent")  # a folder without profiles
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    ways = ("tcp", "serial", "can", "ble")
+    ways = ("tcp", "serial", "can", "ble", "opcua")
     parser.add_argument("how", choices=ways, metavar="|".join(ways), help="what to look at")
     parser.add_argument("where", nargs="?", default="", metavar="WHERE", help="which of them, see above")
     parser.add_argument("--port", type=amount.port, default=502, help="for tcp; 502 if not said")
@@ -115,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _scan(scanner: Scanner, args: argparse.Namespace, hosts: list[str], finds: list[Find]) -> bool:
     """True: it was ended by Ctrl-C. What was found until then is in `finds`."""
-    ways = {"tcp": _tcp, "serial": _serial, "can": _can, "ble": _ble}
+    ways = {"tcp": _tcp, "serial": _serial, "can": _can, "ble": _ble, "opcua": _opcua}
     try:
         asyncio.run(ways[args.how](scanner, args, hosts, finds))
     except KeyboardInterrupt:
@@ -138,8 +140,8 @@ def known(plugins: Mapping[str, Plugin], folder: Path | None, how: str) -> Famil
 
 
 def _finds(plugin: Plugin, how: str) -> bool:
-    if how in ("can", "ble"):
-        return isinstance(plugin, Hearing if how == "can" else Nearby)
+    if how in ASKED:
+        return isinstance(plugin, ASKED[how])
     return isinstance(plugin, Recognising) or (how == "serial" and "serial" in plugin.schemes)
 
 
@@ -191,6 +193,12 @@ async def _ble(scanner: Scanner, args: argparse.Namespace, _: list[str], finds: 
     finds += await scanner.sightings(args.where, args.seconds)
     if scanner.others:
         print(f"{scanner.others} others advertise, and fit no profile", file=sys.stderr)
+
+
+async def _opcua(scanner: Scanner, args: argparse.Namespace, _: list[str], finds: list[Find]) -> None:
+    url = args.where if "://" in args.where else f"opc.tcp://{args.where}"
+    scanner.step(0, 1, f"asking {url}")
+    finds += await scanner.offers(url)
 
 
 def _show(args: argparse.Namespace, finds: list[Find], trouble: str) -> None:

@@ -18,7 +18,7 @@ from gateway.cli.proposal import Find, address_notes, mac_of, ranked
 from gateway.clock import Clock
 from gateway.driver import FrameLink, Plugin
 from gateway.errors import ConfigError, DeviceRefused, LinkError
-from gateway.recognising import Hearing, Match, Nearby, Profiles, Recognising
+from gateway.recognising import Hearing, Match, Nearby, Offering, Profiles, Recognising
 from gateway.site import Device
 
 AT_ONCE = 8  # connections; embedded stacks and cheap routers take no more kindly
@@ -237,6 +237,18 @@ class Scanner:
                         [Find(one.link, matches=ranked(one.matches), notes=(note,))] if one.matches else []
                     )
         return finds
+
+    async def offers(self, url: str) -> list[Find]:
+        """What a server says of itself."""
+        plugin = self.opener(url)
+        if not isinstance(plugin, Offering):
+            raise ConfigError(f"{url} is no address of a server that says what it is")
+        try:
+            offer = await plugin.offers(url, self.families.get(plugin.kind, {}), self.clock)
+        except LinkError as error:
+            self.trouble = str(error)
+            return []
+        return [Find(offer.link, matches=ranked(offer.matches), notes=tuple(offer.notes))]
 
     async def frames(self, url: str, seconds: float) -> tuple[list[Find], Mapping[tuple[int, bool], int]]:
         """What is heard on a CAN bus, and how often each id."""
