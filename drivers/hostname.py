@@ -11,8 +11,8 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from ipaddress import ip_address
 
+from gateway.addresses import literal
 from gateway.errors import LinkError
 
 ANSWER_S = 6.0  # an mDNS responder or a second DNS server is asked within 5
@@ -40,7 +40,7 @@ class Names:
 
     async def addresses(self, host: str) -> list[str]:
         """One to ADDRESSES_MAX. LinkError when the name is not known, or nobody says in time."""
-        if _literal(host):
+        if literal(host):
             return [host]
         asked = self._asking.get(host) or self._begin(host)
         try:
@@ -83,13 +83,6 @@ def _settle(answer: asyncio.Future[list[str]], found: list[str] | OSError | Unic
         answer.set_result(found)
     else:
         answer.set_exception(OSError("it has no address"))
-
-
-def _literal(host: str) -> bool:
-    with suppress(ValueError):
-        ip_address(host.partition("%")[0])
-        return True
-    return False
 
 
 SYSTEM = Names()

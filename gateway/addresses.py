@@ -4,9 +4,18 @@ Pure. Who may be asked at them is said elsewhere; it refuses, with a ValueError,
 may want to ask.
 """
 
+from contextlib import suppress
 from ipaddress import IPv4Address, ip_address, ip_network
 
 LOOK_MAX = 256  # where a device may be looked for by itself: a /24
+
+
+def literal(host: str) -> bool:
+    """Whether it is an address, which nobody has to be asked for."""
+    with suppress(ValueError):
+        ip_address(host.partition("%")[0])
+        return True
+    return False
 
 
 def spread(text: str, most: int) -> list[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
+from gateway.addresses import literal
 from gateway.clock import Clock
 from gateway.control import Control
 from gateway.device import DeviceTask
@@ -58,8 +59,8 @@ class Refind:
 
     @property
     def parts(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
-        """What to keep running, by name: nothing where nobody may be looked for."""
-        return {"search": self.run} if self._sought else {}
+        """What to keep running, by name: nothing where a stranger would not be known as one."""
+        return {"search": self.run} if any(task.device.serial for task in self._tasks.values()) else {}
 
     def _make(self, task: DeviceTask, random: Callable[[], float]) -> Sought:
         link = self._wiring.link(task.device.name)
@@ -132,8 +133,10 @@ class Refind:
         return {peer, urlsplit(task.device.link).hostname or ""}
 
     async def _is(self, one: Sought, url: str) -> bool:
-        """Whether the device answers there. A host that takes no connection is not asked."""
-        if not await knock(*self._wiring.mover(url).target(url)):
+        """Whether the device answers there. An address that takes no connection is not asked; what a name
+        leads to, the link finds out."""
+        host, port = self._wiring.mover(url).target(url)
+        if literal(host) and not await knock(host, port):
             return False
         try:
             async with asyncio.timeout(ASK_S), self._wiring.apart(one.device, url) as driver:

@@ -5,6 +5,7 @@ connection at a time and prints what it is made to write.
 """
 
 import asyncio
+import itertools
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -302,3 +303,47 @@ async def test_a_host_that_takes_connections_and_says_nothing_is_left_in_time(
     async with silent, running([device(network.port)], tmp_path, monkeypatch) as bench:
         await bench.until(bench.online_at("inverter", f"tcp://{AWAY}:{network.port}"), "inverter found")
         assert bench.asked[:2] == ["127.0.1.20", "127.0.1.21"]
+
+
+async def test_setpoints_go_on_while_another_device_takes_the_address_and_none_reaches_it(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control asks for another power all the time: a write is due whenever the link connects again."""
+    peer = await network.on(HOME, "A0001")
+    async with running([device(network.port, find=())], tmp_path, monkeypatch) as bench:
+        hand = bench.tasks["inverter"].hand
+        assert hand is not None
+
+        async def control() -> None:
+            for power_w in itertools.cycle(range(100, 1000, 10)):
+                hand.desire(power_w, bench.clock.mono_ms() + 1000)
+                await asyncio.sleep(0.003)
+
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(control())
+            await bench.until(lambda: peer.written.count(POWER) > 5, "powers")
+            for _ in range(3):
+                await peer.off()
+                stranger = await network.on(HOME, "B0002")
+                await bench.until(lambda: bench.tasks["inverter"].health.stranger, "stranger seen")
+                assert stranger.written == []
+                await stranger.off()
+                assert stranger.written == []
+                peer = await network.on(HOME, "A0001")
+                await bench.until(lambda peer=peer: peer.written.count(POWER) > 5, "powers again")
+                assert peer.written[:2] == [MODE, POWER]  # the fallback first
+            asking.cancel()
+        assert bench.asked == []
+
+
+async def test_a_stranger_keeps_its_one_connection_for_its_own_master(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await network.on(HOME, "B0002")
+    async with running([device(network.port, find=())], tmp_path, monkeypatch) as bench:
+        await bench.until(lambda: bench.tasks["inverter"].health.stranger, "stranger seen")
+        own = PLUGIN.open_link(f"tcp://{HOME}:{network.port}", bench.clock)
+        try:
+            assert await own.read(1, "holding", 7, 1, timeout_s=LONG_S) == (21).to_bytes(2)
+        finally:
+            await own.close()
