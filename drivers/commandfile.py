@@ -75,7 +75,7 @@ class SetpointFile(Strict, Generic[StepT, ArmT, NameplateT, BackT]):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        raise_all("Setpoint", self._of_times() + self._of_writes())
+        raise_all("Setpoint", self._of_times() + self._of_writes() + self._of_zero())
         return self
 
     def _of_times(self) -> list[InitErrorDetails]:
@@ -107,4 +107,20 @@ class SetpointFile(Strict, Generic[StepT, ArmT, NameplateT, BackT]):
         for n, step in enumerate(self.release):
             if _placed(step) - MOSTS:
                 problems.append(wrong(("release", n), "handing back writes constants or nameplates", None))
+        return problems
+
+    def _of_zero(self) -> list[InitErrorDetails]:
+        """0 W is a power like any other, and what the timer and the release are written at."""
+        problems = []
+        if not any(step.said("zero") for step in self.write):
+            problems.append(wrong(("write",), "no step says what 0 W is: the power before would stay", None))
+        armed: tuple[StepFile, ...] = getattr(self.arm, "write", ())
+        sequences: tuple[tuple[tuple[str, ...], tuple[StepFile, ...]], ...] = (
+            (("release",), self.release),
+            (("arm", "write"), armed),
+        )
+        for at, steps in sequences:
+            for n, step in enumerate(steps):
+                if not step.said("zero"):
+                    problems.append(wrong((*at, n), "without zero in its when it is never written", None))
         return problems

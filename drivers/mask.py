@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gateway.tape import Event
 
 READ_REGISTERS = {3: "holding", 4: "input"}
+REGISTERS_MAX = 125  # that one read may ask for
 INSTEAD = ord("X")
 
 
@@ -28,7 +29,9 @@ def read_of(event: Event) -> tuple[str, int, bytes] | None:
         ask, got = bytes.fromhex(event["ask"]), bytes.fromhex(event["got"])
     except (KeyError, TypeError, ValueError):
         return None
-    if len(ask) != 5 or ask[0] not in READ_REGISTERS or got[:2] != bytes([ask[0], 2 * ask[4]]):
+    if len(ask) != 5 or ask[0] not in READ_REGISTERS or ask[3] or ask[4] > REGISTERS_MAX:
+        return None
+    if got[:2] != bytes([ask[0], 2 * ask[4]]):
         return None
     return READ_REGISTERS[ask[0]], int.from_bytes(ask[1:3]), got[2:]
 

@@ -70,9 +70,9 @@ def _one(compound: Compound, found: Sequence[tuple[int, int]]) -> tuple[int, int
         if not (name in compound.optional and pair[1] == _ABSENT)
     ]
     worst = max(map(itemgetter(1), fitted), default=_ABSENT)
-    if worst == _ABSENT:
-        return 0, _ABSENT
     turned = bool(compound.turn) and fitted.pop()[0] == compound.turned_at
+    if worst == _ABSENT or not fitted:  # a direction of nothing is nothing
+        return 0, _ABSENT
     value = sum(map(itemgetter(0), fitted)) * (-1 if turned else 1) + compound.offset
     low = INT64_MIN if compound.low is None else compound.low
     high = INT64_MAX if compound.high is None else compound.high

@@ -83,6 +83,13 @@ def test_what_is_not_said_is_not_there() -> None:
         ({"write": [{"values": ["power"]}, {"values": ["charge_max"]}]}, "write/1", "is for the release"),
         ({"release": [{"values": [0]}, {"values": [0, "power"]}]}, "release/1", "constants or nameplates"),
         ({"release": [{"values": ["power"], "when": ["zero"]}]}, "release/0", "constants or nameplates"),
+        ({"write": [{"values": ["power"], "when": ["charge", "discharge"]}]}, "write", "what 0 W is"),
+        ({"release": [{"values": [0]}, {"values": [1], "when": ["charge"]}]}, "release/1", "never written"),
+        (
+            {"arm": {"write": [{"values": ["timeout_s"], "when": ["discharge"]}]}},
+            "arm/write/0",
+            "never written",
+        ),
         ({"wait_s": 1}, "wait_s", "Extra inputs"),
     ],
 )
@@ -119,4 +126,5 @@ def test_both_directions_are_written_or_it_is_refused(steps: list[tuple[int | st
         return any(value in ("power", f"{direction}_power") for value, when in steps if direction in when)
 
     found = mistakes(write=[{"values": [value], "when": when} for value, when in steps])
-    assert (found == {}) is (written("charge") and written("discharge"))
+    zero = any("zero" in when for _, when in steps)
+    assert (found == {}) is (written("charge") and written("discharge") and zero)

@@ -29,6 +29,13 @@ def test_only_the_text_is_masked_and_its_zeros_stay():
     assert {**masked, "got": ""} == {**event, "got": ""}
 
 
+def test_a_capture_that_asks_for_more_than_a_read_can_is_no_read():
+    """Captures come from other people."""
+    for count in ("00c8", "0100", "ffff"):
+        assert read_of({"ask": f"030062{count}", "got": "0300"}) is None
+    assert read_of({"ask": "030062007d", "got": "03fa" + "00" * 250}) == ("holding", 98, bytes(250))
+
+
 def test_a_part_of_the_text_another_table_and_another_unit():
     place = Place("holding", 100, 4, unit=3)
     assert read_of(blank(read(102, b"SERIAL", unit=3), (place,)))[2] == b"XXXXAL"

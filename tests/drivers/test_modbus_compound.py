@@ -46,6 +46,13 @@ def test_a_missing_part_is_a_missing_sum_unless_it_is_optional() -> None:
     assert composed(Compound("s", ("a", "b"), frozenset({"a", "b"})), *nothing) == (0, ABSENT)
 
 
+def test_a_direction_without_a_magnitude_is_no_value() -> None:
+    """All parts optional and none fitted: it was 0, and good."""
+    optional = Compound("s", ("a", "b"), frozenset({"a", "b"}), turn="c", turned_at=1, offset=5)
+    assert composed(optional, (0, ABSENT), (0, ABSENT), (1, GOOD)) == (0, ABSENT)
+    assert composed(optional, (0, ABSENT), (7, GOOD), (1, GOOD)) == (-2, GOOD)
+
+
 def test_an_impossible_part_or_sum_is_shown_as_such() -> None:
     assert composed(Compound("s", ("a", "b")), (5, GOOD), (900, INVALID), (0, GOOD)) == (905, INVALID)
     narrow = Compound("s", ("a", "b"), low=-10, high=10)

@@ -136,7 +136,13 @@ def test_a_setpoint_becomes_plain_with_its_values_laid_out() -> None:
         {"type": "u16", "value": 7, "scale": 10, "negate": True},
         {"type": "u16", "value": "timeout_s"},
     ]
-    step = {"address": 40, "values": values, "when": ["charge", "discharge"], "unit": 9, "if_changed": True}
+    step = {
+        "address": 40,
+        "values": values,
+        "when": ["discharge", "zero", "charge"],
+        "unit": 9,
+        "if_changed": True,
+    }
     limit = {"address": 50, "type": "u16"}
     said["setpoint"] |= {"write": [step], "charge_max": limit, "arm": {"write": [step], "timer": limit}}
     said["setpoint"]["read_back"]["held"].append({"mode": 2, "power": 0})
@@ -147,7 +153,7 @@ def test_a_setpoint_becomes_plain_with_its_values_laid_out() -> None:
         tables.Written(7, Field("7", 42, "u16")),  # a constant is written as it is
         tables.Written("timeout_s", Field("timeout_s", 43, "u16")),
     )
-    laid = (tables.Step(40, written, ("charge", "discharge"), 9, False, True),)
+    laid = (tables.Step(40, written, ("discharge", "zero", "charge"), 9, False, True),)
     released = (tables.Written(0, Field("0", 40, "s16")),)
     assert setpoint == command.Setpoint(
         CommandClass.WATCHDOG,
@@ -206,7 +212,7 @@ U16 = {"address": 12, "type": "u16"}
         ("setpoint/class", "latching", "setpoint/timeout_s", "has none"),
         ("setpoint/class", "self-expiring", "setpoint/arm", "timer set and read"),
         ("setpoint/charge_max", -1, "setpoint/charge_max/number", "greater than 0"),
-        ("setpoint/write/0/when", ["charge"], "setpoint/write", "power of a discharge"),
+        ("setpoint/write/0/when", ["charge", "zero"], "setpoint/write", "power of a discharge"),
         (
             "setpoint/write/0/values/0/value",
             "watts",

@@ -103,7 +103,7 @@ def test_true_and_false_are_written_as_they_are():
         (setpoint(ends_s=2), "as long as timeout_s"),
         (setpoint(write=[]), "at least one is needed"),
         (
-            setpoint(write=[{"node": "s=P", "type": "Double", "value": "power", "when": ["charge"]}]),
+            setpoint(write=[{"node": "s=P", "type": "Double", "value": "power", "when": ["charge", "zero"]}]),
             "writes the power of a discharge",
         ),
         (
