@@ -85,13 +85,15 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def process(
-    *command: str | Path, folder: Path | None = None, quiet: bool = False
+    *command: str | Path, folder: Path | None = None, quiet: bool = False, asked: bool = False
 ) -> Iterator[subprocess.Popen[str]]:
-    """A child that can import the rig; ended in order on leaving, killed if it does not end."""
+    """A child that can import the rig, `asked` by its standard input; ended in order on leaving, killed if it
+    does not end."""
     noise = subprocess.DEVNULL if quiet else None
     paths = os.pathsep.join(filter(None, (str(RIG), os.environ.get("PYTHONPATH"))))
     child = subprocess.Popen(
         command,
+        stdin=subprocess.PIPE if asked else None,
         stdout=subprocess.PIPE,
         stderr=noise,
         cwd=folder,
@@ -107,8 +109,8 @@ def process(
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-        if child.stdout:
-            child.stdout.close()
+        for pipe in filter(None, (child.stdin, child.stdout)):
+            pipe.close()
 
 
 def python(module: str, *arguments: str | Path) -> tuple[str | Path, ...]:

@@ -14,7 +14,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-BENCHES = ("poll", "decode", "sign", "store", "start", "site500", "outage", "setpoint", "response", "soak")
+BENCHES = (
+    "poll",
+    "decode",
+    "slcan",
+    "sign",
+    "store",
+    "start",
+    "site500",
+    "outage",
+    "setpoint",
+    "response",
+    "soak",
+)
 HERE = Path(__file__).parents[1]
 
 

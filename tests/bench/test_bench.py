@@ -10,6 +10,7 @@ from tests.tools import missing
 PROMISED = {
     "poll": {"cpu_us_a_poll", "ratio_to_pymodbus", "ratio_to_by_hand"},
     "decode": {"cpu_us", "ratio_to_pymodbus", "ratio_checked_to_pymodbus"},
+    "slcan": {"cpu_us_a_frame", "ratio_to_python_can", "ratio_to_by_hand", "loop_late_ms"},
     "sign": {"cpu_us", "ratio_to_coincurve"},
     "store": {"bulk", "steady", "points_a_sample"},
     "start": {"modbus_only", "bare_script", "full", "ratio_rss_to_bare"},
