@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.text import Text
 
 from gateway import config, profilefile, units
 from gateway.capturefile import Writer
 from gateway.cli.capturing import Done, Job, captured
+from gateway.cli.outfile import whole
 from gateway.cli.read import named
 from gateway.cli.screen import Screen
+from gateway.cli.text import say
 from gateway.driver import Plugin, find_plugins
 from gateway.errors import ConfigError
 from gateway.narrate import plain
@@ -73,16 +74,9 @@ def run(args: argparse.Namespace) -> int:
     document = profilefile.find(device.profile_name, args.site.parent, plugins)
     job = Job(site, device, plugins, document.data, args.for_ms, args.size, mask)
     output = args.output or Path(f"{device.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}.jsonl")
-    part = output.with_name(f"{output.name}.part")
-    try:
-        with part.open("wb") as file, _progress(job) as show:
-            done = asyncio.run(captured(job, lambda header: Writer(file, header), show))
-        part.replace(output)
-    except OSError as error:
-        raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    Screen().print(Text(told(done, output, masked=args.mask)))
+    with whole(output) as file, _progress(job) as show:
+        done = asyncio.run(captured(job, lambda header: Writer(file, header), show))
+    say(told(done, output, masked=args.mask))
     return 0 if done.writer.samples else 1
 
 
@@ -97,7 +91,8 @@ def masker(plugins: Mapping[str, Plugin], device: Device) -> Callable[[Event], E
 def _progress(job: Job) -> Iterator[Callable[[int, Writer], None]]:
     """A bar on a terminal, nothing elsewhere."""
     columns = (BarColumn(24), TextColumn("{task.description}"))
-    with Progress(*columns, console=Screen(), transient=True) as bar:
+    screen = Screen()
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task("connecting", total=job.for_ms)
 
         def show(spent_ms: int, writer: Writer) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from gateway.cli import amount
 from gateway.cli.scanning import heard
 from gateway.cli.screen import Screen
 from gateway.cli.text import say
@@ -62,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(loose=True)
     parser.add_argument("--unit", type=_number, default=1)
     parser.add_argument("--little", action="store_true", help="32 bits: low word first")
-    parser.add_argument("--seconds", type=float, default=5.0, help="how long to listen for frames")
+    parser.add_argument("--seconds", type=amount.seconds, default=5.0, help="how long to listen for frames")
     parser.add_argument("--all", action="store_true", help="print each frame as it comes")
 
 
