@@ -89,8 +89,6 @@ class Shown:
 
 @runtime_checkable
 class Looking(Protocol):
-    """For `gridseal raw`. ConfigError when the words are none that `asks` names."""
-
-    asks: str  # what may stand behind the link
+    """For `gridseal raw`. `words` are what stands behind the link; ConfigError with what may."""
 
     async def look(self, url: str, words: Sequence[str], seconds: float, clock: Clock) -> Shown: ...

@@ -4,7 +4,7 @@ PLUGIN is what the entry point gives. bleak (extra `ble`) and everything that us
 has such a battery.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from drivers.ble.url import SCHEMES, parse
 from gateway.clock import Clock
 from gateway.driver import Driver, Plan
-from gateway.recognising import Profiles, Sighting
+from gateway.recognising import Profiles, Shown, Sighting
 from gateway.site import Device
 from gateway.tape import Event, Tap, Tape
 
@@ -89,6 +89,12 @@ class BlePlugin:
 
         need_bleak()
         return await nearby(Radio(adapter or ADAPTER), seconds, profiles)
+
+    async def look(self, url: str, words: Sequence[str], seconds: float, clock: Clock) -> Shown:
+        self.place(url)
+        from drivers.ble.look import look
+
+        return await look(self.open_link(url, clock), words, seconds, clock)
 
     def plan(self, device: Device, profile: "BleTable") -> Plan:
         from drivers.ble.plan import make_plan

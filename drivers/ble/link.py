@@ -85,16 +85,8 @@ class BleLink:
     async def open(self, gatt: Gatt, *, other_way: bool = False) -> None:
         """Connect and listen. `other_way`: write with a response where it would be without, and the reverse,
         as far as the device can; some say the wrong thing about themselves."""
-        await self.close()
-
-        async def connect(device: "BLEDevice") -> "BleakClient":
-            client = self._adapter.radio.client(device, lambda: self._gone(client))
-            self._client, self._lost = client, False
-            await client.connect()
-            return client
-
         try:
-            client = await self.reach(frozenset({gatt.service}), connect, CONNECT_S)
+            client = await self._connected(frozenset({gatt.service}))
             with trouble(self.url):  # it may have gone again: then there are no services to look through
                 notify, self._to = self._characteristics(client, gatt)
             self._response = _with_response(self._to, gatt.write, other_way)
@@ -105,6 +97,12 @@ class BleLink:
             await self.close()
             raise
         self.counters.connected += 1
+
+    async def characteristics(self) -> "list[BleakGATTCharacteristic]":
+        """Connect and say what there is to talk to, whatever it is."""
+        client = await self._connected(frozenset())
+        with trouble(self.url):
+            return [one for service in client.services for one in service.characteristics]
 
     async def send(self, data: bytes) -> None:
         """Write a request, in pieces of what the connection carries at once."""
@@ -158,6 +156,17 @@ class BleLink:
                     await client.disconnect()
         except LinkError:
             self.counters.stuck += 1
+
+    async def _connected(self, services: frozenset[str]) -> "BleakClient":
+        await self.close()
+
+        async def connect(device: "BLEDevice") -> "BleakClient":
+            client = self._adapter.radio.client(device, lambda: self._gone(client))
+            self._client, self._lost = client, False
+            await client.connect()
+            return client
+
+        return await self.reach(services, connect, CONNECT_S)
 
     def _check(self) -> None:
         if self._lost or self._client is None:

@@ -31,7 +31,6 @@ class OpcUaPlugin:
     kind = "opcua"
     schemes = SCHEMES
     link_schemes = SCHEMES
-    asks = "NODE, like nsu=<URI>;s=Battery.SoC"
 
     @property
     def profile_model(self) -> "type[OpcUaProfile]":

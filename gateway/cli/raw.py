@@ -32,12 +32,16 @@ Reads only, but for a frame that you write to a Bluetooth device yourself. Addre
 holding 0 is what some manuals call 40001. Each register is shown in the formats it may have, together with
 the next one for 32 bits (high word first; --little: low word first); where that often means "not available"
 it is marked under n/a? (16 or 32 bits, f: float). For frames, each id with its period and its last bytes;
---all prints every frame. Of an OPC UA server a node with what lies below it, written as in a profile.
+--all prints every frame. Of an OPC UA server a node with what lies below it, written as in a
+profile. Of a Bluetooth device its characteristics, or what it answers to a frame; it takes one connection, so
+end the gateway first.
 
   gridseal raw tcp://192.168.1.40 --unit 1 holding 30000 10
   gridseal raw "rtu:///dev/ttyUSB0?baud=9600" --unit 3 input 0 20
   gridseal raw can://can0 --seconds 5
   gridseal raw opc.tcp://192.168.1.50:4840 "nsu=urn:example:ess;s=Battery.SoC"
+  gridseal raw ble://A4:C1:38:00:11:22
+  gridseal raw ble://A4:C1:38:00:11:22 ff00 ff01 ff02 dda50300fffd77
 
 exit code 1 when nothing came"""
 
@@ -58,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "words",
         nargs="*",
         metavar="WHAT",
-        help="TABLE ADDRESS [COUNT] of registers: holding 30000 10; or a NODE",
+        help="TABLE ADDRESS [COUNT], or a NODE, or SERVICE NOTIFY WRITE FRAME",
     )
     parser.set_defaults(loose=True)
     parser.add_argument("--unit", type=_number, default=1)
