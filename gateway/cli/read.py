@@ -23,6 +23,7 @@ from gateway.errors import ConfigError, LinkError, ServiceRefused
 from gateway.model import Quality, Sample
 from gateway.narrate import plain
 from gateway.site import Device, Site
+from gateway.tape import Refreshing
 from gateway.uplink.local import NoDaemon, ask
 from gateway.wiring import Wiring
 
@@ -94,6 +95,8 @@ async def poll_once(site: Site, device: Device) -> Told:
             driver = wiring.driver(device)
             identity = await driver.connect()
             check_serial(device, identity)
+            if isinstance(driver, Refreshing):  # who connects has read every point once, the slow ones too
+                driver.refresh()
             return sampled(identity, await driver.read(), clock.mono_ms())
     except TimeoutError:
         raise LinkError(f"{device.name} at {device.link} did not answer within {ANSWER_S} s") from None

@@ -42,6 +42,15 @@ def test_read_shows_one_poll_of_the_rig(tmp_path, capsys):
         assert "has no device 'invertor'; it has: inverter" in capsys.readouterr().err
 
 
+def test_points_that_are_seldom_read_are_shown_too(tmp_path, capsys):
+    with rig(tmp_path, "--device", "sungrow_sh", "--tcp", "0") as where:
+        path = write(tmp_path, port=where["tcp"], profile="sungrow_sh")
+        assert cli.main(["check", "--json", str(path)]) == 0
+        planned = json.loads(capsys.readouterr().out)["devices"]["inverter"]["points"]
+        assert cli.main(["read", "--json", str(path), "inverter"]) == 0
+        assert json.loads(capsys.readouterr().out)["points"].keys() == set(planned)
+
+
 def test_read_of_a_device_that_is_not_there_is_one_line(tmp_path, capsys):
     assert cli.main(["read", str(write(tmp_path)), "inverter"]) == 1
     said = capsys.readouterr().err
