@@ -77,10 +77,13 @@ class Assembler:
         return frames
 
     def beyond(self) -> list[Frame]:
-        """The frames behind a beginning that has no end so far: noise may look like one. Without any it goes
-        on waiting: nothing is lost of a frame that comes with pauses."""
-        behind = Assembler(self._envelope)
-        frames = behind.feed(bytes(self._buffer[1:]))
+        """The frames behind a beginning that has no end so far: noise may look like one, or like several.
+        Without any it goes on waiting: nothing is lost of a frame that comes with pauses."""
+        behind, frames = self, list[Frame]()
+        while not frames and behind.partial:
+            rest = bytes(behind._buffer[1:])
+            behind = Assembler(self._envelope)
+            frames = behind.feed(rest)
         if frames:
             self._buffer = behind._buffer
         return frames

@@ -50,11 +50,12 @@ class SerialDriver:
         self._assembler = self._family.assembler()
         self._before = {}
         found = {"vendor": self._profile.vendor, "model": self._profile.model}
+        asked = self._family.requests(self._address)
+        await self._ask(asked[0])  # one that is not there costs the others on its wire no more than this
         for request in self._family.introduction(self._address):
             if (data := await self._if_answered(request)) is not None:
                 texts = self._family.texts(request.kind, data)
                 found |= {key: text for key, text in texts.items() if text}
-        asked = self._family.requests(self._address)
         self._requests = tuple([r for r in asked if not r.optional or await self._if_answered(r) is not None])
         await self.read()
         return found

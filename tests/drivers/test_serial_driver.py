@@ -73,10 +73,11 @@ async def test_a_current_that_its_profile_turns():
         b"\x00\xff\x7f\x00",
         b"\xdd" + bytes(3),  # the beginning of a frame that never comes
         b"\xdd\x03\x00\xff",  # of one that is longer than all that follows
+        b"\xdd\x03\x00\xff\xdd\x04\x00\xfe\xdd\x03\x00\xfd",  # of three such
         BASIC + ANSWERS[CELLS],  # another master and its answer
         ANSWERS[BASIC][:-4] + b"\x00\x00\x00\x77",  # damaged
     ],
-    ids=["clean", "noise", "false start", "long false start", "foreign talk", "damaged"],
+    ids=["clean", "noise", "false start", "long false start", "three of them", "foreign talk", "damaged"],
 )
 async def test_what_else_is_on_the_wire_changes_nothing(before, echo):
     async with plugged(ANSWERS) as (peer, link):
@@ -121,6 +122,15 @@ async def test_an_optional_request_is_asked_twice_and_then_left_out():
         peer.answers[request(5)] = b"\xdd\x05\x80\x00" + checksum(b"\x80\x00") + b"\x77"  # it refuses
         assert await bms.connect() == {"vendor": "JBD", "model": "test"}
         assert link.counters.unanswered == 2
+
+
+async def test_a_board_that_is_not_there_costs_the_others_one_request():
+    """Each unanswered request keeps the wire for its time-out and longer: others starve meanwhile."""
+    async with plugged({}) as (_, link):
+        bms = driver(link, timeout_ms=150)
+        with pytest.raises(LinkError, match="no answer within"):
+            await bms.connect()
+        assert (link.counters.requests, link.counters.unanswered) == (1, 1)
 
 
 async def test_an_answer_that_comes_too_late_answers_nothing_else():
