@@ -153,6 +153,8 @@ def _resolve(
         return []
     if any(model in models for model in source.without):
         return []
+    if source.swapped not in (None, profile.meter_swapped):
+        return []
     candidates = []
     for model in (models[m] for m in source.models if m in models):
         names = _names(source, model.layout, contents.get(model.found.address, {}), profile)
@@ -172,7 +174,7 @@ def _sign(sign: Sign, profile: Settings) -> int | None:
     stated = None if sign is Sign.OURS else getattr(profile, sign.value)
     if sign is not Sign.OURS and stated is None:
         return None
-    return -1 if stated in ("charge", "export") else 1
+    return -1 if stated in ("charge", "export", "down") else 1
 
 
 def _battery_dc(models: Mapping[int, Present], contents: Contents, profile: Settings) -> str:

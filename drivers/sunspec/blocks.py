@@ -66,14 +66,22 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """How one point comes from the raw values: (slot, slot of scale factor or -1, sentinel, sign) each."""
+    """How one point comes from the raw values: (slot, slot of scale factor or -1, sentinel, sign) each.
+    `counts`: it is an energy, and INVALID below zero."""
 
     terms: tuple[tuple[int, int, int | None, int], ...]
     every: bool
     places: int
     down: bool
+    counts: bool = False
 
     def run(self, raw: Sequence[Any]) -> Value:
+        value, quality = self._one_or_sum(raw)
+        if self.counts and value < 0:
+            return value, Quality.INVALID
+        return value, quality
+
+    def _one_or_sum(self, raw: Sequence[Any]) -> Value:
         if len(self.terms) == 1:
             slot, scale, absent, sign = self.terms[0]
             value, quality = decode(
@@ -116,7 +124,8 @@ def program(bounds: Sequence[Bound], apart: frozenset[int] = frozenset()) -> Pro
     slow = _blocks((t for t in terms if t.model.found.address not in quick), apart)
     slots = _Slots((*fast, *slow))
     operations = tuple(
-        Operation(tuple(slots.of(term) for term in b.terms), b.every, b.places, b.down) for b in ordered
+        Operation(tuple(map(slots.of, b.terms)), b.every, b.places, b.down, b.name.endswith("_wh"))
+        for b in ordered
     )
     return Program(fast, slow, operations, sum(bound.fast for bound in ordered))
 

@@ -57,12 +57,14 @@ class Sign(Enum):
     ESS_PORT = "ess_port_positive"
     BANK = "bank_positive"
     METER = "meter_positive"
+    EXPORTED = "meter_exported"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One place where a value may come from. `battery_dc`: only if that option chose it; `without`: only on
-    devices that have none of these models."""
+    devices that have none of these models; `swapped`: only of a meter that is, or is not, mounted the other
+    way round."""
 
     models: tuple[int, ...]
     point: str
@@ -70,6 +72,7 @@ class Source:
     sign: Sign = Sign.OURS
     battery_dc: str = ""
     without: tuple[int, ...] = ()
+    swapped: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,13 @@ def _port(point: str, sign: Sign = Sign.OURS, pick: Pick = Pick.ESS) -> Source:
 
 def _module(point: str, pick: Pick) -> Source:
     return Source((160,), f"module.{point}", pick, battery_dc="160")
+
+
+def _counted(imported: bool) -> tuple[Source, Source]:
+    """A meter's counter of what came in, or went out; mounted the other way round it is the other one."""
+    into = Source(METERS, "TotWhImp", swapped=not imported)
+    out = Source(METERS, "TotWhExp", sign=Sign.EXPORTED, swapped=imported)
+    return into, out
 
 
 def _bank(point: str, sign: Sign = Sign.OURS) -> Source:
@@ -181,8 +191,8 @@ ROWS: tuple[Row, ...] = (
     ),
     _row(_Q.GRID_FREQUENCY, _S(METERS, "Hz"), _S((701,), "Hz"), _S(AC, "Hz")),
     _row(_Q.GRID_CONNECTED, _S((701,), "ConnSt")),
-    _row(_Q.GRID_IMPORTED, _S(METERS, "TotWhImp")),
-    _row(_Q.GRID_EXPORTED, _S(METERS, "TotWhExp")),
+    _row(_Q.GRID_IMPORTED, *_counted(imported=True)),
+    _row(_Q.GRID_EXPORTED, *_counted(imported=False)),
     # For people: slow, and not evidence.
     _row("inverter_rating_w", _S((702,), "WMaxRtg"), _S((120,), "WRtg")),
     _row("inverter_apparent_va", _S((701,), "VA"), _S(AC, "VA")),

@@ -8,7 +8,7 @@ and a point that does not fit in the length a device states, or whose scale fact
 import json
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
@@ -31,6 +31,9 @@ class Type:
     absent: int | None  # None: floats (NaN), text and padding have no single value
 
 
+# An acc32 of a meter: some count what is fed in below zero (Kostal), which unsigned would look like 4 GWh.
+SIGNED_ACC32 = "acc32 with a sign"
+
 TYPES = {
     "int16": Type("h", 1, -0x8000),
     "uint16": Type("H", 1, 0xFFFF),
@@ -43,6 +46,7 @@ TYPES = {
     "int32": Type("i", 2, -(2**31)),
     "uint32": Type("I", 2, 0xFFFFFFFF),
     "acc32": Type("I", 2, 0),
+    SIGNED_ACC32: Type("i", 2, 0),
     "enum32": Type("I", 2, 0xFFFFFFFF),
     "bitfield32": Type("I", 2, 0xFFFFFFFF),
     "ipaddr": Type("I", 2, 0),
@@ -124,9 +128,13 @@ def layout(model: int, length: int) -> Layout | None:
     text = files("sunspec2").joinpath(f"models/json/model_{model}.json").read_text(encoding="utf-8")
     group = json.loads(text)["group"]
     end = length + HEADER
-    fitting = [f for f in _group(group, 0, "", end) if f.offset + f.registers <= end]
+    fitting = [_signed(f, model) for f in _group(group, 0, "", end) if f.offset + f.registers <= end]
     names = {f.name for f in fitting}
     return Layout(model, length, tuple(f for f in fitting if not f.scale or f.scale in names))
+
+
+def _signed(field: Field, model: int) -> Field:
+    return replace(field, type=SIGNED_ACC32) if model in _METERS and field.type == "acc32" else field
 
 
 def _group(group: dict[str, Any], start: int, prefix: str, end: int) -> Iterator[Field]:

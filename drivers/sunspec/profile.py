@@ -52,6 +52,16 @@ class SunSpecProfile(ProfileBase):
     meter_positive: Literal["import", "export"] = Field(
         default="import", description="which way a positive power of the meter models 201-214 means"
     )
+    meter_swapped: bool = Field(
+        default=False,
+        description="the meter is mounted the other way round: what it counts as imported is what was "
+        "exported, and the other way round",
+    )
+    meter_exported: Literal["up", "down"] = Field(
+        default="up",
+        description="which way its counter of exported energy goes. down: it starts at 0 and falls, as "
+        "Kostal's does; without this such a counter is shown as bad, as are those beyond 2^31",
+    )
     setpoint: Literal["auto", "704", "124", "none"] = Field(
         default="none",
         description="how battery power is commanded. 704 sets the power of the AC side, which is the "

@@ -16,6 +16,8 @@ class Settings:
     ess_port_positive: str  # charge | discharge
     bank_positive: str | None  # charge | discharge
     meter_positive: str  # import | export
+    meter_swapped: bool
+    meter_exported: str  # up | down
     setpoint: str  # auto | 704 | 124 | none
     timeout_s: int
     charge_grid: bool

@@ -151,6 +151,16 @@ def test_a_meter_is_read_alone_and_its_sign_can_be_turned() -> None:
     assert turned["grid_imported_wh"] == "203.TotWhImp"
 
 
+def test_the_counters_of_a_meter_can_be_swapped_and_the_exported_one_turned() -> None:
+    def counters(**options: Any) -> tuple[str, str]:
+        bound = sources(COMMON, METER_203, role="meter", options=options)
+        return bound["grid_imported_wh"], bound["grid_exported_wh"]
+
+    assert counters() == ("203.TotWhImp", "203.TotWhExp")
+    assert counters(meter_exported="down") == ("203.TotWhImp", "-203.TotWhExp")
+    assert counters(meter_swapped=True) == ("203.TotWhExp", "203.TotWhImp")
+
+
 def test_a_canonical_point_without_value_stays_and_one_for_people_goes() -> None:
     blank = model_bytes(103, {"W": 1, "W_SF": 0})
     bound = sources(COMMON, blank)

@@ -193,3 +193,10 @@ def test_sums() -> None:
     assert run(False, 0xFFFF, 0xFFFF) == (0, Quality.ABSENT)
     assert run(True, INT64_MAX, -5) == (0, Quality.INVALID)
     assert run(False, 10, 2**63) == (0, Quality.INVALID)
+
+
+def test_an_energy_below_zero_is_bad_and_stays_visible() -> None:
+    counter = ((0, -1, 0, -1),)
+    assert Operation(counter, True, 0, False, counts=True).run([-5]) == (5, Quality.GOOD)
+    assert Operation(counter, True, 0, False, counts=True).run([5]) == (-5, Quality.INVALID)
+    assert Operation(counter, True, 0, False).run([5]) == (-5, Quality.GOOD)

@@ -39,9 +39,11 @@ def image(case: dict) -> Image:
     return found
 
 
-async def read(reader: SunSpec | Commanded) -> dict[str, int]:
+async def read(reader: SunSpec | Commanded, bad: dict[str, int] | None = None) -> dict[str, int]:
+    """What is GOOD; `bad` is what must be INVALID."""
     readings = (await reader.read()).readings()
-    assert {r.quality for r in readings} <= {Quality.GOOD, Quality.ABSENT}
+    assert {r.quality for r in readings} <= {Quality.GOOD, Quality.ABSENT, Quality.INVALID}
+    assert {r.point.name: r.value for r in readings if r.quality is Quality.INVALID} == (bad or {})
     return {r.point.name: r.value for r in readings if r.quality is Quality.GOOD}
 
 
@@ -104,7 +106,7 @@ async def test_a_meter_as_captured(case: dict) -> None:
     profile = shipped("sunspec_meter", **case.get("options", {}))
     reader = SunSpec(device(profile), profile, Image.of(COMMON, model), StepClock())
     await reader.connect()
-    assert await read(reader) == case["good"]
+    assert await read(reader, case.get("bad")) == case["good"]
 
 
 @pytest.mark.parametrize("case", INVERTERS)

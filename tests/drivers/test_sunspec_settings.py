@@ -11,6 +11,7 @@ from tests.drivers.test_sunspec_binding import BASE
 
 def test_the_driver_gets_all_that_was_said_as_a_plain_object_that_travels() -> None:
     said = {"base": 0, "battery_dc": "802", "ess_port_positive": "charge", "bank_positive": "discharge"}
+    said |= {"meter_swapped": True, "meter_exported": "down"}
     said |= {"meter_positive": "export", "setpoint": "124", "timeout_s": 90, "charge_grid": True}
     said |= {"role": "inverter", "charge_max_w": 1, "discharge_max_w": 2, "islanding": "123"}
     settings = SunSpecProfile.model_validate(BASE | said).table()
