@@ -119,17 +119,14 @@ def _status(data: bytes, firmware: int) -> Values:
 
 def _sound(millivolts: list[int], spread: int, voltage: int, power: int, current: int) -> bool:
     """Whether the battery's voltage is that of its cells, their spread what it says, and its power (mW,
-    without a sign) voltage by current."""
+    without a sign) voltage by current. A 0 says nothing: not every firmware may tell these."""
     measured = abs(voltage * current) // 1000
     apart = abs(measured - power) - SOUND_MW
-    if 100 * apart > SOUND_PERCENT * max(measured, power):
+    if power and 100 * apart > SOUND_PERCENT * max(measured, power):
         return False
-    if not millivolts:
-        return True
-    return (
-        100 * abs(sum(millivolts) - voltage) <= 5 * voltage
-        and abs(max(millivolts) - min(millivolts) - spread) <= SOUND_MV
-    )
+    if spread and millivolts and abs(max(millivolts) - min(millivolts) - spread) > SOUND_MV:
+        return False
+    return not millivolts or 100 * abs(sum(millivolts) - voltage) <= 5 * voltage
 
 
 def _sensors(data: bytes, shift: int, firmware: int) -> list[int]:

@@ -95,7 +95,7 @@ def test_switches_of_both_layouts():
         (8, b"\x00\x0e"),  # one cell far above the others, which the spread does not know
         (152, b"\x01"),  # 65 V more than all cells
         (158, b"\x00\x00\xe0\xff"),  # 2097 A with the power of 32 A
-        (154, bytes(4)),  # no power with 32 A
+        (154, (20_000_000).to_bytes(4, "little")),  # 20 kW with 32 A
         (198, b"\x02"),
         (199, b"\x40"),
     ],
@@ -104,6 +104,11 @@ def test_a_status_that_contradicts_itself_is_none(at, value):
     """One byte of sum passes one of 256 damaged records."""
     with pytest.raises(FrameError, match="contradicts itself"):
         JK_BLE.decode(STATUS, changed(NEW, at, value) + b"\x0f")
+
+
+def test_a_board_that_tells_neither_power_nor_spread_is_believed():
+    told = JK_BLE.decode(STATUS, changed(changed(NEW, 154, bytes(4)), 76, bytes(2)) + b"\x0f")
+    assert told == JK_BLE.decode(STATUS, NEW + b"\x0f")
 
 
 @pytest.mark.parametrize("pack", ["of no cells", "of 32 cells"])
