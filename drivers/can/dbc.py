@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from cantools.database.can.signal import Signal as ParsedSignal
 
 BYTES_MAX = 8  # of a classic frame
-SPAN_MAX = 4096  # bytes of a message, pages of a multiplexer: cantools makes a list of them
+SPAN_MAX = 4096  # bytes of a message
+PAGES_MAX = 16_384  # of all multiplexed signals: cantools makes lists of them
 _SIGNAL = re.compile(r"\s*SG_\s+(\w+)\s*(m\d+M?)?")
-_MESSAGE = re.compile(r"\s*BO_\s+\d+\s+(\w+)\s*:\s*(\d+)")
+_MESSAGE = re.compile(r"\s*BO_\s+\d+\s+(\w+)\s*:\s*(\d{1,9})")
 _MULTIPLEXED = re.compile(r"SG_MUL_VAL_\s+\d+\s+\w+\s+\w+\s+([\d\s,-]*);")
-_RANGE = re.compile(r"(\d+)\s*-\s*(\d+)")
+_RANGE = re.compile(r"(\d{1,9})\s*-\s*(\d{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +134,12 @@ def _lines(text: str, file: str) -> _Lines:
             found.signals[key] = number
             if said[2]:
                 found.paged.add(key)
+    pages = 0
     for said in _MULTIPLEXED.finditer(text):
-        for least, most in _RANGE.findall(said[1]):
-            if int(most) - int(least) > SPAN_MAX:
-                number = text.count("\n", 0, said.start()) + 1
-                raise ValueError(f"{file}:{number}: a multiplexer with over {SPAN_MAX} pages")
+        pages += sum(max(0, int(most) - int(least) + 1) for least, most in _RANGE.findall(said[1]))
+        if pages > PAGES_MAX:
+            number = text.count("\n", 0, said.start()) + 1
+            raise ValueError(f"{file}:{number}: over {PAGES_MAX} pages of multiplexed signals")
     return found
 
 

@@ -145,7 +145,7 @@ def test_flags_and_gates_of_another_page_stay_what_they_were():
             "own.dbc is not usable: Standard frame id 0x1869f is more than",
         ),
         (DBC.replace("Long: 64", "Long: 800000000"), "own.dbc:16: Long has 800000000 bytes"),
-        (DEEPER.replace("4-6", "4-4000000000"), "own.dbc:11: a multiplexer with over 4096 pages"),
+        (DEEPER.replace("4-6", "4-4000000000"), "own.dbc:11: over 16384 pages of multiplexed"),
         (
             DBC.replace("32|8@1+", "32|0@1+"),
             "own.dbc is not usable: The signal Soc length 0 is not greater than 0",
