@@ -72,7 +72,9 @@ _ENDS = {
 }
 
 ENDS = ("rotation", "revocation")  # kinds behind which their key signs nothing
-HANDED_OVER = "the site's key handed over to {}: restart with that one as attest.next or attest.key"
+HANDED_OVER = (
+    "the site's key handed over to {}: the daemon begins anew with that one, as attest.next or attest.key"
+)
 REVOKED = "the site's key was revoked: bind another one, and give store.path another file"
 
 Seal = Callable[[sqlite3.Connection, Record], None]

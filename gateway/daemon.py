@@ -220,8 +220,10 @@ class Daemon:
 
         self.days = days.Days(self.store)
         self._keys = keyring.Keys(
-            self.site, self.store, self.clock, self.signer, self._domain(), self.platform
-        )
+            self.site, self.store, self.clock, self.signer, self._domain(), self.platform,
+            keyring.Handover(lambda: self.control.status.command is not None, self.stop)
+            if self._notifier.supervised else None,
+        )  # fmt: skip
         return self._keys.attestor
 
     def _domain(self) -> "Domain":

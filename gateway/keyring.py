@@ -6,7 +6,8 @@ steps, changes nothing. It refuses to start with a key whose turn it is not.
 """
 
 import asyncio
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from gateway.uplink.local import Handler
 if TYPE_CHECKING:
     from gateway.chain.platforms import Platform
 
+IDLE_WAIT_S = 900  # for orders to end: what is measured meanwhile is sealed after the restart
 HINT = "give that key back, or give store.path another file"
 
 
@@ -104,24 +106,54 @@ class Keys:
         signer: Signer,
         domain: Domain,
         platform: "Platform | None",
+        handover: "Handover | None" = None,
     ) -> None:
+        """`handover` where somebody starts the daemon again."""
         self.attestor = attestor(site, store, clock, signer, domain, platform)
-        desk = KeyDesk(self.attestor)
+        desk = KeyDesk(self.attestor, handover)
         self.requests: Mapping[str, Handler] = {"rotate": desk.rotate, "revoke": desk.revoke}
         identity = Identity(site, store, clock, domain, signer.address)
         self.parts = {"identity": identity.run} if site.attest.identity else {}
+        if handover:
+            self.parts["handover"] = handover.run
+
+
+class Handover:
+    """Behind a rotation the daemon begins anew, with the key that took over: for its records, its
+    transactions and what contracts ask of it alike. Not while it is `busy`, if that ends in time."""
+
+    def __init__(self, busy: Callable[[], bool], end: Callable[[], None]) -> None:
+        self._busy, self._end = busy, end
+        self.due = asyncio.Event()
+
+    async def run(self) -> None:
+        await self.due.wait()
+        for _ in range(IDLE_WAIT_S):
+            if not self._busy():
+                break
+            await asyncio.sleep(1)
+        self._end()
 
 
 class KeyDesk:
     """Ends the key's part of the chain. KeyError and ValueError for a request that is none."""
 
-    def __init__(self, attestor: Attestor) -> None:
-        self._attestor = attestor
+    def __init__(self, attestor: Attestor, handover: Handover | None = None) -> None:
+        self._attestor, self._handover = attestor, handover
 
     async def rotate(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """LinkError, and nothing is handed over, when `files` of the next key are not ours to read."""
+        for path in request.get("files", ()):
+            if not os.access(str(path), os.R_OK):
+                raise LinkError(
+                    f"the daemon may not read {path} and could not start with it: give it that file"
+                )
         agreed = bytes.fromhex(str(request["possession"]).removeprefix("0x"))
         record = await self._attestor.rotate(str(request["next"]), int(request["asset"]), agreed)
-        return {"record": record.sequence, "digest": "0x" + record.digest.hex()}
+        if self._handover:
+            self._handover.due.set()
+        made = {"record": record.sequence, "digest": "0x" + record.digest.hex()}
+        return {**made, "restarts": self._handover is not None}
 
     async def revoke(self, request: Mapping[str, Any]) -> dict[str, Any]:
         record = await self._attestor.revoke(RevocationReason[str(request["reason"]).upper()])

@@ -18,6 +18,11 @@ class Notifier:
         if self._socket:
             self._socket.setblocking(False)
 
+    @property
+    def supervised(self) -> bool:
+        """Whether systemd started this, and starts it again when it ends."""
+        return self._socket is not None
+
     def _send(self, text: str) -> None:
         if self._socket:
             address = "\0" + self._address[1:] if self._address.startswith("@") else self._address

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway import config
 from gateway.errors import ConfigError, LinkError, ServiceRefused
-from gateway.site import ChainSettings, KeySettings, Site
+from gateway.site import ChainSettings, KeySettings, Keystore, Site
 from gateway.uplink.local import ask
 
 if TYPE_CHECKING:
@@ -66,7 +66,10 @@ def rotate(args: argparse.Namespace) -> dict[str, Any]:
         from gateway.chain import platforms
 
         account = platforms.platform(site.chain).account(new.public_key)
-    return {**made, "next": new.address, "then": f"give {account} some money for fees and restart the daemon"}
+    restart = (
+        "the daemon starts again with it once no order runs" if made.pop("restarts") else "restart the daemon"
+    )
+    return {**made, "next": new.address, "then": f"give {account} some money for fees; {restart}"}
 
 
 def revoke(args: argparse.Namespace) -> dict[str, Any]:
@@ -82,7 +85,14 @@ async def _rotate(site: Site, new: "Signer") -> dict[str, Any]:
     old = await _present_key(site)
     agreed = new.sign(possession.digest(domain(site), old, asset, site.id))
     request = {"do": "rotate", "next": new.address, "asset": asset, "possession": "0x" + agreed.hex()}
-    return await _end(site, request)
+    return await _end(site, {**request, "files": _files(site.attest.next)})
+
+
+def _files(key: "KeySettings | None") -> list[str]:
+    """What the daemon has to read to open it. Credentials and tokens are seen to by others."""
+    if key is None or not isinstance(key.source, Keystore):
+        return []
+    return [str(path.absolute()) for path in (key.source.path, key.passphrase) if path]
 
 
 async def _present_key(site: Site) -> str:

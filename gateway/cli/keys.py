@@ -38,7 +38,8 @@ The key signs records and pays for its transactions. KEY says where it is kept, 
 
 A contract binds a key only with the key's own consent to the owner who binds it: `prove` prints it. To
 replace a key, make the new one, write it into site.yaml as `attest: {key: …, next: {key: …}}`, `rotate`
-(the daemon may run), and restart. Some day `next` takes the place of `key`.
+(the daemon may run): under systemd the daemon begins anew with it once no order runs, elsewhere restart it.
+Some day `next` takes the place of `key`.
 Nothing here ever prints a secret; keep a copy of keystore and passphrase, apart from each other. The
 daemon reads passphrase and PIN from the files in site.yaml, or as the systemd credentials
 gridseal-passphrase and gridseal-pin. `new` makes the passphrase file as well when there is none. What

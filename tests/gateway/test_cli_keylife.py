@@ -87,17 +87,22 @@ def test_a_stopped_sites_key_is_revoked_and_that_is_its_end(site, capsys) -> Non
     assert verified(capsys, site)["notes"] == ["record 1: the key is revoked, retired"]
 
 
-async def test_a_running_daemon_hands_over_itself(site, capsys) -> None:
+async def test_a_running_daemon_hands_over_itself(tmp_path, site, capsys) -> None:
     settings = load(site)
     clock = SystemClock(assume_synchronised=True)
     store = Store(settings.store, clock)
     await store.open()
+    asked = []
     made = Keys(settings, store, clock, OLD, keylife.domain(settings), None)
+
+    async def rotate(request) -> dict:
+        asked.append(request)
+        return await made.requests["rotate"](request)
 
     async def status(_) -> dict:
         return {"records": {"key": OLD.address}}
 
-    server = LocalServer(settings.socket, {"status": status, **made.requests})
+    server = LocalServer(settings.socket, {"status": status, "rotate": rotate})
     async with asyncio.TaskGroup() as group:
         task = group.create_task(server.run())
         while not settings.socket.exists():
@@ -108,6 +113,8 @@ async def test_a_running_daemon_hands_over_itself(site, capsys) -> None:
     await store.close()
     assert (found["record"], found["next"]) == (1, NEW.address)
     assert "handed over" in error
+    assert asked[0]["files"] == [str(tmp_path / name) for name in ("new.json", "words")]
+    assert found["then"].endswith("restart the daemon")
     assert verified(capsys, site)["signers"] == [OLD.address]
 
 

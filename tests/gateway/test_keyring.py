@@ -95,11 +95,56 @@ def test_behind_its_rotation_the_old_key_signs_nothing_even_while_it_runs(tmp_pa
     async def scenario(bench: Bench) -> None:
         answer = await keyring.KeyDesk(bench.attestor).rotate(request())
         assert answer["record"] == 1
-        with pytest.raises(LinkError, match=f"handed over to {NEXT.address}: restart"):
+        with pytest.raises(LinkError, match=f"handed over to {NEXT.address}: the daemon begins anew"):
             await attest_something(bench, bench.attestor)
         with pytest.raises(LinkError, match="handed over"):
             await keyring.KeyDesk(bench.attestor).rotate(request(STRANGER))
         assert len(await bench.entries()) == 1
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_behind_its_rotation_the_daemon_ends_once_no_order_runs(tmp_path) -> None:
+    async def scenario(bench: Bench) -> None:
+        busy, ended = True, []
+        handover = keyring.Handover(lambda: busy, lambda: ended.append(bench.clock.mono_ms()))
+        site = bench.site
+        keys = keyring.Keys(site, bench.store, bench.clock, SIGNER, NO_CHAIN, None, handover)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(keys.parts["handover"]())
+            await asyncio.sleep(2 * keyring.IDLE_WAIT_S)
+            assert ended == []
+            assert (await keys.requests["rotate"](request()))["restarts"]
+            await asyncio.sleep(30)
+            assert ended == []
+            busy = False
+        assert len(ended) == 1
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_an_order_without_an_end_in_sight_does_not_hold_the_new_key_up_for_ever(tmp_path) -> None:
+    async def scenario(bench: Bench) -> None:
+        ended = []
+        handover = keyring.Handover(lambda: True, lambda: ended.append(True))
+        handover.due.set()
+        async with asyncio.timeout(keyring.IDLE_WAIT_S + 5):
+            await handover.run()
+        assert ended == [True]
+
+    in_virtual_time(tmp_path, scenario)
+
+
+def test_a_next_key_that_the_daemon_may_not_read_takes_nothing_over(tmp_path, monkeypatch) -> None:
+    """Root reads everything: what the kernel says to others is played."""
+    monkeypatch.setattr(keyring.os, "access", lambda path, _: path != "/etc/new.json")
+
+    async def scenario(bench: Bench) -> None:
+        desk = keyring.KeyDesk(bench.attestor)
+        with pytest.raises(LinkError, match=r"may not read /etc/new.json"):
+            await desk.rotate({**request(), "files": ["/etc/words", "/etc/new.json"]})
+        assert await bench.entries() == []
+        assert not (await desk.rotate({**request(), "files": ["/etc/words"]}))["restarts"]
 
     in_virtual_time(tmp_path, scenario)
 
