@@ -62,4 +62,9 @@ def _open(frame: bytes) -> Frame | None:
     return Frame(ANY, bytes.fromhex(body[12:].decode()), address, refused=code)
 
 
+def seal(frame: bytes) -> bytes:
+    """The frame with its checksum made anew."""
+    return frame[:-TAIL] + checksum(frame[1:-TAIL]) + frame[-1:]
+
+
 ENVELOPE = Envelope((b"~",), HEAD, _measure, _open)

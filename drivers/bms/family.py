@@ -138,6 +138,7 @@ class Secrets:
     places: Callable[[bytes], tuple[range, ...]] = lambda _frame: ()
     seal: Callable[[bytes], bytes] = lambda frame: frame
     sum: int = 0
+    instead: bytes = b"X"  # of each place, again and again
 
 
 NO_SECRETS = Secrets()

@@ -169,6 +169,11 @@ def _places(frame: bytes) -> tuple[range, ...]:
     return (range(46, SIZE - 1),) if frame.startswith(START) and frame[4:5] == bytes([ABOUT]) else ()
 
 
+def _sealed(frame: bytes) -> bytes:
+    """The frame with the sum of its record made anew."""
+    return frame[: SIZE - 1] + bytes([sum(frame[: SIZE - 1]) & 0xFF]) + frame[SIZE:]
+
+
 class _Air:
     """The envelope of one Bluetooth session: puts the firmware, which the information record said, after each
     status, because its layout follows from it."""
@@ -226,6 +231,7 @@ JK_PB = Family(
     decode=_decode,
     texts=_texts,
     addresses=range(16),
+    secrets=Secrets(_places, _sealed, 1 + _ACKNOWLEDGED),
     tells_limits=True,
     steady=STEADY,
 )
@@ -242,5 +248,5 @@ JK_BLE = Family(
     decode=_decode,
     texts=_texts,
     tells_limits=True,
-    secrets=Secrets(_places, lambda frame: frame[:-1] + bytes([sum(frame[:-1]) & 0xFF]), 1),
+    secrets=Secrets(_places, _sealed, 1),
 )

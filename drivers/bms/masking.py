@@ -60,8 +60,10 @@ class Masker:
         """The newest byte as it may be shown."""
         at, frame = len(self._frame) - 1, bytes(self._frame)
         places = self._secrets.places(frame)
-        if any(at in place for place in places):
-            return INSTEAD if frame[at] else 0
+        for place in places:
+            if at in place:
+                instead = self._secrets.instead
+                return instead[(at - place.start) % len(instead)] if frame[at] else 0
         if not places or at < self._length - self._secrets.sum:
             return frame[at]
         whole = bytes(self._shown) + bytes(self._length - len(self._shown))

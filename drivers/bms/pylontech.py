@@ -8,7 +8,7 @@ replies whose length does not fit the cells and sensors that they announce.
 from collections.abc import Mapping
 
 from drivers.bms import ascii
-from drivers.bms.family import Family, Request, Values
+from drivers.bms.family import Family, Request, Secrets, Values
 from drivers.bms.fields import Fields, text
 from drivers.bms.values import (
     ALARM_FLAGS,
@@ -24,6 +24,7 @@ from drivers.flags import ALARMS, REQUESTS
 from gateway.errors import FrameError
 
 ANALOG, ALARM, MANAGEMENT, SERIAL = 0x42, 0x44, 0x92, 0x93
+SERIAL_SIZE = 17  # address, text
 KELVIN_DK = 2731
 CELLS_MAX, SENSORS_MAX = 24, 8
 STATUS_MAX = 6  # five bytes of status by the protocol; a US2000C sends one more
@@ -113,9 +114,15 @@ def _management(data: bytes) -> Values:
 
 
 def _serial(data: bytes) -> Values:
-    if len(data) != 17:
+    if len(data) != SERIAL_SIZE:
         raise FrameError(f"Pylontech: a serial number of {len(data)} bytes")
     return {}
+
+
+def _places(frame: bytes) -> tuple[range, ...]:
+    """Of a serial number all after the address, by its length: a reply does not say what it answers."""
+    digits = int(frame[ascii.HEAD - 4 : ascii.HEAD], 16) & 0xFFF
+    return (range(ascii.HEAD + 2, ascii.HEAD + digits),) if digits == 2 * SERIAL_SIZE else ()
 
 
 _DECODERS = {ANALOG: _analog, ALARM: _alarm, MANAGEMENT: _management, SERIAL: _serial}
@@ -144,9 +151,10 @@ PYLONTECH = Family(
         _request("alarms", address, ALARM, 7 + STATUS_MAX + CELLS_MAX + SENSORS_MAX, optional=True),
         _request("management", address, MANAGEMENT, 10, optional=True),
     ),
-    introduction=lambda address: (_request("serial number", address, SERIAL, 17, optional=True),),
+    introduction=lambda address: (_request("serial number", address, SERIAL, SERIAL_SIZE, optional=True),),
     decode=lambda kind, data: _DECODERS[kind](data),
     texts=lambda _kind, data: {"serial": text(data[1:])},
     addresses=range(1, 248),
+    secrets=Secrets(_places, ascii.seal, ascii.TAIL, b"58"),
     tells_limits=True,
 )

@@ -8,7 +8,7 @@ the cells and sensors that they announce.
 from collections.abc import Mapping
 
 from drivers.bms import ascii
-from drivers.bms.family import Family, Request, Values
+from drivers.bms.family import NO_SECRETS, Family, Request, Values
 from drivers.bms.fields import Fields, text
 from drivers.bms.values import ALARM_FLAGS, BOARD, REQUEST_FLAGS, alarms, cells, enabled, temperatures
 from gateway.errors import FrameError
@@ -140,4 +140,5 @@ SEPLOS_V2 = Family(
     decode=lambda kind, data: _DECODERS[kind](data),
     texts=_texts,
     addresses=range(16),
+    secrets=NO_SECRETS,
 )

@@ -3,6 +3,7 @@
 PLUGIN is what the entry point gives. Link, driver and profiles are imported when a site uses them.
 """
 
+from collections.abc import Callable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from drivers.serial.url import SCHEMES, parse
 from gateway.clock import Clock
 from gateway.driver import Plan
 from gateway.site import Device
-from gateway.tape import Tap, Tape
+from gateway.tape import Event, Tap, Tape
 
 if TYPE_CHECKING:
     from drivers.serial.driver import SerialDriver
@@ -60,6 +61,12 @@ class SerialPlugin:
         from drivers.serial.tape import TapeLink
 
         return TapeLink(tape)
+
+    def masker(self, profile: "SerialTable") -> Callable[[Event], Event]:
+        """ConfigError where it is not known what frames say."""
+        from drivers.serial.tape import masker
+
+        return masker(profile)
 
     def plan(self, device: Device, profile: "SerialTable") -> Plan:
         from drivers.serial.plan import make_plan

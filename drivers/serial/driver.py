@@ -57,23 +57,32 @@ class SerialDriver:
                 texts = self._family.texts(request.kind, data)
                 found |= {key: text for key, text in texts.items() if text}
         self._requests = tuple([r for r in asked if not r.optional or await self._if_answered(r) is not None])
-        await self.read()
+        self._before = await self._poll()
         return found
 
     async def read(self) -> Sample:
         """One poll: every request, then one sample of all answers."""
         stamp = self._clock.now()  # before the wire: an age is never understated
-        told: Values = {}
-        for request in self._requests:
-            told |= await self._told(request)
-        before, self._before = self._before, told
+        if not self._before:
+            self._before = await self._poll()
+        before, self._before = self._before, await self._poll()
         values, qualities = complete(
-            self._family, cautious(told, before), self._profile.allowance, negate=self._profile.negate
+            self._family, cautious(self._before, before), self._profile.allowance, negate=self._profile.negate
         )
         return Sample(self._device.name, stamp, self.points, values, qualities)
 
+    def refresh(self) -> None:
+        """The next poll asks twice: it compares with nothing that was told before."""
+        self._before = {}
+
     async def close(self) -> None:
         """Nothing of its own: the link belongs to all devices on it."""
+
+    async def _poll(self) -> Values:
+        told: Values = {}
+        for request in self._requests:
+            told |= await self._told(request)
+        return told
 
     async def _told(self, request: Request) -> Values:
         """What answers a request; twice, where it is far from what the poll before told."""

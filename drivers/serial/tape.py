@@ -9,9 +9,13 @@ while it was recorded is a LinkError.
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from drivers.bms.families import FAMILIES
+from drivers.bms.family import NO_SECRETS
+from drivers.bms.masking import Masker
 from drivers.serial.link import NoAnswer, Wire
-from gateway.errors import LinkError
-from gateway.tape import Tap, Tape
+from drivers.serial.table import SerialTable
+from gateway.errors import ConfigError, LinkError
+from gateway.tape import Event, Tap, Tape
 
 T = TypeVar("T")
 
@@ -85,3 +89,22 @@ def _hex(text: object) -> bytes:
         return bytes.fromhex(text) if isinstance(text, str) else b""
     except ValueError:
         return b""
+
+
+def masker(table: SerialTable) -> Callable[[Event], Event]:
+    """What was heard by what the family calls secret, neighbours' frames too. ConfigError where that is not
+    known."""
+    family = FAMILIES[table.family]
+    if family.secrets is None:
+        raise ConfigError(f"where {table.family} says its serial number is not known: no --mask")
+    if family.secrets is NO_SECRETS:
+        return lambda event: event
+    stream = Masker(family, family.secrets)
+
+    def mask(event: Event) -> Event:
+        if "heard" not in event:
+            return event
+        stream.reset()
+        return {**event, "heard": stream.mask(_hex(event["heard"])).hex()}
+
+    return mask
