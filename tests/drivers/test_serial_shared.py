@@ -103,6 +103,27 @@ async def test_a_battery_without_alarms_or_limits_lets_nothing_through():
             assert not {"charge_limit_ma", "discharge_limit_ma"} & set(found)
 
 
+async def test_a_limit_that_rises_counts_from_the_second_poll_that_tells_it():
+    """One that falls counts at once; after a new connection nothing is known of before."""
+
+    def allowed(tenths):
+        amperes = tenths.to_bytes(2, "big")
+        return ascii_reply(b"\x02" + b"\xd0\x00\xaf\x00" + amperes + amperes + b"\xc0")
+
+    async with plugged(answers(2, REST)) as (peer, link):
+        asked = PYLONTECH.requests(2)[2].data
+        bms = driver(link, "two", 2)
+        limits = []
+        peer.answers[asked] = allowed(300)
+        await bms.connect()
+        for tenths in (300, 800, 800, 200, 800):
+            peer.answers[asked] = allowed(tenths)
+            limits.append(good(await bms.read())["charge_limit_ma"])
+        await bms.connect()
+        limits.append(good(await bms.read())["charge_limit_ma"])
+    assert limits == [30_000, 30_000, 80_000, 20_000, 20_000, 80_000]
+
+
 async def test_a_board_that_answers_for_another_is_not_believed():
     """JK boards have their address in what follows the record."""
 
