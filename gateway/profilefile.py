@@ -19,7 +19,7 @@ from gateway.errors import ConfigError
 
 # For people and for scans. Nothing is measured or commanded by it, and a site must not be commissioned again
 # because a source was added.
-ABOUT = frozenset({"sources", "proof", "recorded", "enable", "notes", "recognise"})
+ABOUT = frozenset({"also", "sources", "proof", "recorded", "enable", "notes", "recognise"})
 BESIDE_MAX = 256 * 1024  # bytes; the DBC of a battery has 5 to 100 kB
 _NAME = re.compile(r"[A-Za-z0-9_][\w.-]{0,63}", re.ASCII)
 

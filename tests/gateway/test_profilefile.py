@@ -62,7 +62,7 @@ def test_what_a_profile_says_of_itself_asks_for_no_new_commissioning(key):
     changed = profilefile.digest({"driver": "modbus", key: "other"}) != profilefile.digest(
         {"driver": "modbus"}
     )
-    assert changed == (key not in {"sources", "proof", "recorded", "enable", "notes", "recognise"})
+    assert changed == (key not in {"also", "sources", "proof", "recorded", "enable", "notes", "recognise"})
 
 
 def test_what_windows_tools_write_is_read(tmp_path):
