@@ -145,12 +145,14 @@ def test_what_is_no_sunspec_device_and_what_is_not_asked():
 
 
 def test_frames_that_every_such_battery_sends():
-    profiles = {"pylontech_can": can_profile()}
+    profiles = {name: can_profile(name) for name in ("pylontech_can", "byd_hv_can", "jk_can")}
     anchors = {(0x351, False), (0x355, False), (0x356, False)}
     (match,) = CAN.heard(frozenset(anchors | {(0x7FF, False)}), profiles)
     assert (match.profile, match.role) == ("pylontech_can", "battery")
     assert CAN.heard(frozenset(list(anchors)[:2]), profiles) == []
     assert CAN.heard(frozenset({(id, True) for id, _ in anchors}), profiles) == []
+    (match,) = CAN.heard(frozenset({(0x2F4, False), (0x4F4, False), (0x5F4, False)}), profiles)
+    assert match.profile == "jk_can"
 
 
 def test_who_can_be_asked_and_who_is_heard():
