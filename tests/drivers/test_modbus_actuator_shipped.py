@@ -4,7 +4,7 @@ import pytest
 
 from gateway.driver import Actuator
 from gateway.errors import LinkError
-from gateway.model import CommandClass, ReadBack
+from gateway.model import CommandClass, Quality, ReadBack
 from tests.drivers.modbus_memory import Memory, made, shipped
 
 
@@ -119,3 +119,19 @@ async def test_a_measured_time_out_beats_the_profile_s() -> None:
     inverter = made(shipped("sma_sunny_island"), Memory({}), timer_s=24)
     assert isinstance(inverter, Actuator)
     assert (inverter.setpoint.timeout_s, inverter.setpoint.refresh_s) == (24, 8)
+
+
+@pytest.mark.parametrize(("second", "power_w", "current_ma"), [(None, 1_500, 3_000), (150, 3_000, 6_000)])
+async def test_sofar_adds_up_both_battery_inputs_where_it_has_two(
+    second: int | None, power_w: int, current_ma: int
+) -> None:
+    link = Memory({}, sparse=True)
+    link.put(1, 0x0604, 5000, -300, -150, 25, 50, 99)
+    if second is not None:
+        link.put(1, 0x060C, -300, -second)
+    found = {r.point.name: r for r in (await made(shipped("sofar_g3"), link).read()).readings()}
+    assert (found["battery_power_w"].value, found["battery_power_w"].quality) == (power_w, Quality.GOOD)
+    assert (found["battery_current_ma"].value, found["battery_current_ma"].quality) == (
+        current_ma,
+        Quality.GOOD,
+    )
