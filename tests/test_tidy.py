@@ -21,6 +21,7 @@ TEST_LINES_MAX = 500  # tables of cases are long without being hard
 TESTED_WITH = {
     "drivers/flags.py": "test_can_codec",
     "drivers/ttypath.py": "test_whereabouts",
+    "drivers/opcua/playback.py": "test_opcua_tape",
     "drivers/can/keys.py": "test_can_profile",
     "drivers/can/names.py": "test_can_profile",
     "drivers/can/number.py": "test_can_profile",

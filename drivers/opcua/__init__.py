@@ -18,9 +18,10 @@ from gateway.tape import Event, Tap, Tape
 
 if TYPE_CHECKING:
     from drivers.opcua.link import OpcUaLink
+    from drivers.opcua.playback import TapeLink
     from drivers.opcua.profile import OpcUaProfile
     from drivers.opcua.table import Table
-    from drivers.opcua.tape import TapeLink, TappedLink
+    from drivers.opcua.tape import TappedLink
 
 LIBRARY = 'OPC UA needs the library asyncua: pip install "gridseal[opcua]"'
 
@@ -70,7 +71,7 @@ class OpcUaPlugin:
         return TappedLink(link, tap)
 
     def replayed(self, tape: Tape) -> "TapeLink":
-        from drivers.opcua.tape import TapeLink
+        from drivers.opcua.playback import TapeLink
 
         return TapeLink(tape)
 

@@ -1,23 +1,21 @@
-"""What an OPC UA server says to its driver, on a tape: told as it passes, and played again.
+"""What an OPC UA server says to its driver, told to a tape as it passes; drivers.opcua.playback plays it.
 
 {read, got} are nodes and what each was then, {subscribe, silence_ms} what is told from then on, {told} the
 changes with the time of their message, {write, type, value} what the gateway wrote; {failed} why not, and
 {link} tells that there is another session. A node is in its own text, a value as drivers.opcua.spelling puts
-it. Users, passwords, keys and certificates do not come here. It refuses to make up an answer: what was not
-asked while it was recorded is a LinkError.
+it. It refuses to tell of users, passwords, keys and certificates.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from drivers.opcua.codec import Heard, Native
 from drivers.opcua.feed import Feed, Item, Subscription
 from drivers.opcua.node import Node
-from drivers.opcua.spelling import heard_of, said_of
+from drivers.opcua.spelling import said_of
 from drivers.opcua.table import Table
-from gateway.errors import FrameError, LinkError
-from gateway.model import ClockTrust, Stamp
-from gateway.tape import BOUNDS, Event, Tap, Tape
+from gateway.errors import LinkError
+from gateway.tape import Event, Tap
 
 if TYPE_CHECKING:
     from drivers.opcua.link import Counters, OpcUaLink
@@ -49,11 +47,11 @@ class TappedLink:
         try:
             found = await self._link.read(nodes, timeout_s=timeout_s)
         except LinkError as error:
-            self._tell(read=_texts(nodes)[:1], failed=str(error))
+            self._tell(read=spelled(nodes)[:1], failed=str(error))
             raise
         if self._tap.listening:
             at = 0
-            for part in _parts(_texts(nodes)):
+            for part in parts(spelled(nodes)):
                 self._tell(read=part, got=[said_of(heard) for heard in found[at : at + len(part)]])
                 at += len(part)
         return found
@@ -70,7 +68,7 @@ class TappedLink:
         self._tell(**event)
 
     async def subscribe(self, items: Sequence[Item], interval_ms: int, *, timeout_s: float) -> Subscription:
-        texts = _texts([item.node for item in items])
+        texts = spelled([item.node for item in items])
         try:
             made = await self._link.subscribe(items, interval_ms, timeout_s=timeout_s)
         except LinkError as error:
@@ -78,7 +76,7 @@ class TappedLink:
             raise
         self._sink, self._known = None, []
         left = len(texts)
-        for part in _parts(texts):
+        for part in parts(texts):
             left -= len(part)
             self._tell(subscribe=part, left=left, silence_ms=made.silence_ms)
         return made
@@ -126,98 +124,11 @@ class TappedLink:
         self._tap.tell(**event)
 
 
-class TapeLink:
-    """A Wire that plays a tape."""
-
-    url = "replay://opcua"
-    certificate = ""  # nobody showed one
-
-    def __init__(self, tape: Tape) -> None:
-        self._tape = tape
-
-    async def read(self, nodes: Sequence[Node], *, timeout_s: float) -> list[Heard]:
-        wanted, found = _texts(nodes), dict[str, Heard]()
-        for part in _parts(wanted):  # as it was asked then, if it was
-            if (event := self._tape.find(_answers_to(part))) is not None:
-                found |= _answers(event)
-        while missing := set(wanted) - found.keys():
-            event = self._tape.find(_speaks_of(missing))
-            if event is None:
-                raise LinkError(f"{min(missing)}: not asked while this was recorded")
-            if "failed" in event:
-                raise LinkError(f"{min(missing)}: {event['failed']}")
-            found |= _answers(event)
-        return [found[text] for text in wanted]
-
-    async def subscribe(self, items: Sequence[Item], interval_ms: int, *, timeout_s: float) -> Subscription:
-        texts, silence_ms = list[str](), 0
-        left: object = 1
-        while left:
-            event = self._tape.find(lambda e: "subscribe" in e)
-            if event is None or "failed" in event:
-                why = "not subscribed to while this was recorded" if event is None else event["failed"]
-                raise LinkError(str(why))
-            texts += [str(text) for text in _list(event["subscribe"])]
-            left, silence_ms = event.get("left"), _whole(event.get("silence_ms"))
-        feed = Feed(len(items))
-        return Subscription(feed, _Played(self._tape, _places(texts, items)), silence_ms)
-
-    async def hear(self, subscription: Subscription, *, timeout_s: float) -> None:
-        await subscription.session.hear(subscription.feed, timeout_s)
-
-    async def unsubscribe(self, subscription: Subscription, *, timeout_s: float) -> None:
-        """What it told stays on the tape."""
-
-    async def close(self) -> None:
-        """Nothing hangs on it."""
-
-
-class _Played:
-    """A Teller (drivers.opcua.feed): the session that was. `places` are ours, by where an item was then."""
-
-    alive = True
-
-    def __init__(self, tape: Tape, places: Mapping[int, int]) -> None:
-        self._tape, self._places = tape, places
-
-    async def hear(self, feed: Feed, timeout_s: float) -> None:
-        """The next message, as far as it is of nodes that are asked for now."""
-        event: Event = {"more": True}
-        while event.get("more"):
-            if "told" not in (self._tape.skip_to("told", *BOUNDS) or {}):
-                raise LinkError("no more was told here while this was recorded")
-            event = self._tape.next()
-            if "failed" in event:
-                raise LinkError(str(event["failed"]))
-            for change in _list(event["told"]):
-                at = change[0] if isinstance(change, list) and change else None
-                if type(at) is int and at in self._places:
-                    feed.heard[self._places[at]] = heard_of(change[1:])
-        if "now" not in event:
-            raise FrameError("the capture tells of changes without their time")
-        feed.stamp = Stamp(event["ms"], event["now"], ClockTrust[event["clock"]])
-        feed.fresh = True
-
-    async def unsubscribe(self, feed: Feed, timeout_s: float) -> None:
-        """It is over anyway."""
-
-
-def _places(texts: Sequence[str], items: Sequence[Item]) -> dict[int, int]:
-    """Where each of our items was then: of several of one node, the first is the first."""
-    left, places = list[str | None](texts), dict[int, int]()
-    for ours, item in enumerate(items):
-        if (text := item.node.text) not in left:
-            raise LinkError(f"{text}: not subscribed to while this was recorded")
-        theirs = left.index(text)
-        places[theirs], left[theirs] = ours, None
-    return places
-
-
-def _texts(nodes: Sequence[Node]) -> list[str]:
+def spelled(nodes: Sequence[Node]) -> list[str]:
     return [node.text for node in nodes]
 
 
-def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
+def parts(texts: Sequence[str]) -> Iterator[list[str]]:
     """In order, each small enough for one event."""
     part = list[str]()
     for text in texts:
@@ -229,36 +140,13 @@ def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
         yield part
 
 
-def _answers_to(nodes: Sequence[str]) -> Callable[[Event], bool]:
-    return lambda event: event.get("read") == nodes and "got" in event
-
-
-def _speaks_of(nodes: Collection[str]) -> Callable[[Event], bool]:
-    return lambda event: any(isinstance(t, str) and t in nodes for t in _list(event.get("read")))
-
-
-def _answers(event: Event) -> dict[str, Heard]:
-    asked, got = _list(event["read"]), _list(event.get("got"))
-    if len(asked) != len(got):
-        raise FrameError(f"the capture has {len(got)} values for {len(asked)} nodes")
-    return {str(text): heard_of(said) for text, said in zip(asked, got, strict=True)}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _whole(value: object) -> int:
-    return value if type(value) is int else 0
-
-
 def masker(table: Table) -> Callable[[Event], Event]:
     """An X for each character of what the profile knows to be the serial number."""
     node = table.identity.get("serial")
     secret = node.text if node else None
 
     def mask(event: Event) -> Event:
-        if secret not in _list(event.get("read")) or "got" not in event:
+        if secret not in listed(event.get("read")) or "got" not in event:
             return event
         got = [
             [said[0], INSTEAD * len(said[1]), *said[2:]]
@@ -269,3 +157,7 @@ def masker(table: Table) -> Callable[[Event], Event]:
         return {**event, "got": got}
 
     return mask
+
+
+def listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

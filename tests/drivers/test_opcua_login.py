@@ -2,6 +2,7 @@
 a capture tells nothing of them.
 """
 
+import asyncio
 import json
 import logging
 
@@ -100,3 +101,21 @@ async def test_a_session_is_played_from_a_capture_that_holds_nothing_of_who_we_a
         assert word not in text
     found = await played(session.events, updates=updates)
     assert found.recorded == 3 and found.identity["serial"] == "SN-0042"
+
+
+async def test_two_devices_of_one_session_are_played_each_by_itself(peer, folder):
+    """Either may be told by what the other asked for."""
+    url = peer.secure(folder / "client", user="gridseal", password=folder / "password")
+    link = PLUGIN.open_link(url, SystemClock())
+    both = [Session(link, SystemClock(), updates="subscribed") for _ in range(2)]
+    try:
+        for session in both:
+            await session.connect()
+        await asyncio.gather(*(session.poll(2) for session in both))
+        for session in both:
+            session.record()
+        await asyncio.gather(*(session.poll(4) for session in both))
+    finally:
+        await link.close()
+    for session in both:
+        assert (await played(session.events, updates="subscribed")).recorded == 4

@@ -15,7 +15,8 @@ from drivers.opcua import PLUGIN
 from drivers.opcua.codec import Heard
 from drivers.opcua.feed import Feed, Item
 from drivers.opcua.node import parse
-from drivers.opcua.tape import TapeLink, masker
+from drivers.opcua.playback import TapeLink
+from drivers.opcua.tape import masker
 from gateway.capturefile import Capture
 from gateway.driver import find_plugins
 from gateway.errors import LinkError
