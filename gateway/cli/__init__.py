@@ -9,8 +9,9 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from types import ModuleType
-from typing import Any
+from typing import Any, TextIO
 
 from gateway.cli.text import Help, say
 from gateway.errors import GridsealError
@@ -56,6 +57,7 @@ first steps:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the `gridseal` command."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _tolerate(sys.stdout, sys.stderr)
     try:
         parser = _parser(words[0] if words else "")
         args = _parse(parser, words)
@@ -82,6 +84,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _tolerate(*streams: TextIO) -> None:
+    """A terminal that knows no arrows, or a file whose name is no text, gets a ? and no traceback."""
+    for stream in streams:
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _silence() -> None:

@@ -117,6 +117,8 @@ def _export(conn: sqlite3.Connection, args: argparse.Namespace) -> None:
         rows = _reading_rows(conn, span, args.device)
     write = _write_csv if args.format == "csv" else _write_jsonl
     if args.output is None:
+        if isinstance(sys.stdout, TextIOWrapper):  # evidence is UTF-8, whatever the terminal shows
+            sys.stdout.reconfigure(encoding="utf-8", errors="strict")
         write(sys.stdout, rows)
         return
     with outfile.whole(args.output) as file, TextIOWrapper(file, "utf-8", newline="") as text:

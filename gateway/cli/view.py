@@ -96,7 +96,8 @@ def _service(status: Status) -> RenderableType:
         table.add_row(
             "STOPPED" if control["mode"] == "stopped" else "FAULT", _plain(control["fault"], "bold red")
         )
-        table.add_row("", Text("gridseal setpoint SITE --release ends it", style="dim"))
+        if "gridseal" not in control["fault"]:  # else it says itself what to do
+            table.add_row("", Text("gridseal setpoint SITE --release ends it", style="dim"))
     return Panel(table, title="service", title_align="left")
 
 

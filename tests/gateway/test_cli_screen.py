@@ -10,6 +10,18 @@ from tests.gateway.cli_bench import write
 from tests.processes import environment
 
 
+@pytest.mark.parametrize(
+    "words", [["check", "site.yaml"], ["keys", "--help"], ["check", os.fsdecode(b"\xff.yaml")]]
+)
+def test_a_terminal_that_knows_few_characters_gets_no_traceback(tmp_path, words):
+    write(tmp_path)
+    told = {**environment(), "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "gateway.cli", *words]
+    done = subprocess.run(command, check=False, env=told, timeout=30, capture_output=True, cwd=tmp_path)
+    assert b"Traceback" not in done.stderr and (done.stdout + done.stderr).isascii()
+    assert done.returncode == (b".yaml: cannot be read" in done.stderr)
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_reader_that_has_left_is_no_error(tmp_path, options):
     reader, writer = os.pipe()
