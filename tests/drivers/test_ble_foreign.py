@@ -16,6 +16,7 @@ from drivers.ble.link import CLOSE_S
 from drivers.ble.profile import BleProfile
 from drivers.ble.radio import CLEAN_S
 from gateway.errors import LinkError
+from gateway.tape import Unrecordable
 from tests.drivers.ble_bench import answers, bench, power_w, profile, read_by, recorded, told
 from tests.sim.loop import run
 
@@ -164,6 +165,13 @@ def test_the_library_is_not_let_to_connect_again_by_itself(library):
         assert library.calls.count("update") == 0
         await driver.connect()
         assert told(await driver.read())
+
+    on_air(main)
+
+
+def test_that_its_traffic_cannot_be_recorded_is_said(library):
+    async def main(_clock, _air, driver, _link):
+        assert isinstance(driver, Unrecordable) and "cannot be recorded" in driver.unrecordable
 
     on_air(main)
 

@@ -4,6 +4,8 @@ test_opcua_login.
 
 import asyncio
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -26,6 +28,7 @@ from gateway.tape import Masking, Recordable, Tap, TapClock, Tape
 from tests.drivers.opcua_bench import NAMESPACE, PROFILE
 from tests.drivers.test_opcua_driver import BAD, FIRST, NOT_THERE, TOLD, FakeClock, FakeLink, _ids
 from tests.drivers.test_opcua_profile import changed, model
+from tests.processes import ROOT
 
 SUBSCRIBED = {"updates": "subscribed"}
 WHOLE = FIRST | {_ids()[0]: Heard("Int16", 21)}
@@ -238,6 +241,20 @@ def test_nobody_listening_costs_nothing():
         assert not session.events and not session.tap.introduction
 
     asyncio.run(main())
+
+
+def test_playing_needs_neither_library():
+    """A capture is played on any computer: the extras are for talking to devices."""
+    code = (
+        "import sys; sys.modules['asyncua'] = sys.modules['bleak'] = None\n"
+        "from gateway import cli\n"
+        "sys.exit(max(cli.main(['replay', name]) for name in sys.argv[1:]))"
+    )
+    files = [f"tests/recorded/captures/{name}.jsonl" for name in ("node_opcua_ess", "bumble_jk")]
+    words = [sys.executable, "-c", code, *files]
+    done = subprocess.run(words, check=False, timeout=60, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("readings are as recorded") == 2
 
 
 KEYS = ("read", "got", "subscribe", "left", "silence_ms", "told", "more", "failed")
