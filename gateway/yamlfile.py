@@ -165,7 +165,10 @@ def _problem(document: Document, model: type[BaseModel], error: Any) -> Problem:
         case "value_error":
             return document.problem(path, str(error["ctx"]["error"]))
         case kind:
-            name = f"{leaf}: " if path and not isinstance(path[-1], int) else ""
+            unnamed = (
+                not path or isinstance(path[-1], int) or leaf == "[key]"
+            )  # pydantic's word for a key itself
+            name = "" if unnamed else f"{leaf}: "
             return document.problem(path, name + _sentence(kind, error))
 
 
@@ -173,6 +176,7 @@ _WANTED = {
     "model_type": "lines of `key: value`",
     "dict_type": "lines of `key: value`",
     "list_type": "a list, like [a, b]",
+    "tuple_type": "a list, like [a, b]",
     "int_type": "a whole number",
     "int_parsing": "a whole number",
     "int_from_float": "a whole number",

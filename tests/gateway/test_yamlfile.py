@@ -1,5 +1,7 @@
 """YAML with positions: what is read, what is refused, and where the message points."""
 
+from typing import Annotated
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,3 +100,21 @@ def test_any_text_is_a_document_or_a_config_error(text):
         assert yamlfile.parse(text, "f").name == "f"
     except ConfigError as error:
         assert str(error).startswith("f")
+
+
+class Odd(BaseModel):
+    pair: tuple[int, ...] = ()
+    named: dict[Annotated[str, Field(pattern="^[a-z]+$")], int] = {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("pair: 0", "f.yaml:1:1: pair: must be a list, like [a, b], not 0"),
+        ("named: {A1: 3}", "f.yaml:1:9: 'A1' has characters that may not be here (allowed: [a-z]+)"),
+    ],
+)
+def test_pythons_words_are_nobodys(text, said):
+    with pytest.raises(ConfigError) as caught:
+        yamlfile.validate(yamlfile.parse(text, "f.yaml"), Odd)
+    assert str(caught.value) == said
