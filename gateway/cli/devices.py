@@ -36,7 +36,8 @@ Generated from the profiles (`make schema`). A device that is not here is one YA
   real devices are decoded in the tests to the values their source states; which values, its section says, and
   commands are hardly ever among them. *hardware*: run on a real device.
 - **Setpoint**: what the device does when nobody speaks to it any more. *self-expiring* and *watchdog*
-  devices end a command by themselves; a *latching* one keeps it: the gateway is then the only dead-man.
+  devices end a command by themselves; a *latching* one keeps it: the gateway is then the only dead-man, and
+  one that died leaves the last power standing until its next start hands it back ([safety.md](safety.md)).
   *read only*: an inverter without a setpoint that two sources agree on, so nothing is written. Batteries and
   meters take none.
 - **Writes a day**: the budget where a write wears the device's memory.
