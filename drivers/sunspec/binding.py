@@ -16,6 +16,7 @@ from drivers.sunspec.mapping import (
     ROLE_MODELS,
     ROLE_NEEDS,
     ROWS,
+    STORAGE,
     VAR_ABSORB,
     VAR_INJECT,
     Pick,
@@ -151,7 +152,9 @@ def _resolve(
     sign = _sign(source.sign, profile)
     if sign is None or (source.battery_dc and source.battery_dc != _battery_dc(models, contents, profile)):
         return []
-    if any(model in models for model in source.without):
+    if any(model in models for model in source.without) or (
+        source.without == STORAGE and profile.battery_dc == "elsewhere"
+    ):
         return []
     if source.swapped not in (None, profile.meter_swapped):
         return []

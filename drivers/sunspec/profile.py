@@ -34,12 +34,13 @@ class SunSpecProfile(ProfileBase):
         default=None, ge=0, le=65534,
         description="address of 'SunS', only for devices that fall silent when asked at 40000, 0 or 50000",
     )  # fmt: skip
-    battery_dc: Literal["auto", "714", "160-34", "802", "none"] = Field(
+    battery_dc: Literal["auto", "714", "160-34", "802", "none", "elsewhere"] = Field(
         default="auto",
         description="where battery power is read: DC port of type ESS (714), modules of model 160 named "
         "StCha and StDisCha or, where none has a name, 3 (charge) and 4 (discharge) as Fronius has them "
         "(160-34), battery bank (802); auto: 714, else the named modules of 160, else 802 if its sign is "
-        "stated",
+        "stated; elsewhere: one hangs on the DC side that no model shows, so that what comes from there is "
+        "not the PV's alone and is not shown as that",
     )
     ess_port_positive: Direction = Field(
         default="discharge", description="which way a positive power of a 714 ESS port means"

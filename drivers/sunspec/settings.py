@@ -12,7 +12,7 @@ class Settings:
 
     role: str  # inverter | battery | meter
     base: int | None
-    battery_dc: str  # auto | 714 | 160-34 | 802 | none
+    battery_dc: str  # auto | 714 | 160-34 | 802 | none | elsewhere
     ess_port_positive: str  # charge | discharge
     bank_positive: str | None  # charge | discharge
     meter_positive: str  # import | export

@@ -140,6 +140,9 @@ def test_pv_is_the_dc_power_only_without_a_battery() -> None:
     assert sources(COMMON, INVERTER_103)["pv_power_w"] == "103.DCW"
     assert sources(COMMON, INVERTER_103)["pv_energy_wh"] == "103.WH"
     assert "pv_power_w" not in sources(COMMON, INVERTER_103, STORAGE_124)
+    mixed = sources(COMMON, INVERTER_103, options={"battery_dc": "elsewhere"})
+    assert not mixed.keys() & {"pv_power_w", "pv_energy_wh", "battery_power_w"}
+    assert mixed["inverter_energy_out_wh"] == "103.WH"
 
 
 def test_a_meter_is_read_alone_and_its_sign_can_be_turned() -> None:

@@ -35,7 +35,7 @@ POWERS_W = (-(10**9), -5000, -1, 0, 1, 777, 10**9)
 OPTIONS = {
     "role": ("inverter", "battery", "meter"),
     "setpoint": ("auto", "704", "124"),
-    "battery_dc": ("auto", "714", "160-34", "802", "none"),
+    "battery_dc": ("auto", "714", "160-34", "802", "none", "elsewhere"),
     "bank_positive": ("charge", None),
     "charge_grid": (True, False),
     "islanding": ("123", "none"),

@@ -32,7 +32,7 @@ def test_every_shipped_profile_loads_and_plans(name: str) -> None:
     settings = loaded.table()
     plan = PLUGIN.plan(device(settings), settings)
     assert plan.lines and plan.points and "found at connect" in plan.notes[0]
-    assert (plan.setpoint is not None) == (loaded.role == "inverter")
+    assert (plan.setpoint is not None) == (loaded.setpoint != "none")
     assert plan.bus_ms == TCP_MS * len(plan.lines)
 
 

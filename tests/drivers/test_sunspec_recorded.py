@@ -14,7 +14,7 @@ from drivers.sunspec.driver import SunSpec
 from drivers.sunspec.profile import SunSpecProfile
 from drivers.sunspec.settings import Settings
 from gateway.model import Quality, ReadBack
-from tests.drivers.sunspec_image import BANK_802, COMMON, Image, StepClock, device
+from tests.drivers.sunspec_image import BANK_802, COMMON, INVERTER_103, Image, StepClock, device
 from tests.drivers.test_sunspec_binding import profile
 
 RECORDED = Path(__file__).parents[1] / "recorded"
@@ -107,6 +107,17 @@ async def test_a_meter_as_captured(case: dict) -> None:
     reader = SunSpec(device(profile), profile, Image.of(COMMON, model), StepClock())
     await reader.connect()
     assert await read(reader, case.get("bad")) == case["good"]
+
+
+async def test_the_meter_behind_a_solaredge_is_turned_and_nothing_of_the_inverter_called_pv() -> None:
+    case = next(case for case in METERS if "SolarEdge" in str(case.id)).values[0]
+    body, profile = bytes.fromhex(case["hex"]), shipped("solaredge_inverter")
+    model = case["model"].to_bytes(2) + (len(body) // 2).to_bytes(2) + body
+    reader = SunSpec(device(profile), profile, Image.of(COMMON, INVERTER_103, model), StepClock())
+    await reader.connect()
+    good = await read(reader)
+    assert good | case["good"] == good
+    assert not good.keys() & {"pv_power_w", "pv_energy_wh"} and "inverter_power_w" in good
 
 
 @pytest.mark.parametrize("case", INVERTERS)
