@@ -23,10 +23,12 @@ from gateway.cli.screen import Screen
 from gateway.clock import SystemClock
 from gateway.device import DeviceTask
 from gateway.driver import find_plugins
+from gateway.model import Sample
 from gateway.narrate import plain
 from gateway.points import Points
 from gateway.site import Device, Site
 from gateway.state import SiteState
+from gateway.tape import Refreshing
 from gateway.uplink.local import NoDaemon, ask
 from gateway.wiring import Wiring
 
@@ -101,18 +103,25 @@ async def source(site: Site, devices: Sequence[Device]) -> AsyncIterator[tuple[s
 
 @asynccontextmanager
 async def reading(site: Site, devices: Sequence[Device]) -> AsyncIterator[Answers]:
-    """Reads the devices as the daemon would; nothing is written."""
+    """Reads the devices as the daemon would, but every point each time; nothing is written."""
     clock = SystemClock(assume_synchronised=site.trust_host_clock)
     state = SiteState(site, clock)
     async with Wiring(find_plugins(), clock) as wiring, asyncio.TaskGroup() as group:
         made = {d.name: replace(d, control=False) for d in devices}
+        drivers = {name: wiring.driver(device) for name, device in made.items()}
+
+        def take(sample: Sample) -> None:
+            state.put(sample)
+            driver = drivers[sample.device]
+            if isinstance(driver, Refreshing) and not driver.pushed:
+                driver.refresh()
+
         tasks = {
             name: DeviceTask(
-                device, wiring.driver(device), clock, random.random,
-                on_points=state.declare, on_sample=state.put,
+                device, drivers[name], clock, random.random, on_points=state.declare, on_sample=take
             )
             for name, device in made.items()
-        }  # fmt: skip
+        }
         running = [group.create_task(task.run()) for task in tasks.values()]
         points = Points(state, tasks)
         try:

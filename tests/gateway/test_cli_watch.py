@@ -50,9 +50,11 @@ def test_many_devices_stand_side_by_side_where_there_is_room():
 def test_by_itself(tmp_path, capsys):
     with rig(tmp_path, "--tcp", "0") as where:
         site = str(write(tmp_path, port=where["tcp"], poll="200 ms"))
-        assert cli.main(["watch", site, "inverter", "--seconds", "4"]) == 0
+        assert cli.main(["watch", site, "inverter", "--seconds", "3"]) == 0
         said = capsys.readouterr().out
         assert "read here" in said and "battery_soc_bp" in said and "GOOD" in said
+        ages = [float(line.split()[-2]) for line in said.splitlines() if line.endswith(" s")]
+        assert len(ages) > 30 and len(set(ages)) == 1, "each poll brings the seldom ones too"
         assert cli.main(["watch", site, "nobody"]) == 1
         assert "has no device 'nobody'" in capsys.readouterr().err
 
