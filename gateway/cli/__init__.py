@@ -114,6 +114,15 @@ class Version(argparse.Action):
 def _parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
     """As parse_args, but WORD=VALUE parameters may also stand behind options, where argparse loses them; so
     may any words of a verb that is `loose`."""
+    if not words:
+        parser.print_help(sys.stderr)
+        parser.exit(2)
+    if words[0] not in VERBS and not words[0].startswith("-"):
+        from difflib import get_close_matches  # only when there is a mistake
+
+        near = get_close_matches(words[0], VERBS, 1)
+        known = f"did you mean {near[0]}?" if near else f"there are: {', '.join(VERBS)}"
+        parser.error(f"there is no verb {words[0]!r}; {known}")
     args, rest = parser.parse_known_args(words)
     loose = hasattr(args, "loose")
     if (rest and not (hasattr(args, "words") and all(loose or "=" in r for r in rest))) or _option(rest):

@@ -166,3 +166,17 @@ def test_schemas_go_into_a_folder_that_is_there(tmp_path, capsys):
     )
     assert cli.main(["schema", str(tmp_path)]) == 0
     assert (tmp_path / "site.schema.json").read_text() == (ROOT / "config/site.schema.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "first steps:"),
+        (["stauts", "site.yaml"], "there is no verb 'stauts'; did you mean status?"),
+        (["xyzzy"], "there is no verb 'xyzzy'; there are: run, relay, check"),
+    ],
+)
+def test_a_verb_that_is_none_is_told_with_the_one_that_was_meant(capsys, words, said):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert ended.value.code == 2 and said in capsys.readouterr().err
