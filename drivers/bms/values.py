@@ -98,21 +98,39 @@ def complete(
 ) -> tuple[tuple[int, ...], bytes]:
     """Values and qualities in the order of `names`; `told` is what all frames of one poll gave together.
     `negate`: this board counts its current the other way round than its family."""
+    return finish(family, limited(family, told, allowance, negate=negate))
+
+
+def limited(
+    family: Family, told: Mapping[str, int], allowance: Allowance | None, *, negate: bool = False
+) -> Values:
+    """What one pack told, its current turned where it has to be, and what it takes."""
     values = dict(told)
     if negate and CURRENT in values:
         values[CURRENT] = -values[CURRENT]
     _limit(values, family, allowance)
+    return values
+
+
+def finish(family: Family, told: Values) -> tuple[tuple[int, ...], bytes]:
+    """Values and qualities in the order of `names`, with the power that voltage and current make."""
+    values = dict(told)
     if VOLTAGE in values and CURRENT in values and POWER not in values:
-        values[POWER] = _watts(values[VOLTAGE] * values[CURRENT])
+        values[POWER] = watts(values[VOLTAGE] * values[CURRENT])
     order = names(family)
     qualities = {name: _quality(name, values) for name in order}
-    if POWER not in told:
+    if POWER not in family.points:
         qualities[POWER] = max(qualities[VOLTAGE], qualities[CURRENT])
     unlimited = {name for name in (CHARGE, DISCHARGE) if qualities[name] is not Quality.GOOD}
     return (
         tuple(0 if name in unlimited else values.get(name, 0) for name in order),
         bytes(qualities[name] for name in order),
     )
+
+
+def plausible(name: str, value: int) -> bool:
+    least, most = PLAUSIBLE.get(name, (-(2**40), 2**40))
+    return least <= value <= most
 
 
 def cells(millivolts: Sequence[int]) -> Values:
@@ -181,10 +199,9 @@ def _open(values: Mapping[str, int], name: str) -> bool:
 def _quality(name: str, values: Mapping[str, int]) -> Quality:
     if name not in values:
         return Quality.ABSENT
-    least, most = PLAUSIBLE.get(name, (-(2**40), 2**40))
-    return Quality.GOOD if least <= values[name] <= most else Quality.INVALID
+    return Quality.GOOD if plausible(name, values[name]) else Quality.INVALID
 
 
-def _watts(micro_w: int) -> int:
+def watts(micro_w: int) -> int:
     sign = -1 if micro_w < 0 else 1
     return sign * ((abs(micro_w) + MICRO // 2) // MICRO)

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from drivers import ttypath
 from drivers.serial.url import SCHEMES, parse
 from gateway.clock import Clock
-from gateway.driver import Plan
+from gateway.driver import Driver, Plan
 from gateway.site import Device
 from gateway.tape import Event, Tap, Tape
 
 if TYPE_CHECKING:
-    from drivers.serial.driver import SerialDriver
     from drivers.serial.link import SerialLink, Wire
     from drivers.serial.profile import SerialProfile
     from drivers.serial.table import SerialTable
@@ -47,7 +46,11 @@ class SerialPlugin:
 
         return SerialLink(parse(url), clock)
 
-    def driver(self, device: Device, profile: "SerialTable", link: "Wire", clock: Clock) -> "SerialDriver":
+    def driver(self, device: Device, profile: "SerialTable", link: "Wire", clock: Clock) -> Driver:
+        if profile.packs > 1:
+            from drivers.serial.bank import SerialBank
+
+            return SerialBank(device, profile, link, clock)
         from drivers.serial.driver import SerialDriver
 
         return SerialDriver(device, profile, link, clock)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from drivers.bms.families import FAMILIES
 from drivers.bms.family import Frame, Request, Values
-from drivers.bms.values import cautious, complete, jumps, names
+from drivers.bms.values import cautious, finish, jumps, limited, names
 from drivers.serial.link import NoAnswer, Wire
 from drivers.serial.plan import address
 from drivers.serial.table import SerialTable
@@ -63,13 +63,16 @@ class SerialDriver:
     async def read(self) -> Sample:
         """One poll: every request, then one sample of all answers."""
         stamp = self._clock.now()  # before the wire: an age is never understated
+        values, qualities = finish(self._family, await self.told())
+        return Sample(self._device.name, stamp, self.points, values, qualities)
+
+    async def told(self) -> Values:
+        """What all answers of one poll tell together, and what it makes of the limits."""
         if not self._before:
             self._before = await self._poll()
         before, self._before = self._before, await self._poll()
-        values, qualities = complete(
-            self._family, cautious(self._before, before), self._profile.allowance, negate=self._profile.negate
-        )
-        return Sample(self._device.name, stamp, self.points, values, qualities)
+        told, profile = cautious(self._before, before), self._profile
+        return limited(self._family, told, profile.allowance, negate=profile.negate)
 
     def refresh(self) -> None:
         """The next poll asks twice: it compares with nothing that was told before."""

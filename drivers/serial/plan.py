@@ -23,11 +23,18 @@ def make_plan(device: Device, profile: SerialTable, where: SerialUrl) -> Plan:
             f"write baud={profile.bauds[0]}"
         )
     family = FAMILIES[profile.family]
-    asked = family.requests(address(device, family))
+    first = address(device, family)
+    units = range(first, first + profile.packs)
+    if units[-1] not in family.addresses:
+        raise ConfigError(
+            f"{device.name}: {profile.packs} packs from unit {first} on do not all have an address"
+        )
+    asked = [request for unit in units for request in family.requests(unit)]
     points = tuple(Point(device.name, name) for name in names(family))
-    text = f"ask {', '.join(request.name for request in asked)}"
+    text = f"ask {', '.join(dict.fromkeys(request.name for request in asked))}"
+    text += f" of {profile.packs} packs" if profile.packs > 1 else ""
     line = PlanLine(text, sum(_bus_ms(where, request, profile) for request in asked), len(points))
-    seat = f"{profile.family} at address {address(device, family)}"  # the unit means nothing to some
+    seat = f"{profile.family} at address {first}"  # the unit means nothing to some
     return Plan((line,), points, None, tuple(_notes(profile)), seat)
 
 

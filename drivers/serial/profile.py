@@ -37,6 +37,10 @@ class SerialProfile(ProfileBase):
         default=None, description="the pack's limits, where the family states none"
     )
     negate_current: Negate = False
+    packs: Annotated[int, Field(ge=1, le=16)] = Field(
+        default=1,
+        description="batteries in parallel behind one inverter, at the device's unit and those after it",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -44,6 +48,8 @@ class SerialProfile(ProfileBase):
         if family is None:
             raise ValueError(f"{self.family!r} is no family; these are: {', '.join(FAMILIES)}")
         check_pack(self, self.family, family, self.allowance)
+        if self.packs > 1 and len(family.addresses) == 1:
+            raise ValueError(f"{self.family} has no addresses: of packs in parallel each needs a port")
         return self
 
     def table(self) -> SerialTable:
@@ -57,4 +63,5 @@ class SerialProfile(ProfileBase):
             self.gap_ms,
             allowance,
             self.negate_current,
+            self.packs,
         )

@@ -16,3 +16,4 @@ class SerialTable:
     gap_ms: int
     allowance: Allowance | None = None
     negate: bool = False  # the current, against what its family counts
+    packs: int = 1  # in parallel, at addresses that follow one another

@@ -115,6 +115,20 @@ def warnings(plans: dict[str, Plan]) -> list[str]:
     return [text for quantity, text in needs.items() if commanded and quantity not in measured]
 
 
+def doubled(site: Site, plans: dict[str, Plan]) -> list[str]:
+    """Batteries of one inverter that each tell their power: it is taken for one battery, heard twice."""
+    telling: dict[str, list[str]] = {}
+    for device in site.devices:
+        if device.role == "battery" and Quantity.BATTERY_POWER in _quantities(plans[device.name]):
+            telling.setdefault(device.of, []).append(device.name)
+    return [
+        f"{', '.join(names)} are taken for one battery, heard {len(names)} times: the lowest limit counts"
+        f" and the power of {names[0]} alone. Packs in parallel are one device with packs: in its profile"
+        for names in telling.values()
+        if len(names) > 1
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Answering:
     """How soon an order for frequency response acts: until the first write, and until all of the power."""
@@ -162,7 +176,7 @@ def _as_json(site: Site, plans: dict[str, Plan], busy: dict[str, float]) -> dict
             }
             for d in site.devices
         },
-        "notes": [*warnings(plans), *ports.notes(site.devices)],
+        "notes": [*warnings(plans), *doubled(site, plans), *ports.notes(site.devices)],
         "store": asdict(storing(site, plans)),
         "frequency_response": asdict(found) if (found := answering(site, plans)) else None,
         "bus_load": {link: round(share, 3) for link, share in busy.items()},
@@ -180,7 +194,7 @@ def _show(console: Console, site: Site, plans: dict[str, Plan], busy: dict[str, 
     console.print()
     for link, share in busy.items():
         console.print(f"{escape(link)}: busy {share:.1%} of the time with polls")
-    for warning in (*warnings(plans), *ports.notes(site.devices)):
+    for warning in (*warnings(plans), *doubled(site, plans), *ports.notes(site.devices)):
         console.print(f"[yellow]note: {escape(warning)}[/]")
     limits = site.limits
     console.print(

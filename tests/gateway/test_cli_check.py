@@ -53,6 +53,19 @@ def test_check_notes_a_site_that_could_never_be_commanded(tmp_path, capsys):
     assert "add a meter" in " ".join(capsys.readouterr().out.split())
 
 
+def test_packs_in_parallel_that_are_written_as_devices_are_told(tmp_path, capsys):
+    """Of two batteries the power of one would have been paid."""
+    path = write(tmp_path, profile="huawei_luna2000")
+    packs = "".join(
+        f'  pack{unit}: {{profile: pylontech_serial, link: "serial:///dev/a", unit: {unit}, poll: 4 s}}\n'
+        for unit in (2, 3)
+    )
+    path.write_text(path.read_text().replace("devices:\n", f"devices:\n{packs}"))
+    assert cli.main(["check", "--json", str(path)]) == 0
+    (note,) = (n for n in json.loads(capsys.readouterr().out)["notes"] if "packs:" in n)
+    assert note.startswith("pack2, pack3 are taken for one battery, heard 2 times")
+
+
 def test_the_example_site_is_valid(tmp_path, capsys):
     assert cli.main(["check", str(ROOT / "config/site.example.yaml")]) == 0
     assert "meadow-lane-7" in capsys.readouterr().out
