@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps([_row(slot) | answer for slot, answer in _paired(slots, answers)]))
     else:
         for slot, answer in _paired(slots, answers):
-            print(f"{_when(slot)}  {units.show(slot.parameters['power_w'], 'w'):>10}  {answer['message']}")
+            print(f"{_when(slot)}  {_what(slot):19}  {answer['message']}")
         if not slots:
             print("nothing to do: no spread of these prices pays for the losses")
     return 0 if all(answer["admitted"] for answer in answers) else 1
@@ -126,4 +126,9 @@ def _row(slot: Slot) -> dict[str, Any]:
 
 def _when(slot: Slot) -> str:
     begin, end = (datetime.fromtimestamp(ms / 1000).astimezone() for ms in (slot.start_ms, slot.end_ms))
-    return f"{begin:%Y-%m-%d %H:%M} to {end:%H:%M}"
+    return f"{begin:%Y-%m-%d %H:%M} to {end:%H:%M %Z}"
+
+
+def _what(slot: Slot) -> str:
+    power_w = slot.parameters["power_w"]
+    return f"{'charge' if power_w < 0 else 'discharge'} {units.show(abs(power_w), 'w')}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,9 @@ async def test_each_slot_is_an_order_of_the_schedule(site: Path, capsys: pytest.
     assert [r["begin_ms"] for r in asked[:2]] == [AT, AT + 3_600_000]
     assert all(r["source"] == "schedule" and r["kind"] == "fixed-power" for r in asked)
     out = capsys.readouterr().out
-    assert "no 1" in out and "-5000 W" in out
+    assert "no 1" in out and "charge 5000 W" in out and "discharge" in out
+    begins = datetime.fromtimestamp(AT / 1000).astimezone()
+    assert f"{begins:%Y-%m-%d %H:%M} to " in out and f" {begins:%Z}  charge" in out
 
 
 @pytest.mark.parametrize(
