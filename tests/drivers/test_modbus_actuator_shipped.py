@@ -121,17 +121,18 @@ async def test_a_measured_time_out_beats_the_profile_s() -> None:
     assert (inverter.setpoint.timeout_s, inverter.setpoint.refresh_s) == (24, 8)
 
 
-@pytest.mark.parametrize(("second", "power_w", "current_ma"), [(None, 1_500, 3_000), (150, 3_000, 6_000)])
-async def test_sofar_adds_up_both_battery_inputs_where_it_has_two(
-    second: int | None, power_w: int, current_ma: int
-) -> None:
+TWO_INPUTS = {
+    "sofar_g3": ((0x0604, 5000, -300, -150, 25), (0x060C, -300, -150)),
+    "goodwe_et": ((35180, 5000, 30, 0, 1500), (35262, 5000, 30, 0, 1500)),
+}
+
+
+@pytest.mark.parametrize("name", TWO_INPUTS)
+@pytest.mark.parametrize("inputs", [1, 2])
+async def test_both_battery_inputs_are_added_up_where_there_are_two(name: str, inputs: int) -> None:
     link = Memory({}, sparse=True)
-    link.put(1, 0x0604, 5000, -300, -150, 25, 50, 99)
-    if second is not None:
-        link.put(1, 0x060C, -300, -second)
-    found = {r.point.name: r for r in (await made(shipped("sofar_g3"), link).read()).readings()}
-    assert (found["battery_power_w"].value, found["battery_power_w"].quality) == (power_w, Quality.GOOD)
-    assert (found["battery_current_ma"].value, found["battery_current_ma"].quality) == (
-        current_ma,
-        Quality.GOOD,
-    )
+    for address, *values in TWO_INPUTS[name][:inputs]:
+        link.put(1, address, *values)
+    found = {r.point.name: r for r in (await made(shipped(name), link).read()).readings()}
+    for point, one in (("battery_power_w", 1_500), ("battery_current_ma", 3_000)):
+        assert (found[point].value, found[point].quality) == (inputs * one, Quality.GOOD)
