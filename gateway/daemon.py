@@ -344,6 +344,7 @@ class Daemon:
         reached = {n: h for n, h in health.items() if h.online or h.last_error}
         return narrate.Scene(
             devices={n: "" if h.online else h.last_error for n, h in reached.items()},
+            strangers=frozenset(n for n, h in health.items() if h.stranger),
             found={n: h.found_at for n, h in health.items()},
             troubles=report.troubles(self.supervisor.troubles),
             command=f"{command.kind} of {command.origin or command.source.name.lower()}" if command else "",

@@ -14,7 +14,7 @@ from typing import Any
 from gateway.beside import BesideWriter
 from gateway.clock import Clock
 from gateway.driver import Actuator, Driver, IslandActuator, Named, ReactiveActuator, Switches
-from gateway.errors import LinkError
+from gateway.errors import LinkError, Unidentified
 from gateway.model import Points, Sample
 from gateway.reactive import ReactiveWriter
 from gateway.relay import RelayWriter
@@ -42,7 +42,7 @@ class Health:
     samples: int = 0
     skipped: int = 0  # polls left out because the one before took too long
     last_error: str = ""
-    stranger: bool = False  # another device answers in its place
+    stranger: bool = False  # another device answered in its place since it went
     found_at: str = ""  # the link to where it is, when that is not what site.yaml says
     identity: Mapping[str, str] = field(default_factory=dict)
 
@@ -125,7 +125,8 @@ class DeviceTask:
         self._on_identity(self._device.name, identity)
         self._on_points(self._device.name, self._driver.points, self._device.poll_ms)
         self._attempts = 0
-        self._note(online=True, since_ms=self._clock.mono_ms(), failures=0, identity=dict(identity))
+        now_ms = self._clock.mono_ms()
+        self._note(online=True, since_ms=now_ms, failures=0, stranger=False, identity=dict(identity))
         works = [self._listen() if self._driver.pushed else self._poll()]
         works += [self._serve(hand) for hand in self._writers()]
         await _together(works)
@@ -187,28 +188,22 @@ class DeviceTask:
                 await asyncio.sleep(self._device.poll_ms / 1000)
 
     def _take(self, sample: Sample) -> None:
-        self._check_same()
         self._note(samples=self.health.samples + 1, failures=0)
         self._on_sample(sample)
         self._tap.sample(sample)
 
     def _missed(self, error: LinkError) -> None:
-        self._note(failures=self.health.failures + 1, misses=self.health.misses + 1, last_error=str(error))
-        self._check_same()
-        if self.health.failures >= MISSES_MAX:
-            raise error
-
-    def _check_same(self) -> None:
         """A new connection may lead to another device: one that must be a certain one is identified anew."""
-        if self._device.serial and not self._standing.holds:
-            raise LinkError(f"{self._device.name}: a new connection to {self._device.link}: identified again")
+        self._note(failures=self.health.failures + 1, misses=self.health.misses + 1, last_error=str(error))
+        if self.health.failures >= MISSES_MAX or isinstance(error, Unidentified):
+            raise error
 
     def _went(self, error: LinkError) -> None:
         """Offline; the moment it went is kept through the attempts that follow."""
         since_ms = self._clock.mono_ms() if self.health.online else self.health.since_ms
         self._attempts += 1
         failures = self.health.failures + (0 if self.health.online else 1)  # online: the miss was counted
-        stranger = isinstance(error, Stranger)
+        stranger = self.health.stranger or isinstance(error, Stranger)
         self._note(
             online=False, since_ms=since_ms, failures=failures, last_error=str(error), stranger=stranger
         )
@@ -232,9 +227,10 @@ def check_serial(device: Device, identity: Mapping[str, str]) -> None:
     said = identity.get("serial", "")
     if device.serial and said != device.serial:
         who = f"serial number {said}" if said else "a device that says no serial number"
+        how = "it is looked for" if device.find else "gridseal scan finds it"
         raise Stranger(
             f"{device.name}: {who} answers at {device.link}, not {device.serial}: another device has its "
-            "address; gridseal scan finds it"
+            f"address; {how}"
         )
 
 

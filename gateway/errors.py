@@ -52,7 +52,7 @@ class DeviceRefused(LinkError):
 
 
 class Unidentified(LinkError):
-    """A write that was held back: who answers on this connection has not said yet who it is."""
+    """A request that was held back: who answers on this connection has not said yet who it is."""
 
 
 class StoreError(GridsealError):

@@ -23,6 +23,7 @@ class Scene:
     """What is worth a line when it changes. `devices`: name -> error, empty while online."""
 
     devices: Mapping[str, str] = field(default_factory=dict)
+    strangers: frozenset[str] = frozenset()  # devices in whose place another answers: the error says which
     found: Mapping[str, str] = field(default_factory=dict)  # name -> the link, where it is another
     troubles: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
@@ -51,6 +52,8 @@ def _changes(before: Scene, after: Scene) -> Iterator[str]:
             yield f"{WARNING}{name}: offline: {error}"
         elif not error and was != "":
             yield f"{INFO}{name}: online"
+        elif error and name in after.strangers - before.strangers:
+            yield f"{WARNING}{name}: {error}"
     for name in {**before.found, **after.found}:
         link = after.found.get(name)
         if link and link != before.found.get(name):

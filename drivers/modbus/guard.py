@@ -1,13 +1,13 @@
-"""A Modbus link as one device may use it that must be a certain one: nothing is written to a stranger.
+"""A Modbus link as one device may use it that must be a certain one: no other is written to, none believed.
 
-Reads pass. A write goes out on the connection on which the device was identified, or not at all: a lost
-connection is opened again by what reads, never for a write. It refuses to identify.
+Until the device is identified reads pass, for so it is identified, and nothing is written. From then on all
+is asked on that one connection: when it is gone, so is all that was known. It refuses to identify.
 """
 
 from collections.abc import Sequence
 
 from drivers.modbus.link import ModbusLink
-from gateway.standing import Standing
+from gateway.standing import NOBODY, Standing
 
 
 class GuardedLink:
@@ -21,7 +21,8 @@ class GuardedLink:
         return self._link.url
 
     async def read(self, unit: int, table: str, address: int, count: int, *, timeout_s: float) -> bytes:
-        return await self._link.read(unit, table, address, count, timeout_s=timeout_s)
+        known = self._reading()
+        return await self._link.read(unit, table, address, count, timeout_s=timeout_s, connection=known)
 
     async def write(
         self, unit: int, address: int, registers: Sequence[int], *, timeout_s: float, single: bool = False
@@ -32,7 +33,8 @@ class GuardedLink:
     async def read_bits(
         self, unit: int, table: str, address: int, count: int, *, timeout_s: float
     ) -> tuple[bool, ...]:
-        return await self._link.read_bits(unit, table, address, count, timeout_s=timeout_s)
+        known = self._reading()
+        return await self._link.read_bits(unit, table, address, count, timeout_s=timeout_s, connection=known)
 
     async def write_coil(self, unit: int, address: int, on: bool, *, timeout_s: float) -> None:
         known = self._standing.identified
@@ -40,3 +42,7 @@ class GuardedLink:
 
     async def close(self) -> None:
         await self._link.close()
+
+    def _reading(self) -> int | None:
+        known = self._standing.identified
+        return None if known == NOBODY else known

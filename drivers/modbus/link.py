@@ -91,9 +91,19 @@ class ModbusLink:
         finally:
             self._turns.leave()
 
-    async def read(self, unit: int, table: str, address: int, count: int, *, timeout_s: float) -> bytes:
-        """See gateway.driver.RegisterLink. ValueError for a request no device could be asked."""
-        return await self._transact(ask_read(unit, table, address, count), timeout_s, READ)
+    async def read(
+        self,
+        unit: int,
+        table: str,
+        address: int,
+        count: int,
+        *,
+        timeout_s: float,
+        connection: int | None = None,
+    ) -> bytes:
+        """See gateway.driver.RegisterLink. ValueError for a request no device could be asked. On
+        `connection` (its number) alone, if that is given: Unidentified when it is gone."""
+        return await self._transact(ask_read(unit, table, address, count), timeout_s, READ, connection)
 
     async def write(
         self,
@@ -105,20 +115,27 @@ class ModbusLink:
         single: bool = False,
         connection: int | None = None,
     ) -> None:
-        """See gateway.driver.RegisterLink. ValueError for a request no device could be asked. On
-        `connection` (its number) alone, if that is given: Unidentified when it is gone."""
+        """See gateway.driver.RegisterLink; `connection` as of `read`."""
         await self._transact(ask_write(unit, address, registers, single=single), timeout_s, WRITE, connection)
 
     async def read_bits(
-        self, unit: int, table: str, address: int, count: int, *, timeout_s: float
+        self,
+        unit: int,
+        table: str,
+        address: int,
+        count: int,
+        *,
+        timeout_s: float,
+        connection: int | None = None,
     ) -> tuple[bool, ...]:
-        """See gateway.driver.CoilLink. ValueError for a request no device could be asked."""
-        return bits(await self._transact(ask_bits(unit, table, address, count), timeout_s, READ), count)
+        """See gateway.driver.CoilLink; `connection` as of `read`."""
+        asked = ask_bits(unit, table, address, count)
+        return bits(await self._transact(asked, timeout_s, READ, connection), count)
 
     async def write_coil(
         self, unit: int, address: int, on: bool, *, timeout_s: float, connection: int | None = None
     ) -> None:
-        """See gateway.driver.CoilLink; `connection` as of `write`."""
+        """See gateway.driver.CoilLink; `connection` as of `read`."""
         await self._transact(ask_coil(unit, address, on), timeout_s, WRITE, connection)
 
     async def close(self) -> None:
@@ -208,7 +225,7 @@ class ModbusLink:
                 return session
         elif connection is None:
             return await self._connect()
-        raise Unidentified(f"{self.url}: nothing is written before it is known who answers there")
+        raise Unidentified(f"{self.url}: the connection on which it was known who answers is gone")
 
     async def _connect(self) -> Session:
         await self._drop()

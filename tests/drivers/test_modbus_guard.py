@@ -11,7 +11,7 @@ from drivers.modbus.link import ModbusLink
 from drivers.modbus.plugin import PLUGIN
 from gateway.driver import Movable, Moving
 from gateway.errors import ConfigError, LinkError, Unidentified
-from gateway.standing import Guarding, Standing
+from gateway.standing import NOBODY, Guarding, Standing
 from tests.drivers.modbus_bench import T, honest_rtu, honest_tcp, link_to
 from tests.drivers.modbus_wire import CLOSE, Wire, tcp_wire
 
@@ -67,13 +67,14 @@ async def test_nothing_is_written_before_the_device_was_identified_on_this_conne
         assert await device.read_bits(1, "coils", 8, 2, timeout_s=T) == (False, True)
         assert await write_all(device) == 3
         standing.identified = link.counters.connects
-        assert standing.holds and await write_all(device) == 0
+        assert await write_all(device) == 0
         assert written(wire, scheme) == 3
 
         await hang_up(device)
         assert await write_all(device) == 3 and wire.connections == 1
-        await device.read(1, "holding", 7, 1, timeout_s=T)  # what reads connects again: to whom?
-        assert wire.connections == 2 and not standing.holds
+        standing.identified = NOBODY
+        await device.read(1, "holding", 7, 1, timeout_s=T)  # what identifies connects again: to whom?
+        assert wire.connections == 2
         assert await write_all(device) == 3 and written(wire, scheme) == 3
         standing.identified = link.counters.connects
         assert await write_all(device) == 0 and written(wire, scheme) == 6
@@ -91,6 +92,21 @@ async def test_a_write_that_waited_its_turn_while_the_connection_went_is_held_ba
         assert isinstance(found[1], Unidentified) and written(wire) == 0
 
 
+async def test_once_identified_nothing_is_believed_that_was_read_on_another_connection() -> None:
+    """Nor does it connect: a stranger's registers would read like a foreign write."""
+    async with guarded() as (wire, link, standing, device):
+        await device.read(1, "holding", 7, 1, timeout_s=T)
+        standing.identified = link.counters.connects
+        await hang_up(device)
+        for again in (False, True):
+            with pytest.raises(Unidentified):
+                await device.read(1, "holding", 7, 1, timeout_s=T)
+            with pytest.raises(Unidentified):
+                await device.read_bits(1, "coils", 8, 2, timeout_s=T)
+            assert wire.connections == 1 + again
+            await link.read(2, "holding", 7, 1, timeout_s=T)  # a neighbour connects
+
+
 async def test_a_neighbour_on_the_wire_that_need_be_nobody_in_particular_writes_as_ever() -> None:
     async with guarded() as (wire, link, _, device):
         await link.write(2, 40, [1], timeout_s=T)
@@ -103,6 +119,7 @@ async def test_a_link_that_moved_holds_nothing_against_who_is_there_and_writes_n
         await device.read(1, "holding", 7, 1, timeout_s=T)
         standing.identified = link.counters.connects
         assert link.peer == "127.0.0.1"
+        standing.identified = NOBODY
         for _ in range(3):
             await hang_up(device)
             with suppress(LinkError):  # not connected, next attempt in a while

@@ -152,7 +152,8 @@ class Bench:
                 while not true():
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            pytest.fail(f"no {what}; " + "; ".join(str(task.health) for task in self.tasks.values()))
+            held = [str((task.health, task.hand and task.hand.hold)) for task in self.tasks.values()]
+            pytest.fail(f"no {what}; " + "; ".join(held))
 
     def online_at(self, name: str, found_at: str) -> Callable[[], bool]:
         return lambda: self.tasks[name].health.online and self.tasks[name].health.found_at == found_at

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from gateway.device import DeviceTask
-from gateway.errors import FrameError, StoreError
+from gateway.errors import FrameError, StoreError, Unidentified
 from gateway.model import Quantity, Sample
 from gateway.site import Device
-from gateway.standing import NOBODY
+from gateway.standing import NOBODY, Standing
 from tests.sim import loop
 from tests.sim.loop import VirtualClock
 from tests.sim.mocks import MockDevice, MockInverter, link_lost
@@ -177,7 +177,10 @@ NAMED = replace(DEVICE, serial="A1")
 
 
 class Named(MockDevice):
-    """Says a serial number; its link counts connections."""
+    """Says a serial number; its link counts connections and, as a guarded one, asks on none but that on which
+    it was identified."""
+
+    standing: Standing | None = None
 
     def __init__(self, clock: VirtualClock, serial: str) -> None:
         super().__init__("meter", clock, {Quantity.GRID_POWER: 5})
@@ -185,6 +188,11 @@ class Named(MockDevice):
 
     async def connect(self) -> dict[str, str]:
         return {**await super().connect(), "serial": self.serial}
+
+    async def read(self) -> Sample:
+        if self.standing and self.standing.identified not in (NOBODY, self.connected):
+            raise Unidentified("another connection")
+        return await super().read()
 
     def becomes(self, serial: str) -> None:
         """Another device is behind the link, which had to be opened again for it."""
@@ -195,6 +203,7 @@ def named(clock: VirtualClock, device: Device, serial: str) -> tuple[Named, Benc
     mock = Named(clock, serial)
     made = Bench(clock, mock, device)
     made.task._standing.connects = lambda: mock.connected
+    mock.standing = made.task._standing if device.serial else None
     return mock, made
 
 
@@ -239,7 +248,7 @@ def test_what_connects_meanwhile_is_asked_once_more_who_it_is() -> None:
         asyncio.get_running_loop().call_later(0.5, lambda: identified.append(standing.identified))
         await made.for_s(5)
         assert identified == [NOBODY] and made.task.health.online
-        assert standing.holds and len(mock.connects) == 2 and mock.said == []
+        assert standing.identified == mock.connected and len(mock.connects) == 2 and mock.said == []
 
     loop.run(main)
 
@@ -271,5 +280,39 @@ def test_a_new_connection_is_identified_again_where_it_matters(device: Device, r
         assert (len(mock.connects) > 1) == refused
         assert made.task.health.online != refused
         assert (len(made.samples) <= 4) == refused  # not one of the other
+
+    loop.run(main)
+
+
+def test_a_stranger_is_one_until_the_device_is_back_though_nobody_answers_meanwhile() -> None:
+    async def main(clock: VirtualClock) -> None:
+        mock, made = named(clock, replace(NAMED, find=("10.0.0.7",)), "B2")
+        await made.for_s(3)
+        assert made.task.health.stranger and "it is looked for" in made.task.health.last_error
+        mock.connect_failure = link_lost()
+        await made.for_s(10)
+        assert made.task.health.stranger and made.task.health.last_error == "nobody answers"
+        mock.connect_failure = None
+        mock.becomes("A1")
+        await made.for_s(40)
+        assert made.task.health.online and not made.task.health.stranger
+
+    loop.run(main)
+
+
+def test_a_device_that_moved_is_tried_there_at_once_and_says_where_it_is() -> None:
+    async def main(clock: VirtualClock) -> None:
+        mock, made = named(clock, NAMED, "B2")
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(made.for_s(200))
+            await asyncio.sleep(100.5)  # it tries each half a minute
+            mock.becomes("A1")
+            made.task.moved("mock://there")
+            await asyncio.sleep(0.1)
+            assert made.task.health.online and made.task.health.found_at == "mock://there"
+            assert made.task.device.link == "mock://there"
+            made.task.moved(NAMED.link)
+            assert made.task.health.found_at == ""
+            running.cancel()
 
     loop.run(main)

@@ -22,6 +22,15 @@ def test_a_start_says_what_is_there():
     ]
 
 
+def test_a_stranger_is_told_of_once_whether_it_comes_at_once_or_later():
+    gone = Scene(devices={"bms": "silent"}, clock="TRUSTED")
+    other = Scene(devices={"bms": "B2 answers"}, clock="TRUSTED", strangers=frozenset({"bms"}))
+    assert said(QUIET, other) == ["<4>bms: offline: B2 answers"]
+    assert said(gone, other) == ["<4>bms: B2 answers"]
+    assert said(other, other) == said(other, gone) == []
+    assert said(other, QUIET) == ["<6>bms: online"]
+
+
 def test_each_change_is_one_line_each_way():
     changes = [
         (Scene(devices={"bms": "silent"}, clock="TRUSTED"), "<4>bms: offline: silent", "<6>bms: online"),

@@ -23,6 +23,14 @@ WHOM = (
         GUARD,
     ),
     Mutant(
+        14,
+        "what another device holds is no foreign value",
+        "drivers/modbus/guard.py",
+        "return None if known == NOBODY else known",
+        "return None",
+        GUARD,
+    ),
+    Mutant(
         7,
         "a connection that was made meanwhile is asked who it is",
         "gateway/device.py",
