@@ -223,6 +223,9 @@ def _commanded(
             problems.append(document.problem(("devices", device.name, "link"), str(error)))
             continue
         plans.append((device, plan))
+        if device.serial and not plan.named:
+            message = f"{device.profile_name} does not say where such a device tells its serial number"
+            problems.append(document.problem(("devices", device.name, "serial"), message, "leave it out"))
         if device.control and plan.setpoint is not None:
             found[device.name] = plan.setpoint
     problems += [document.problem(("devices", name), text) for name, text in seated_twice(plans)]

@@ -259,6 +259,7 @@ class Plan:
     setpoint: SetpointSpec | None
     notes: tuple[str, ...] = ()
     seat: str = ""  # who it is on its link, where that is not its profile and unit
+    named: bool = True  # whether the device can be asked for its serial number, as far as that is known
 
     @property
     def bus_ms(self) -> float:

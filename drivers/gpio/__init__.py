@@ -62,7 +62,7 @@ class GpioPlugin:
         points = tuple(Point(device.name, name) for name in point_names(profile))
         lines = [f"relay {r.channel}: line {r.line}" for r in profile.relays]
         lines += [f"contact {c.name}: line {c.line}" for c in profile.contacts]
-        return Plan(tuple(PlanLine(text, 0.0, 1) for text in lines), points, None, ())
+        return Plan(tuple(PlanLine(text, 0.0, 1) for text in lines), points, None, (), named=False)
 
 
 PLUGIN = GpioPlugin()

@@ -106,7 +106,7 @@ def offline(device: Device, board: Board) -> Plan:
     notes = [f"{board.vendor} {board.model}: {board.proof}"]
     if board.enable:
         notes.append(f"before: {board.enable}")
-    return Plan(lines, _points(device, board), None, tuple(notes))
+    return Plan(lines, _points(device, board), None, tuple(notes), named=False)
 
 
 def _coils(board: Board) -> tuple[Bit, ...]:

@@ -107,7 +107,8 @@ def offline(device: Device, profile: Table) -> Plan:
     lines = [_line(where, block, "") for block in fast.blocks]
     lines += [_line(where, block, f", every {SLOW_MS // 1000} s") for block in slow.blocks]
     setpoint, notes = describe(device, profile)
-    return Plan(tuple(lines), _points(device, fast) + _points(device, slow), setpoint, notes)
+    points = _points(device, fast) + _points(device, slow)
+    return Plan(tuple(lines), points, setpoint, notes, named="serial" in profile.identity)
 
 
 def _line(where: LinkUrl, block: Block, when: str) -> PlanLine:

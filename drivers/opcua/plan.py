@@ -31,7 +31,8 @@ def make_plan(device: Device, profile: Table, where: OpcUaUrl) -> Plan:
     points = tuple(Point(device.name, field.name) for field in profile.fast + profile.slow)
     model = profile.setpoint if commanded else None
     setpoint = spec(device, model, step_w(model.write), {}) if model else None
-    return Plan(tuple(lines), points, setpoint, tuple(_notes(profile, where, commanded)))
+    known = tuple(_notes(profile, where, commanded))
+    return Plan(tuple(lines), points, setpoint, known, named="serial" in profile.identity)
 
 
 def _asked(profile: Table) -> list[PlanLine]:

@@ -107,3 +107,26 @@ def test_a_port_is_known_by_each_of_its_names(tmp_path: Path, scheme: str, said:
     found = wired(f"rtu://{tmp_path}/ttyUSB0", f"{scheme}://{tmp_path}/by-id/usb-FTDI-if00")
     assert len(found) == 1 and said in found[0]
     assert wired(f"rtu://{tmp_path}/ttyUSB0", f"{scheme}://{tmp_path}/by-id/usb-other-if00") == []
+
+
+@pytest.mark.parametrize(
+    ("profile", "link", "told"),
+    [
+        ("goodwe_et", "tcp://h", True),
+        ("sunspec", "tcp://h", True),
+        ("pylontech_serial", "serial:///dev/serial/by-id/x", True),
+        ("kostal_plenticore", "tcp://h", False),
+        ("waveshare_relay_8ch", "rtu:///dev/serial/by-id/x", False),
+        ("gpio_relays", "gpio:///dev/gpiochip0", False),
+    ],
+)
+def test_a_serial_number_that_no_device_of_the_profile_could_tell_is_refused(
+    tmp_path: Path, profile: str, link: str, told: bool
+) -> None:
+    """It would never be online, and the reason would be told as another device's."""
+    line = f'one: {{profile: {profile}, link: "{link}", serial: "7", unit: 2, control: false}}'
+    if told:
+        assert load(tmp_path, line).devices[0].serial == "7"
+        return
+    message = wrong(tmp_path, line)
+    assert f"{profile} does not say where such a device tells its serial number (leave it out)" in message
