@@ -37,15 +37,16 @@ def test_shipped_profiles_are_sound(name: str) -> None:
     profile = shipped(name)
     assert len(profile.sources) >= 2
     assert profile.setpoint is not None and profile.setpoint.command_class is SHIPPED[name]
-    assert {"battery_soc_bp", "battery_power_w"} <= set(profile.points)
-    assert profile.points["battery_soc_bp"].poll == profile.points["battery_power_w"].poll == "fast"
+    points = {**profile.points, **profile.sums}
+    assert points["battery_soc_bp"].poll == points["battery_power_w"].poll == "fast"
     assert set(profile.points) & set(QUANTITIES)
 
 
 def test_shipped_profiles_cover_both_word_orders_and_both_signs() -> None:
-    profiles = [shipped(name) for name in SHIPPED]
-    assert {p.points["battery_power_w"].words for p in profiles} == {"big", "little"}
-    assert {p.points["battery_power_w"].negate for p in profiles} == {True, False}
+    name, profiles = "battery_power_w", [shipped(name) for name in SHIPPED]
+    powers = [p.points[name] if name in p.points else p.sums[name].sum[0] for p in profiles]
+    assert {power.words for power in powers} == {"big", "little"}
+    assert {power.negate for power in powers} == {True, False}
 
 
 @pytest.mark.parametrize(
