@@ -22,6 +22,7 @@ TAKEN = "another link of this site, or another program, has it"
 ADVICE = {
     errno.ENOENT: "is the adapter plugged in?",
     errno.EACCES: "the user must be in the group that owns it (dialout)",
+    errno.EPERM: "the service's unit allows no device of this kind: DeviceAllow= in gridseal.service",
     errno.EAGAIN: TAKEN,
     errno.EBUSY: TAKEN,
 }

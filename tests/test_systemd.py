@@ -49,6 +49,18 @@ def test_systemd_is_told_when_it_is_ready_and_starts_it_again():
     assert int(service["TimeoutStopSec"]) > 20  # the fallback and the store each have ten seconds
 
 
+def test_adapters_that_are_plugged_in_later_are_let_in():
+    """DeviceAllow= by kind is resolved when the service starts: the kernel must know the kinds by then."""
+    text = UNIT.read_text()
+    for kind, module in (("ttyUSB", "usbserial"), ("ttyACM", "cdc_acm")):
+        assert f"DeviceAllow=char-{kind} rw" in text
+        for order in ("Wants", "After"):
+            assert any(
+                line.startswith(f"{order}=") and f"modprobe@{module}.service" in line
+                for line in text.splitlines()
+            )
+
+
 def test_the_relayer_is_started_for_ever_and_watched():
     unit = _read(RELAYER)
     service = unit["Service"]

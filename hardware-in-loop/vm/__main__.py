@@ -20,12 +20,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from vm import image, on_bluetooth, on_can, on_serial
+from vm import image, on_bluetooth, on_can, on_serial, on_unit
 from vm.guest import Guest
 from vm.image import Image
 from vm.machine import BOOT_S, Fallen, Machine, copy_disk, missing, new_disk
 
-SCENARIOS = {"can": on_can, "serial": on_serial, "bluetooth": on_bluetooth}
+SCENARIOS = {"unit": on_unit, "can": on_can, "serial": on_serial, "bluetooth": on_bluetooth}
 TOOLS = ("qemu-system-x86_64", "qemu-img", "mmdebstrap", "mke2fs", "tar", "chroot")
 PROBE_S = 10.0
 

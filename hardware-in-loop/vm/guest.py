@@ -20,6 +20,7 @@ JOB_S = 120.0  # of anything in the guest; it is 10 to 20 times slower than the 
 PAUSE_S = 0.5
 SITE = "/etc/gridseal/site.yaml"
 DAEMON = "/opt/gridseal/bin/gridseal"
+SOCKET = "/run/gridseal/control.sock"
 UNIT = "gridseal.service"
 DROP_INS = f"/etc/systemd/system/{UNIT}.d"
 LIMITS = "limits: {charge: 5 kW, discharge: 5 kW, grid import: 17 kW, grid export: 10 kW, ramp: 2 kW/s}"
@@ -60,19 +61,19 @@ class Guest:
         self.sh(f"systemctl start {UNIT} || (systemctl status --no-pager -l {UNIT}; exit 1)", 300)
         self.saw("the hardened unit is ready")
 
-    def ask(self, **request: Any) -> dict[str, Any]:
-        """The daemon's answer; empty while nobody answers."""
-        done = self.try_sh(f"python3 -IS /opt/lab/ask.py {shlex.quote(json.dumps(request))}")
+    def ask(self, socket: str = SOCKET, /, **request: Any) -> dict[str, Any]:
+        """The daemon's answer, or who else serves that socket; empty while nobody answers."""
+        done = self.try_sh(f"python3 -IS /opt/lab/ask.py {socket} {shlex.quote(json.dumps(request))}")
         return json.loads(done.said) if done.status == 0 and done.said else {}
 
     def device(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.ask(do="status").get("devices", {}).get(name, {})
         return found
 
-    def points(self, name: str) -> dict[str, tuple[int | None, str]]:
-        """Value and quality of each."""
+    def points(self, name: str) -> dict[str, tuple[int | None, str, int]]:
+        """Value, quality and age in milliseconds of each."""
         found = self.ask(do="points", device=name).get("points", {})
-        return {point: (value, quality) for point, (value, quality, _) in found.items()}
+        return {point: (value, quality, age_ms) for point, (value, quality, age_ms) in found.items()}
 
     def saw(self, what: str) -> None:
         now = time.monotonic()
@@ -90,11 +91,16 @@ class Guest:
         return found
 
     def reads(self, name: str, wanted: Mapping[str, int], limit_s: float = 90) -> None:
-        """Wait until the device tells all of `wanted`, GOOD."""
+        """Wait until the device has told all of `wanted`, GOOD, after now."""
+        began = time.monotonic()
 
         def agrees() -> bool:
             told = self.points(name)
-            return all(told.get(point) == (value, "GOOD") for point, value in wanted.items())
+            since_ms = 1000 * (time.monotonic() - began)
+            return wanted.keys() <= told.keys() and all(
+                told[point][:2] == (value, "GOOD") and told[point][2] < since_ms
+                for point, value in wanted.items()
+            )
 
         self.until(f"{name} tells what its recording means ({len(wanted)} points)", agrees, limit_s)
 
@@ -103,17 +109,14 @@ class Guest:
 
         def silent() -> bool:
             told = self.points(name)
-            return bool(told) and not any(quality == "GOOD" for _, quality in told.values())
+            return bool(told) and not any(quality == "GOOD" for _, quality, _ in told.values())
 
         self.until(f"nothing of {name} is GOOD any more", silent, limit_s)
 
     def account(self) -> str:
         """What a failed scenario leaves for whoever looks for the reason."""
         try:
-            devices = json.dumps(self.ask(do="status").get("devices", {}))
-            return f"{devices}\n{self.journal()}\n{self.machine.console[-1000:]}"
+            journal = self.try_sh("journalctl --boot --no-pager --lines 60 --output short-monotonic").said
+            return f"{json.dumps(self.ask(do='status'))}\n{journal}"
         except Fallen as error:  # the machine itself
             return f"and then: {error}\n{self.machine.console[-3000:]}"
-
-    def journal(self, unit: str = UNIT, lines: int = 40) -> str:
-        return self.try_sh(f"journalctl --no-pager -o cat -u {unit} -n {lines}").said

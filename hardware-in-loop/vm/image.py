@@ -137,7 +137,9 @@ def lines(locked: str, chosen: Collection[str] | None) -> Iterator[str]:
             continue
         if requirement.marker is None or requirement.marker.evaluate(there):
             yield (
-                f"{requirement.name}{requirement.specifier} " + " ".join(f"--hash={h}" for h in hashes) + "\n"
+                f"{requirement.name}{requirement.specifier} "
+                + " ".join(f"--hash={h.strip()}" for h in hashes)
+                + "\n"
             )
 
 

@@ -97,7 +97,8 @@ class Machine:
             "-drive", f"file={disk},if=virtio,format=qcow2,cache=unsafe",
             "-chardev", f"socket,id=jobs,path={folder}/jobs,server=on,wait=off",
             "-device", "virtconsole,chardev=jobs",
-            "-serial", f"file:{folder}/console", "-qmp", f"unix:{folder}/qmp,server=on,wait=off",
+            "-serial", f"file:{folder}/console", "-serial", "null",
+            "-qmp", f"unix:{folder}/qmp,server=on,wait=off",
             *(("-loadvm", SNAPSHOT) if thaw else ()),
         ]  # fmt: skip
         with (folder / "qemu.log").open("wb") as log:

@@ -10,6 +10,12 @@ from vm.on_serial import recording
 
 ADDRESS = "F0:F1:F2:F3:F4:01"
 DEVICES = f'  bms: {{profile: jbd_ble, link: "ble://{ADDRESS}", poll: 2 s}}\n'
+TROUBLES = {
+    "bluetoothd was restarted": "systemctl restart bluetooth",
+    "the daemon was killed, its connection left to BlueZ": f"systemctl kill --signal=KILL {UNIT}; sleep 1",
+    "the adapter was pulled and plugged in again": "systemctl restart radio",
+    "the adapter was switched off and on": "bluetoothctl power off; sleep 5; bluetoothctl power on",
+}
 PEER = "/opt/lab/venv/bin/python /opt/lab/jbd_ble.py"
 
 
@@ -22,10 +28,11 @@ def run(guest: Guest) -> None:
     guest.until("bluetoothd has a controller, switched on", lambda: powered(guest), 120)
     guest.serve(DEVICES, "bluetooth.conf")
     guest.reads("bms", told, 180)
-    guest.sh("systemctl kill --signal=USR1 radio")
-    guest.none_good("bms", 120)
-    guest.sh("systemctl kill --signal=USR2 radio")
-    guest.reads("bms", told, 240)
+    dies(guest, told)
+    for what, how in TROUBLES.items():
+        guest.sh(how)
+        guest.saw(what)
+        guest.reads("bms", told, 240)
     guest.sh(f"systemctl stop {UNIT}")
     found = guest.sh(f"{DAEMON} scan ble --seconds 10")
     if "jbd_ble" not in found or f"ble://{ADDRESS}" not in found:
@@ -35,3 +42,11 @@ def run(guest: Guest) -> None:
 
 def powered(guest: Guest) -> bool:
     return "Powered: yes" in guest.try_sh("timeout 10 bluetoothctl show").said
+
+
+def dies(guest: Guest, told: dict[str, int]) -> None:
+    """The board's battery: it hangs up and is not heard, until it is back."""
+    guest.sh("systemctl kill --signal=USR1 radio")
+    guest.none_good("bms", 120)
+    guest.sh("systemctl kill --signal=USR2 radio")
+    guest.reads("bms", told, 240)

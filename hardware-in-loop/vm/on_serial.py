@@ -18,7 +18,11 @@ from vm.image import PROJECT
 from vm.machine import Fallen
 
 BY_ID = "/dev/serial/by-id/usb-QEMU_QEMU_USB_SERIAL_LAB1-if00-port0"
-DEVICES = f'  bms: {{profile: jbd_serial, link: "serial://{BY_ID}"}}\n'
+DEVICES = f"""\
+  bms: {{profile: jbd_serial, link: "serial://{BY_ID}"}}
+  own: {{profile: jbd_serial, link: "serial:///dev/ttyS1"}}
+  foreign: {{profile: jbd_serial, link: "serial:///dev/hvc0"}}
+"""
 FAMILY = FAMILIES["jbd"]
 
 
@@ -91,10 +95,11 @@ class Adapter:
 def run(guest: Guest) -> None:
     case = recording()
     with Adapter(guest, guest.folder, answers(case["replies"])) as adapter:
+        guest.sh("chgrp dialout /dev/hvc0 && chmod g+rw /dev/hvc0")
         guest.serve(DEVICES)
-        guest.until(
-            "without the adapter: said so", lambda: "cannot open" in guest.device("bms").get("error", ""), 60
-        )
+        says(guest, "bms", "No such file", "without the adapter: said so")
+        says(guest, "own", "no answer", "a port of the machine itself is opened")
+        says(guest, "foreign", "not permitted", "a kind of terminal that is not in the unit's list is not")
         adapter.plug()
         guest.until("udev gives it its name under by-id", lambda: exists(guest), 60)
         guest.reads("bms", case["told"])
@@ -103,6 +108,10 @@ def run(guest: Guest) -> None:
         adapter.plug()
         guest.reads("bms", case["told"])
         scan(guest)
+
+
+def says(guest: Guest, name: str, error: str, what: str) -> None:
+    guest.until(what, lambda: error in guest.device(name).get("error", ""), 90)
 
 
 def exists(guest: Guest) -> bool:

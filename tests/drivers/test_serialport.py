@@ -87,6 +87,7 @@ async def test_a_port_that_takes_nothing_is_lost():
     ("number", "said"),
     [
         (errno.ENOENT, "test:: cannot open: No such file or directory; is the adapter plugged in?"),
+        (errno.EPERM, "test:: cannot open: Operation not permitted; the service's unit allows no device of"),
         (errno.EACCES, "test:: cannot open: Permission denied; the user must be in the group that owns it"),
         (errno.EAGAIN, "test:: cannot open: another link of this site, or another program, has it$"),
         (errno.EISDIR, "test:: cannot open: Is a directory$"),
