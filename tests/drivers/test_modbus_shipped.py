@@ -61,6 +61,13 @@ def test_it_says_where_its_facts_are_from(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROFILES)
+def test_no_energy_is_good_below_zero(name: str) -> None:
+    for field in (*table(name).fast, *table(name).slow):
+        counts = field.name.split("/")[0].endswith("_wh")
+        assert not counts or field.type[0] == "u" or (field.low is not None and field.low >= 0), field.name
+
+
+@pytest.mark.parametrize("name", PROFILES)
 def test_its_reads_fit_and_leave_out_what_is_forbidden(name: str) -> None:
     plan = PLUGIN.plan(
         Device("d", name, "modbus", PROFILES[name].role, "tcp://h:502", table(name)), table(name)
