@@ -6,13 +6,14 @@ list beside the profiles can grow old. It reads no site.yaml and talks to no dev
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from gateway import profilefile
+from gateway.cli.text import say
 from gateway.driver import Plan, Plugin, find_plugins
 from gateway.errors import ConfigError
 from gateway.model import CommandClass, SetpointSpec
@@ -22,9 +23,10 @@ HELP = """\
 list the devices that are supported, and how far each is proven
 
 Prints the page docs/devices.md: for each profile its bus, points, setpoint, proof, sources, and what
-to switch on in the device.
+to switch on in the device. With words, only the devices that are called so.
 
   gridseal devices
+  gridseal devices huawei
   gridseal devices > docs/devices.md"""
 
 ABOUT = """\
@@ -67,6 +69,10 @@ class Entry:
     def title(self) -> str:
         return f"{self.profile.vendor} {self.profile.model}"
 
+    def called(self, words: Sequence[str]) -> bool:
+        said = " ".join((self.name, self.title, *self.profile.also)).lower()
+        return all(word.lower() in said for word in words)
+
     @property
     def bus(self) -> str:
         schemes = " or ".join(sorted(self.plugin.schemes))
@@ -74,11 +80,20 @@ class Entry:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None: the page is always whole."""
+    parser.add_argument("words", nargs="*", metavar="WORD", help="of a device's name, or a profile's")
 
 
-def run(_: argparse.Namespace) -> int:
-    print(page(entries(find_plugins())), end="")
+def run(args: argparse.Namespace) -> int:
+    found = entries(find_plugins())
+    if not args.words:
+        print(page(found), end="")
+        return 0
+    chosen = [entry for entry in found if entry.called(args.words)]
+    if not chosen:
+        raise ConfigError(
+            f"no device is called {' '.join(args.words)}; one of your own: docs/adding-a-device.md"
+        )
+    say("\n".join(line for entry in chosen for line in _alone(entry)).strip())
     return 0
 
 
@@ -101,6 +116,14 @@ def _link(plugin: Plugin) -> str:
         if urlsplit(link).scheme in plugin.schemes:
             return link
     raise ConfigError(f"{plugin.kind}: no link here to plan for; add one to LINKS of gateway/cli/devices.py")
+
+
+def _alone(entry: Entry) -> Iterator[str]:
+    """A device without the page's table."""
+    yield from ("", f"## {entry.title}", "")
+    profile = entry.profile
+    yield f"- **Profile**: `{entry.name}` ({profile.role}, {entry.bus}), proof: {profile.proof}"
+    yield from _section(entry)
 
 
 def page(found: list[Entry]) -> str:

@@ -20,6 +20,27 @@ def test_the_shipped_page_is_that_of_the_profiles(capsys):
     assert (ROOT / "docs/devices.md").read_text() == capsys.readouterr().out, "run `make schema`: it is old"
 
 
+@pytest.mark.parametrize(
+    ("words", "titles"),
+    [
+        (["HUAWEI"], ["## Huawei SUN2000 with LUNA2000"]),
+        (["sunspec_meter"], ["## SunSpec meter (models 201-204, 211-214)"]),
+        (["rec", "bms"], None),  # sold by another name: it is among what the profile fits as well
+    ],
+)
+def test_a_technician_asks_for_one_device(capsys, words, titles):
+    assert cli.main(["devices", *words]) == 0
+    said = capsys.readouterr().out
+    headings = [line for line in said.splitlines() if line.startswith("## ")]
+    assert headings == titles if titles else "pylontech_can" in said
+    assert "# Devices" not in said.splitlines()
+
+
+def test_a_device_that_is_none_is_told(capsys):
+    assert cli.main(["devices", "perpetuum", "mobile"]) == 1
+    assert "no device is called perpetuum mobile" in capsys.readouterr().err
+
+
 def test_every_shipped_profile_is_on_it_once(found):
     shipped = sorted(path.stem for path in (ROOT / "drivers/profiles").glob("*.yaml"))
     assert sorted(entry.name for entry in found) == shipped
