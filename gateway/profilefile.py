@@ -64,7 +64,10 @@ def find(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> yamlfile.Doc
             f"there is no profile {name!r}, neither installed nor as {own.name} beside site.yaml; {known}"
         )
     where, source = sources[name]
-    document = yamlfile.parse(source.read_text(encoding="utf-8"), str(source))
+    if isinstance(source, Path):
+        document = yamlfile.read(source)
+    else:  # of a package that is no folder
+        document = yamlfile.parse(source.read_text(encoding="utf-8"), str(source))
     _take_beside(document, where, plugins)
     return document
 

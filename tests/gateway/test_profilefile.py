@@ -116,3 +116,18 @@ def test_a_profile_of_another_driver_may_have_such_a_key_for_itself(tmp_path):
 
 def test_the_largest_profile_with_the_largest_dbc_still_fits_a_capture():
     assert 2 * profilefile.BESIDE_MAX + 2 * 256 * 1024 <= capturefile.LINE_MAX
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        (b"vendor: \xff", "mine.yaml:1:1: not UTF-8 text"),
+        (b"a: [", "mine.yaml:1:5: not YAML"),
+        (b"x" * 300_000, "mine.yaml: is larger than"),
+        (b"", "mine.yaml:1:1: 'driver' is missing"),
+    ],
+)
+def test_a_file_that_is_no_profile_is_told_by_its_name(tmp_path, said, wrong):
+    (tmp_path / "mine.yaml").write_bytes(said)
+    with pytest.raises(ConfigError, match=wrong):
+        profilefile.load("mine", tmp_path, PLUGINS)
