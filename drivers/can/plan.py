@@ -35,7 +35,8 @@ def make_plan(device: Device, profile: CanTable, where: CanUrl) -> Plan:
         lines.append(PlanLine(text, bits * 1000 / bitrate, 0))
     points = tuple(Point(device.name, name) for name in profile.codec.points)
     notes = ["the device sends by itself; frames that it does not have stay absent"]
-    return Plan(tuple(lines), points, None, tuple(notes))
+    seat = f"the frames of {device.profile_name}"  # a bus has no units
+    return Plan(tuple(lines), points, None, tuple(notes), seat)
 
 
 def _line(frame: FrameSpec, table: Table, bitrate: int) -> PlanLine:

@@ -6,6 +6,7 @@ import pytest
 
 from drivers.can import PLUGIN
 from drivers.can.plan import frame_bits
+from gateway.driver import seated_twice
 from gateway.errors import ConfigError
 from tests.drivers.can_bench import device, profile, table
 
@@ -50,6 +51,13 @@ def test_the_adapter_runs_at_the_profiles_bit_rate_or_is_refused(query, own, sai
 def test_without_keep_alive_nothing_is_sent():
     silent = replace(profile().table(), keep_alive=None)
     assert not [x for x in PLUGIN.plan(device(spoken=silent), silent).lines if x.text.startswith("send")]
+
+
+def test_a_bus_has_one_battery_of_a_kind_whatever_its_units_say():
+    first = device("can://can0")
+    second = replace(first, name="other", unit=7)
+    plans = [(each, PLUGIN.plan(each, profile().table())) for each in (first, second)]
+    assert [name for name, _ in seated_twice(plans)] == ["other"]
 
 
 def test_a_bad_link_is_found_offline():
