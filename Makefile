@@ -1,6 +1,7 @@
 # Every target sets up what it needs: a virtual environment from the hash-locked list, then the work.
 # PYTHON picks the interpreter (3.11 to 3.13). SEEDS, SEED and HOURS are how many seeds of the seeded world,
-# the first of them, and how long each. STATES is how many disks a power cut leaves, HISTORY shows one life's.
+# the first of them, and how long each, SITE is one of tests/sim/sites.py instead of each seed's own. STATES is
+# how many disks a power cut leaves, HISTORY shows one life's.
 # JOBS is how many test files run side by side (0: one after the other, in this process).
 PYTHON ?= python3
 VENV := .venv
@@ -31,7 +32,7 @@ lint: $(READY)
 check: lint test
 
 sim: $(READY)
-	$(BIN)/python -m tests.sim.seeds --seeds $(SEEDS) --first $(SEED) --hours $(HOURS)
+	$(BIN)/python -m tests.sim.seeds --seeds $(SEEDS) --first $(SEED) --hours $(HOURS) $(if $(SITE),--site $(SITE))
 
 mutants: $(READY)
 	$(BIN)/python -m tests.mutants.run $(ARGS)

@@ -32,9 +32,9 @@ LIES = (
 Drawn = Iterator[Event]
 
 
-def draw(seed: int, hours: float) -> Script:
+def draw(seed: int, hours: float, device: str = "") -> Script:
     """The script of a seed: what `script.draw` has for the site, and in most seeds a chain."""
-    site, random = script.draw(seed, hours), Random(f"chain {seed}")
+    site, random = script.draw(seed, hours, device), Random(f"chain {seed}")
     if random.random() >= SHARE:
         return site
     finality, every_s = random.choice((2, 4, 8)), random.choice((30, 60, 120))

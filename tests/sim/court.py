@@ -13,7 +13,7 @@ from rig.witness import Entry
 
 from gateway.model import ServiceKind
 from tests.sim.island_judge import IslandJudge
-from tests.sim.judge import TIMER_S, Judge, Order
+from tests.sim.judge import SPARED, TIMER_S, ZEROED, Judge, Order
 from tests.sim.meter_judge import Limit, MeterJudge, Seen
 from tests.sim.rigged import Part
 from tests.sim.sites import Site
@@ -43,8 +43,9 @@ class Court:
 
     def __post_init__(self) -> None:
         shared = {"wrong": self.wrong, "kinds": self.kinds}
-        timers = [TIMER_S[battery.kind] for battery in self.site.batteries]
-        self.members = [Judge(self.site.limit_w, timer_s, **shared) for timer_s in timers]
+        kinds = [battery.kind for battery in self.site.batteries]
+        timers = [TIMER_S[kind] for kind in kinds]
+        self.members = [Judge(self.site.limit_w, TIMER_S[kind], kind in ZEROED, **shared) for kind in kinds]
         self.vars = [
             VarJudge(
                 part.plant.spec.var_max,
@@ -65,20 +66,21 @@ class Court:
         """The orders of which some battery was given a power."""
         return frozenset().union(*(member.executed for member in self.members))
 
-    @property
-    def behind_timer_s(self) -> int:
-        return sum(member.behind_timer_s for member in self.members)
+    def behind_s(self, *, timed: bool) -> int:
+        """Seconds of power past an end at devices that end it by themselves, or at those that do not."""
+        return sum(judge.behind_s for judge in self.members if (judge.timer_s is not None) == timed)
 
     # -- what was asked -------------------------------------------------------------------------------
 
     def asked(self, order: Order, now_ms: int, wall_ms: int, admitted: bool | None) -> None:
         first, *others = self.members
+        new = order.id not in first.orders  # one that is asked again is answered as it was, and may be over
         first.asked(order, now_ms, wall_ms, admitted)  # that it is kept is asked of one
         for judge in others:
             judge.asked(order, now_ms, wall_ms, None if admitted else admitted)
         for judge in self.vars:
             judge.asked_var(order, now_ms, wall_ms, admitted)
-        if admitted and order.kind is ServiceKind.GRID_LIMIT:
+        if admitted and new and order.kind is ServiceKind.GRID_LIMIT:
             self.meter.ordered(_limit(order, now_ms, wall_ms))
 
     def may_act(self, order: Order, now_ms: int, wall_ms: int) -> None:
@@ -107,6 +109,9 @@ class Court:
     def began(self, now_ms: int, wall_ms: int, states: Mapping[str, str]) -> None:
         for judge in self._all:
             judge.began(now_ms, wall_ms, states)
+        for battery, judge, part in zip(self.site.batteries, self.members, self.parts, strict=True):
+            if battery.kind in SPARED and part.plant.demand_w(part.told(now_ms)) is None:
+                judge.at_rest()
         self.meter.began(now_ms)
         self.island.began(now_ms)
         for told in self.told:

@@ -22,8 +22,9 @@ SOC_MIN_BP, SOC_MAX_BP, SOC_GRACE_MS = 1000, 9500, 8000
 # A device whose link was bad is left alone for up to half a minute; then it is reached again.
 SICK_MS = 45_000
 REACH_MS = 3_000  # after a start, on a healthy link
-# What each device of the rig has its own timer set to: what ends a power behind a dead link or gateway.
-TIMER_S: Mapping[str, int] = {
+# What each device of the rig has its own timer set to: what ends a power behind a dead link or gateway. None:
+# nothing does. It keeps the power until a gateway has started, or has a link again, and hands it back.
+TIMER_S: Mapping[str, int | None] = {
     "sunspec": 60,
     "sunspec_124": 60,
     "sunspec_hybrid": 60,
@@ -31,8 +32,22 @@ TIMER_S: Mapping[str, int] = {
     "huawei_luna2000": 120,
     "solaredge_storedge": 90,
     "sma_sunny_island": 60,
+    "victron_gx_3p": 60,
+    "deye_3p_lv": 60,
+    "kostal_plenticore": 30,
+    "solax_g4": 120,
+    "alpha_ess_smile": 240,
+    "solis_hybrid": 300,
+    "goodwe_et": None,
+    "sungrow_sh": None,
+    "sofar_g3": None,
+    "sigenergy": None,
 }
 TIMER_SLACK_MS = 15_000
+# Devices whose memory wears: found in their fallback, they are not written to for it.
+SPARED = frozenset({"sungrow_sh", "sigenergy"})
+# Devices that nothing hands back at once: their fallback is a 0 that their own timer ends.
+ZEROED = frozenset({"kostal_plenticore"})
 # What a life finds, now (monotonic): an order that was begun for a moment to come may still be carried out.
 STATES = "SELECT id, iif(state = 'running' AND began_mono_ms > ?, 'admitted', state) FROM command"
 WHOLE = {ServiceKind.PEAK_SHAVING, ServiceKind.SELF_CONSUMPTION, ServiceKind.GRID_LIMIT, ServiceKind.RESERVE}
@@ -81,7 +96,8 @@ def order(
 @dataclass
 class Judge:
     limit_w: int
-    timer_s: int  # of the device
+    timer_s: int | None  # of the device
+    zeroed: bool = False  # one of ZEROED
     ramp_w_per_s: int = RAMP_W_PER_S
     wrong: list[str] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
@@ -89,11 +105,11 @@ class Judge:
     promised: set[str] = field(default_factory=set)  # answered with yes
     executed: dict[str, int] = field(default_factory=dict)  # id -> the life in which it alone was written
     life: int = 0
-    behind_timer_s: int = 0  # seconds of power past an end, ended by the device's own timer
+    behind_s: int = 0  # seconds of power past an end, behind a dead link or gateway
     _alive: bool = False
     _windows: list[Window] = field(default_factory=list)
     _began_ms: int = 0
-    _released: bool = False  # the fallback was written in this life
+    _released: bool = False  # the fallback was written in this life, or found
     _stopped_ms: int | None = None
     _sick_ms: int = -SICK_MS
     _foreign: bool = False
@@ -151,6 +167,10 @@ class Judge:
                 self._complain("executed_twice", f"{name[:8]} was carried out and is open again")
             self._open(order, now_ms, wall_ms)
 
+    def at_rest(self) -> None:
+        """A life begins, and the device is found to be left to itself."""
+        self._released = True
+
     def kept(self, states: Mapping[str, str]) -> None:
         """Nothing that was answered with yes may be missing."""
         for name in self.promised:
@@ -176,6 +196,7 @@ class Judge:
         demand_w = entry.demand_w or 0
         if entry.demand_w is None:  # the device's own control decides until we write again
             self._released, self._flow = True, (0, 0)
+        self._released |= self.zeroed and not demand_w
         if demand_w and not self._foreign:
             self._power(entry.at_ms, demand_w)
         if not demand_w:
@@ -264,12 +285,15 @@ class Judge:
             return
         if self._uncovered_ms is None:
             self._uncovered_ms = now_ms
-        self.behind_timer_s += 1
-        longest_ms = self.timer_s * 1000 + TIMER_SLACK_MS
+        self._held(now_ms, demand_w, self._uncovered_ms)
+
+    def _held(self, now_ms: int, demand_w: int, since_ms: int) -> None:
+        """A power that no order covers: only behind a dead gateway or link, while the device keeps it."""
+        self.behind_s += 1
         reached = self._alive and now_ms > self._began_ms + REACH_MS
-        if reached and self._sick_ms < self._uncovered_ms - SICK_MS:
+        if reached and self._sick_ms < now_ms - SICK_MS:
             self._complain("overrun", f"{demand_w} W is held at {now_ms}, the link is well")
-        elif now_ms - self._uncovered_ms > longest_ms:
+        elif self.timer_s is not None and now_ms - since_ms > self.timer_s * 1000 + TIMER_SLACK_MS:
             self._complain("overrun", f"{demand_w} W is held at {now_ms}, longer than the device's own timer")
 
     def _complain(self, kind: str, text: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
-from tests.sim import site_script
+from tests.sim import site_script, sites
 from tests.sim.events import Event
 from tests.sim.sites import SITES
 
@@ -51,10 +51,9 @@ class Script:
     every_s: int = 600  # seconds of a record
 
 
-def draw(seed: int, hours: float) -> Script:
-    """The script of a seed; a longer one begins as the shorter one does."""
-    random = Random(f"script {seed}")
-    device = random.choices(list(SITES), [site.weight for site in SITES.values()])[0]
+def draw(seed: int, hours: float, device: str = "") -> Script:
+    """The script of a seed; a longer one begins as the shorter one. `device`: not the seed's own site."""
+    random, device = Random(f"script {seed}"), device or sites.of(seed)
     site, seconds = SITES[device], hours * 3600
     own = _events(random, seconds, site.limit_w, Random(f"members {seed}"), len(site.batteries))
     beside = site_script.events(seed, seconds - REST_S, site)

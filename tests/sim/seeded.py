@@ -43,7 +43,7 @@ HEAL_S = 480.0  # at the end of a run with a chain: site and chain are well, and
 TAIL = 60  # lines of the trace shown for a failing seed
 KILL_TURNS = 200  # turns of the loop in which a cancelled daemon must be gone
 IN_ORDER = "ended in order"
-REPLAY = "make sim SEEDS=1 SEED={seed} HOURS={hours}"
+REPLAY = "make sim SEEDS=1 SEED={seed} HOURS={hours} SITE={site}"
 
 
 @dataclass
@@ -52,6 +52,7 @@ class Run:
 
     seed: int
     hours: float
+    site: str  # a name of tests/sim/sites.py
     digest: str = ""
     counts: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
@@ -69,7 +70,7 @@ class World:
         self.clock, self.script, self._said = clock, script, said
         self.rig = Seed(clock, folder, script)
         self.judge = Court(SITES[script.device], self.rig.parts)
-        self.book, self.run = Book(), Run(script.seed, script.hours)
+        self.book, self.run = Book(), Run(script.seed, script.hours, script.device)
         self.life: Life | None = None
         self._wanted = True
         self._trace = hashlib.sha256()
@@ -246,7 +247,8 @@ class World:
         run.digest = self._trace.hexdigest()
         for name, count in (("writes", "writes"), ("outside", "outside"), ("refused_writes", "refused")):
             run.counts[name] = sum(getattr(witness, count) for witness in witnesses)
-        run.counts["timer_s"] = self.judge.behind_timer_s
+        run.counts["timer_s"] = self.judge.behind_s(timed=True)
+        run.counts["latched_s"] = self.judge.behind_s(timed=False)
         run.counts["executed"] = len(self.judge.executed)
         run.counts.update(self._people.counts)
         run.counts["batteries"] = len(witnesses)
@@ -283,9 +285,10 @@ def _heard() -> Iterator[io.StringIO]:
         yield said
 
 
-def play(seed: int, hours: float) -> Run:
-    """One seed to its end. What the judge found is in `wrong`, and so is what broke the daemon."""
-    script = draw(seed, hours)
+def play(seed: int, hours: float, site: str = "") -> Run:
+    """One seed to its end, at `site` or at its own. What the judge found is in `wrong`, and so is what broke
+    the daemon."""
+    script = draw(seed, hours, site)
     world: list[World] = []
 
     async def main(clock: VirtualClock) -> Run:
@@ -297,7 +300,7 @@ def play(seed: int, hours: float) -> Run:
         try:
             return loop.run(main)
         except Exception as error:  # noqa: BLE001 - it is told with the script that led to it
-            run = world[0].run if world else Run(seed, hours)
+            run = world[0].run if world else Run(seed, hours, script.device)
             run.wrong += [*(world[0].judge.wrong if world else ()), *traceback.format_exception(error)]
             run.kinds["broken"] += 1
             return run
@@ -313,7 +316,7 @@ def run_seed(seed: int, hours: float) -> Run:
 
 def told(run: Run) -> str:
     """A failing seed: its script, the trace up to where it went wrong, what is wrong, how to see it again."""
-    script = draw(run.seed, run.hours)
+    script = draw(run.seed, run.hours, run.site)
     return "\n".join(
         (
             f"seed {script.seed} on {script.device}, {script.hours} h: the script",
@@ -322,6 +325,6 @@ def told(run: Run) -> str:
             *(run.story or run.tail),
             "what is wrong",
             *run.wrong,
-            f"again: {REPLAY.format(seed=script.seed, hours=script.hours)}",
+            f"again: {REPLAY.format(seed=script.seed, hours=script.hours, site=script.device)}",
         )
     )

@@ -1,6 +1,7 @@
 """Many seeds in processes side by side, and the counts of all of them in one last line.
 
     python -m tests.sim.seeds --seeds 20 --first 1 --hours 1        (make sim SEEDS=20 SEED=1 HOURS=1)
+    python -m tests.sim.seeds --seeds 20 --site goodwe_et               (make sim SITE=goodwe_et)
 
 Seeds that go wrong are told in full, with the line that runs them again. The digest is of all traces, so the
 same command prints the same last line.
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "hardware-in-loop")]
 
 from tests.sim.seeded import Run, play, told  # noqa: E402
+from tests.sim.sites import SITES  # noqa: E402
 
 PROCESSES = 2
 PROMISES = (
@@ -45,13 +47,13 @@ PROMISES = (
 )  # said also when there is none of them
 
 
-def play_all(seeds: Sequence[int], hours: float, processes: int = PROCESSES) -> Iterable[Run]:
-    """Each seed's run, in the order of the seeds."""
+def play_all(seeds: Sequence[int], hours: float, processes: int = PROCESSES, site: str = "") -> Iterable[Run]:
+    """Each seed's run, in the order of the seeds. `site`: all of them there."""
     if processes < 2 or len(seeds) < 2:
-        yield from (play(seed, hours) for seed in seeds)
+        yield from (play(seed, hours, site) for seed in seeds)
         return
     with multiprocessing.get_context("spawn").Pool(min(processes, len(seeds)), maxtasksperchild=20) as pool:
-        yield from pool.imap(partial(play, hours=hours), seeds)
+        yield from pool.imap(partial(play, hours=hours, site=site), seeds)
 
 
 def summary(runs: Sequence[Run]) -> dict[str, Any]:
@@ -87,9 +89,12 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--processes", type=int, default=PROCESSES)
+    parser.add_argument("--site", default="", choices=["", *SITES], help="one for all, not each seed's own")
     asked = parser.parse_args()
     runs = []
-    for run in play_all(range(asked.first, asked.first + asked.seeds), asked.hours, asked.processes):
+    for run in play_all(
+        range(asked.first, asked.first + asked.seeds), asked.hours, asked.processes, asked.site
+    ):
         runs.append(run)
         if run.wrong:
             print(told(run), flush=True)

@@ -1,12 +1,14 @@
 """The sites of the seeded world: which inverters and batteries, what site.yaml says of them, their limits.
 
-Each is drawn by its weight (`script.py`). `rigged.SUNSPEC` and the like run one battery of each kind; `tight`
-has a connection to the grid that is nearly too small and an inverter whose reactive power has to give way to
-its power; `pair`, `hybrids` and `trio` have two or three batteries of different kinds and sizes.
+Every profile that takes a setpoint is here with one battery. `tight` has a connection to the grid that is
+nearly too small and an inverter whose reactive power has to give way to its power; the last ones have two or
+three batteries of different kinds and sizes, whose powers end differently when nobody renews them.
+Seeds deal them from one deck, in it as often as they weigh: as many seeds as it has cards meet all of them.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from random import Random
 
 from rig.physics import SiteSpec
 
@@ -19,7 +21,7 @@ NAMES = ("inverter", "second", "third")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`weight`: how often it is drawn. Limits in W. `reactive` and `islands`: whether its devices can."""
+    """`weight`: its cards in the deck. Limits in W. `reactive` and `islands`: whether its devices can."""
 
     weight: int
     devices: str
@@ -53,6 +55,12 @@ def sunspec(weight: int, kind: str) -> Site:
     return Site(weight, SUNSPEC + BMS, batteries, limit_w=5000, reactive=able, islands=able)
 
 
+def hybrid(kind: str, unit: int = 1, *, bms: bool = False, meter: bool = False) -> Site:
+    """An inverter of 5 kW or more that speaks for its battery, unless a BMS does."""
+    devices = inverter(kind, unit).strip("\n") + METER * meter + BMS * bms
+    return Site(1, devices, (Battery(kind, bms=bms),), limit_w=5000)
+
+
 def size(power_w: int, wh: int, *, pv_w: int = 0) -> SiteSpec:
     """`pv_w`: on its own DC side, or for the first beside it."""
     return SiteSpec(
@@ -63,15 +71,26 @@ def size(power_w: int, wh: int, *, pv_w: int = 0) -> SiteSpec:
 NARROW = SiteSpec(charge_max_w=5000, discharge_max_w=5000, ac_max_w=5200, var_max=4000)
 
 SITES: Mapping[str, Site] = {
-    "sunspec": sunspec(5, "sunspec"),
+    "sunspec": sunspec(4, "sunspec"),
     "sunspec_124": sunspec(1, "sunspec_124"),
     "sunspec_hybrid": sunspec(1, "sunspec_hybrid"),
-    "victron_gx": alone(2, "victron_gx", inverter("victron_gx", 227)),
+    "fronius_gen24": alone(1, "sunspec_hybrid", inverter("fronius_gen24") + METER),
+    "victron_gx": alone(1, "victron_gx", inverter("victron_gx", 227)),
+    "victron_gx_3p": alone(1, "victron_gx_3p", inverter("victron_gx_3p", 227)),
     "huawei_luna2000": alone(1, "huawei_luna2000", inverter("huawei_luna2000")),
     "solaredge_storedge": alone(1, "solaredge_storedge", inverter("solaredge_storedge") + METER),
     "sma_sunny_island": alone(1, "sma_sunny_island", inverter("sma_sunny_island", 3) + METER),
+    "deye_3p_lv": hybrid("deye_3p_lv"),
+    "goodwe_et": hybrid("goodwe_et", 247),
+    "sungrow_sh": hybrid("sungrow_sh"),
+    "kostal_plenticore": hybrid("kostal_plenticore", 71, bms=True),
+    "sofar_g3": hybrid("sofar_g3", bms=True),
+    "solis_hybrid": hybrid("solis_hybrid"),
+    "sigenergy": hybrid("sigenergy", 247),
+    "solax_g4": hybrid("solax_g4"),
+    "alpha_ess_smile": hybrid("alpha_ess_smile", 85),
     "tight": Site(
-        weight=5,
+        weight=4,
         devices=SUNSPEC + BMS,
         batteries=(Battery("sunspec", spec=NARROW),),
         limit_w=5000,
@@ -115,4 +134,53 @@ SITES: Mapping[str, Site] = {
         export_w=4000,
         islands=True,
     ),
+    "lasting": Site(
+        weight=2,
+        devices=inverter("goodwe_et", 247).strip("\n") + inverter("victron_gx_3p", 227, 1) + METER + bms(1),
+        batteries=(
+            Battery("goodwe_et", bms=False, spec=size(5000, 10_240, pv_w=3000)),
+            Battery("victron_gx_3p", HOSTS[1], spec=size(7200, 20_480)),
+        ),
+        limit_w=6000,
+        import_w=8000,
+        export_w=4000,
+    ),
+    "wearing": Site(
+        weight=2,
+        devices=inverter("sungrow_sh").strip("\n") + inverter("deye_3p_lv", 1, 1) + METER,
+        batteries=(
+            Battery("sungrow_sh", bms=False, spec=size(4000, 10_240, pv_w=3000)),
+            Battery("deye_3p_lv", HOSTS[1], bms=False, spec=size(6000, 20_480)),
+        ),
+        limit_w=6000,
+        import_w=7000,
+        export_w=3000,
+    ),
+    "mixed": Site(
+        weight=2,
+        devices=inverter("solax_g4").strip("\n")
+        + "".join((inverter("sofar_g3", 1, 1), inverter("kostal_plenticore", 71, 2), METER, bms(1), bms(2))),
+        batteries=(
+            Battery("solax_g4", bms=False, spec=size(4000, 10_240, pv_w=3000)),
+            Battery("sofar_g3", HOSTS[1], spec=size(5000, 20_480)),
+            Battery("kostal_plenticore", HOSTS[2], spec=size(3000, 5_120)),
+        ),
+        limit_w=8000,
+        import_w=9000,
+        export_w=5000,
+    ),
 }
+
+
+def _deck() -> tuple[str, ...]:
+    cards = [name for name, site in SITES.items() for _ in range(site.weight)]
+    Random("sites").shuffle(cards)
+    return tuple(cards)
+
+
+DECK = _deck()
+
+
+def of(seed: int) -> str:
+    """The name of a seed's site."""
+    return DECK[seed % len(DECK)]

@@ -289,6 +289,19 @@ def test_each_within_its_order_may_be_too_much_together() -> None:
     assert made.kinds == {"sum": 1}
 
 
+def test_a_grid_limit_that_is_asked_for_again_holds_no_longer_than_it_did() -> None:
+    made, kind = court(), ServiceKind.GRID_LIMIT
+    parameters = {"import_w": 500, "export_w": 0}
+    window = (WALL_MS + 2000, WALL_MS + 600_000)
+    given = judge.order("b", kind, parameters, window, 5000, shared=False)
+    made.asked(given, 2000, WALL_MS + 2000, admitted=True)
+    assert made.meter.limit(20_000).import_w == 500
+    made.ended()
+    made.began(30_000, WALL_MS + 30_000, {"b": "interrupted"})
+    made.asked(given, 40_000, WALL_MS + 40_000, admitted=True)  # as it was answered then: it is over
+    assert made.meter.limit(50_000).import_w == SITES["pair"].import_w
+
+
 def test_what_one_held_before_the_daemon_began_is_not_known_to_it() -> None:
     made = court(3000)
     climb(made, 0, 2000, 2_000)

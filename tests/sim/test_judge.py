@@ -4,7 +4,7 @@ import pytest
 from rig.witness import Entry
 
 from gateway.model import ServiceKind
-from tests.sim.judge import TIMER_S, Judge, Order, order
+from tests.sim.judge import REACH_MS, SICK_MS, TIMER_S, Judge, Order, order
 
 WALL_MS = 1_000_000_000
 
@@ -163,14 +163,48 @@ def test_a_power_that_is_held_past_its_end_is_forgiven_only_behind_a_dead_link_a
     for sick in (False, True):
         judge = made(a=(900, 60))
         judge.wrote(entry(2000, 900))
-        timer_ms = TIMER_S["sunspec"] * 1000
+        timer_ms = (TIMER_S["sunspec"] or 0) * 1000
         for at_ms in range(3000, 61_000 + timer_ms, 1000):
             judge.saw(at_ms, 900, sick=sick, soc_bp=5000)
         assert (judge.kinds["overrun"] == 0) == sick
-        assert judge.behind_timer_s > 0
+        assert judge.behind_s > 0
         for at_ms in range(61_000 + timer_ms, 100_000 + timer_ms, 1000):
             judge.saw(at_ms, 900, sick=sick, soc_bp=5000)
         assert judge.kinds["overrun"] > 0
+
+
+def test_a_device_that_latches_keeps_its_power_until_the_next_start_or_its_link_is_well_and_no_longer() -> (
+    None
+):
+    judge = latched()
+    judge.ended()
+    for at_ms in range(3000, 2_000_000, 1000):  # half an hour behind a dead gateway
+        judge.saw(at_ms, 900, sick=False, soc_bp=5000)
+    judge.began(2_000_000, WALL_MS + 2_000_000, {"a": "interrupted"})
+    for at_ms in range(2_001_000, 2_000_001 + REACH_MS, 1000):
+        judge.saw(at_ms, 900, sick=False, soc_bp=5000)
+    assert judge.wrong == []
+    judge.saw(2_001_000 + REACH_MS, 900, sick=False, soc_bp=5000)
+    assert judge.kinds == {"overrun": 1}
+
+
+def test_nor_behind_a_link_that_is_well_again() -> None:
+    judge = latched()
+    for at_ms in range(3000, 1_001_000, 1000):
+        judge.saw(at_ms, 900, sick=True, soc_bp=5000)
+    for at_ms in range(1_001_000, 1_000_001 + SICK_MS, 1000):
+        judge.saw(at_ms, 900, sick=False, soc_bp=5000)
+    assert judge.wrong == []
+    judge.saw(1_001_000 + SICK_MS, 900, sick=False, soc_bp=5000)
+    assert judge.kinds == {"overrun": 1}
+
+
+def latched() -> Judge:
+    """A device without a timer, told a power by an order of a minute."""
+    judge = made(a=(900, 60))
+    judge.timer_s = TIMER_S["goodwe_et"]
+    judge.wrote(entry(2000, 900))
+    return judge
 
 
 def test_another_masters_power_is_not_ours() -> None:

@@ -10,7 +10,7 @@ from tests.sim.chain_script import LIES, draw
 from tests.sim.seeded import Failed, Run, World, play, run_seed
 from tests.sim.seeds import play_all, summary
 
-SEEDS = range(1, 9)
+SEEDS = range(8, 16)
 HOURS = 0.15
 
 
@@ -33,7 +33,7 @@ def test_a_fixed_set_of_seeds_keeps_every_promise() -> None:
 
 
 def test_the_same_seed_gives_the_same_trace_and_another_does_not() -> None:
-    first, again, other = (play(seed, 0.08).digest for seed in (3, 3, 4))
+    first, again, other = (play(seed, 0.08).digest for seed in (13, 13, 12))
     assert first == again != other
 
 
