@@ -8,6 +8,7 @@ control protocol 1.3, solaredge-modbus-multi (facts only). The current 0xE172 ha
 real ones were seen with the other.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -138,7 +139,13 @@ def _watts(value: float) -> int:
     return int(value) if 0 <= value < 1e9 else 0
 
 
+def _turned(source: Callable[[View], float]) -> Callable[[View], float]:
+    """SolarEdge's meters show export as positive."""
+    return lambda v: -source(v)
+
+
 def build(plant: Plant) -> Bank:
-    tables = {1: common(plant), 103: inverter()[103], 203: meter()}
+    exported = {name: _turned(meter()[name]) for name in ("W", "WphA", "WphB", "WphC")}
+    tables = {1: common(plant) | {"Mn": "SolarEdge"}, 103: inverter()[103], 203: meter() | exported}
     chain = chain_rows((1, 103, 203), tables, obeys=False)
     return Bank(plant, {UNIT: [*chain, *battery_rows(plant), *control_rows(plant)]}, SolarEdgeLogic())
