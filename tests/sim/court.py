@@ -13,7 +13,7 @@ from rig.witness import Entry
 
 from gateway.model import ServiceKind
 from tests.sim.island_judge import IslandJudge
-from tests.sim.judge import SPARED, TIMER_S, ZEROED, Judge, Order
+from tests.sim.judge import EXCHANGE_MS, PARTS, SPARED, TIMER_S, ZEROED, Judge, Order
 from tests.sim.meter_judge import Limit, MeterJudge, Seen
 from tests.sim.rigged import Part
 from tests.sim.sites import Site
@@ -60,6 +60,7 @@ class Court:
         self.island = IslandJudge(self._complain)
         self.told = [Told() for _ in self.parts]
         self._all = [*self.members, *self.vars]
+        self._parts: dict[int, Entry] = {}  # of a power that is not whole yet, by member
 
     @property
     def executed(self) -> frozenset[str]:
@@ -135,7 +136,27 @@ class Court:
     # -- what reached the devices ---------------------------------------------------------------------
 
     def wrote(self, member: int, entry: Entry) -> None:
-        """One write at one of the devices, in their order."""
+        """One write at one of the devices, in their order. Of a power in parts the last is judged: before it
+        the device is somewhere between the old power and the new, for the milliseconds of an exchange."""
+        if entry.address in PARTS.get(self.site.batteries[member].kind, ()):
+            self._parts[member] = entry
+            return
+        self._parts.pop(member, None)
+        self._wrote(member, entry)
+
+    def _left_in_parts(self, now_ms: int) -> None:
+        """What was not made whole is judged as it is, unless it is less than what was there before."""
+        for member, entry in list(self._parts.items()):
+            if now_ms <= entry.at_ms + EXCHANGE_MS:
+                continue
+            del self._parts[member]
+            power_w, before_w = entry.demand_w or 0, self.members[member].demand_w
+            if 0 <= power_w <= before_w or before_w <= power_w <= 0:
+                self.members[member]._note(entry.at_ms, power_w)
+            else:
+                self._wrote(member, entry)
+
+    def _wrote(self, member: int, entry: Entry) -> None:
         told, power_w = self.told[member], entry.demand_w or 0
         new_w = power_w != told.power_w
         foreign = self.members[member].yielded
@@ -165,6 +186,7 @@ class Court:
 
     def saw(self, now_ms: int, faults: Sequence[Faults]) -> None:
         """`faults`: of each battery's link, and then of the meter's."""
+        self._left_in_parts(now_ms)
         sick = [bool(link._set) for link in faults]
         stuck = any(link.is_set("stuck") for link in faults)
         for number, part in enumerate(self.parts):

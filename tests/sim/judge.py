@@ -44,6 +44,8 @@ TIMER_S: Mapping[str, int | None] = {
     "sigenergy": None,
 }
 TIMER_SLACK_MS = 15_000
+# Registers that are a part of the power only, and the next write holds the next part.
+PARTS: Mapping[str, frozenset[int]] = {"victron_gx_3p": frozenset({37, 40})}
 # Devices whose memory wears: found in their fallback, they are not written to for it.
 SPARED = frozenset({"sungrow_sh", "sigenergy"})
 # Devices that nothing hands back at once: their fallback is a 0 that their own timer ends.
@@ -181,6 +183,11 @@ class Judge:
         self._alive = False
 
     # -- what reached the device ----------------------------------------------------------------------
+
+    @property
+    def demand_w(self) -> int:
+        """The power of the last write that was judged."""
+        return self._demand_w
 
     @property
     def yielded(self) -> bool:

@@ -289,6 +289,38 @@ def test_each_within_its_order_may_be_too_much_together() -> None:
     assert made.kinds == {"sum": 1}
 
 
+def parted(*thirds: tuple[int, int, int]) -> Court:
+    """A device whose power comes in three registers; each third: when, which, and the power that results."""
+    site = SITES["victron_gx_3p"]
+    [battery] = site.batteries
+    made = Court(site, [Part("tcp://0", make(battery.kind), None, "")])
+    made.began(0, WALL_MS, {})
+    made.wrote(0, entry(100, None, address=41))
+    window = (WALL_MS, WALL_MS + 600_000)
+    given = judge.order("a", ServiceKind.FIXED_POWER, {"power_w": 1500}, window, 5000, shared=False)
+    made.asked(given, 100, WALL_MS + 100, admitted=True)
+    for at_ms, address, power_w in thirds:
+        made.wrote(0, entry(at_ms, power_w, address=address))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("thirds", "found"),
+    [
+        (((2000, 37, 300), (2005, 40, 600), (2010, 41, 900)), {}),
+        (((2000, 37, 600), (2005, 40, 1200), (2010, 41, 1800)), {"ramp": 1, "overrun": 1}),
+        (((2000, 37, 2000),), {"ramp": 1, "overrun": 1}),
+        (((2000, 41, 900), (3000, 37, 600)), {}),
+    ],
+)
+def test_a_power_in_parts_is_judged_when_it_is_whole_or_nothing_follows(
+    thirds: tuple[tuple[int, int, int], ...], found: dict[str, int]
+) -> None:
+    made = parted(*thirds)
+    made._left_in_parts(10_000)
+    assert made.kinds == found
+
+
 def test_a_grid_limit_that_is_asked_for_again_holds_no_longer_than_it_did() -> None:
     made, kind = court(), ServiceKind.GRID_LIMIT
     parameters = {"import_w": 500, "export_w": 0}
