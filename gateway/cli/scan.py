@@ -129,7 +129,7 @@ def known(plugins: Mapping[str, Plugin], folder: Path | None, how: str) -> Famil
     """All profiles that are found this way, the technician's own too. ConfigError for a bad one."""
     families: dict[str, dict[str, Any]] = {}
     names = {e.name[:-5] for p in plugins.values() for e in p.profiles.iterdir() if e.name.endswith(".yaml")}
-    own = (file for file in folder.glob("*.yaml") if _is_profile(file)) if folder else ()
+    own = (file for file in folder.glob("*.yaml") if file.is_file() and _is_profile(file)) if folder else ()
     for name in sorted(names | {file.stem for file in own}):
         document = profilefile.find(name, folder or NOWHERE, plugins)
         kind = str(document.data.get("driver")) if isinstance(document.data, dict) else ""

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import socket
 
 import pytest
@@ -159,6 +160,14 @@ def test_a_server_that_says_nothing_is_given_up_and_told(capsys, monkeypatch):
             capsys, "tcp", "127.0.0.1", "--port", str(silent.getsockname()[1]), "--units", "1"
         )
     assert code == 0 and finds[0]["matches"] == [] and not finds[0]["answers"]
+
+
+def test_what_lies_beside_a_site_and_is_no_file_is_passed_over(tmp_path, capsys):
+    site = write(tmp_path)
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "folder.yaml").mkdir()
+    assert cli.main(["scan", "tcp", "nobody.invalid", "--site", str(site)]) == 1
+    assert "nothing answers" in capsys.readouterr().out
 
 
 def test_nothing_there(capsys):
