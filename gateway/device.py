@@ -124,7 +124,6 @@ class DeviceTask:
             raise LinkError(f"{self._device.name} was not identified in {CONNECT_S_MAX:.0f} s") from error
         self._on_identity(self._device.name, identity)
         self._on_points(self._device.name, self._driver.points, self._device.poll_ms)
-        self._attempts = 0
         now_ms = self._clock.mono_ms()
         self._note(online=True, since_ms=now_ms, failures=0, stranger=False, identity=dict(identity))
         works = [self._listen() if self._driver.pushed else self._poll()]
@@ -188,6 +187,7 @@ class DeviceTask:
                 await asyncio.sleep(self._device.poll_ms / 1000)
 
     def _take(self, sample: Sample) -> None:
+        self._attempts = 0  # not at the connect: a device may say who it is, and nothing more
         self._note(samples=self.health.samples + 1, failures=0)
         self._on_sample(sample)
         self._tap.sample(sample)

@@ -110,6 +110,17 @@ def test_attempts_come_ever_slower_with_jitter_and_a_bound() -> None:
     assert b.task.health.since_ms == 0  # offline since the start, not since the last attempt
 
 
+def test_a_device_that_connects_and_never_delivers_is_left_alone_ever_longer() -> None:
+    async def script(b: Bench) -> None:
+        b.mock.failure = link_lost()
+        await b.for_s(300)
+
+    gaps = [
+        later - earlier for earlier, later in itertools.pairwise(bench(script, pushed=True).mock.connects)
+    ]
+    assert [round(gap, -2) for gap in gaps[:4]] == [1800, 2500, 4000, 7000]  # a second each: the mock listens
+
+
 def test_a_pushed_device_is_listened_to_and_its_end_is_an_absence_at_once() -> None:
     async def script(b: Bench) -> None:
         async with asyncio.TaskGroup() as group:
