@@ -146,8 +146,12 @@ def _finds(plugin: Plugin, how: str) -> bool:
 
 
 def _is_profile(file: Path) -> bool:
-    """site.yaml and others lie beside it as well."""
-    said = yamlfile.read(file).data
+    """site.yaml and others lie beside it as well; what is no YAML at all does not hold up a scan."""
+    try:
+        said = yamlfile.read(file).data
+    except ConfigError as error:
+        say(f"passed over: {error}", sys.stderr)
+        return False
     return isinstance(said, dict) and "driver" in said
 
 

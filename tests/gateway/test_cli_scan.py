@@ -166,8 +166,10 @@ def test_what_lies_beside_a_site_and_is_no_file_is_passed_over(tmp_path, capsys)
     site = write(tmp_path)
     os.mkfifo(tmp_path / "pipe.yaml")
     (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "noise.yaml").write_bytes(b"\xff")
     assert cli.main(["scan", "tcp", "nobody.invalid", "--site", str(site)]) == 1
-    assert "nothing answers" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "nothing answers" in said.out and "passed over: " in said.err and "noise.yaml" in said.err
 
 
 def test_nothing_there(capsys):
