@@ -5,9 +5,10 @@ wire are counted by the rig, one for each request that met them.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from rig.bank import Bank
 from rig.faults import Fault
 from rig.physics import Order as Told
 
@@ -16,9 +17,29 @@ from gateway.model import ClockTrust
 from tests.sim.court import Court
 from tests.sim.life import Life, Seed
 
-# The register a second master would write, where the rig lets one do it unseen.
 TEMPERATE_C = 20.0
-FOREIGN = {"sunspec": "704.WSet", "victron_gx": "l1_wide_w"}
+# What a second master would write where a gateway can read it: while the battery is charged, and discharged.
+FOREIGN: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "sunspec": (("704.WSet",),) * 2,
+    "victron_gx": (("l1_w", "l1_wide_w"),) * 2,
+    "victron_gx_3p": (("l1_w",),) * 2,
+    "solaredge_storedge": (("charge_w",), ("discharge_w",)),
+    "sma_sunny_island": (("power_w",),) * 2,
+    "deye_3p_lv": (("permille",),) * 2,
+    "goodwe_et": (("power_w",),) * 2,
+    "sungrow_sh": (("power_w",),) * 2,
+    "sofar_g3": (("least_w", "most_w"),) * 2,
+    "kostal_plenticore": (("power_w",),) * 2,
+    "solis_hybrid": (("charge_10w",), ("discharge_10w",)),
+    "sigenergy": (("charge_w",), ("discharge_w",)),
+    "alpha_ess_smile": (("power",),) * 2,
+}
+
+
+def overwrite(bank: Bank, kind: str, power_w: int) -> None:
+    """Another power than this one, by somebody else. It is not journaled: it is not ours."""
+    for name in FOREIGN[kind][power_w > 0]:
+        bank.put(name, bank.value(name) + 137)
 
 
 class Trouble:
@@ -138,13 +159,13 @@ class Trouble:
         self._rig.parts[member].plant.control = self._obeys[member]
 
     async def do_foreign(self, member: int = 0) -> None:
-        """Another master's power in the register. It is not journaled: it is not ours."""
-        part = self._rig.parts[member]
-        held = FOREIGN.get(self._court.site.batteries[member].kind)
-        if held is None or not part.demand_w(self._clock.mono_ms()):
+        """Another master's power in the register."""
+        part, kind = self._rig.parts[member], self._court.site.batteries[member].kind
+        power_w = part.demand_w(self._clock.mono_ms())
+        if kind not in FOREIGN or not power_w:
             return
         self._count("foreign_master")
-        part.bank.put(held, part.bank.value(held) + 137)
+        overwrite(part.bank, kind, power_w)
         self._court.foreign(member)
 
     async def do_foreign_over(self, member: int = 0) -> None:
