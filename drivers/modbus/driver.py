@@ -86,8 +86,7 @@ class ModbusDriver:
             )
         except DeviceRefused:
             return ""
-        said = data.split(b"\0", 1)[0].decode("ascii", "replace").strip()
-        return "".join(c for c in said if c.isprintable())
+        return text.said(data)
 
 
 def _readers(device: Device, profile: Table) -> tuple[Reader, Reader]:

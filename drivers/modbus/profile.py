@@ -82,21 +82,38 @@ class ForbiddenModel(Strict):
 
 
 class Text(Strict):
-    """A string in registers, two characters each."""
+    """A string of `count` registers, two characters each, or a whole number of a `type`, said in decimal."""
 
     address: Address
-    count: Annotated[int, Field(ge=1, le=64)]
+    count: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        default=None, description="registers of a string"
+    )
+    type: Literal["u16", "u32", "u64"] | None = Field(
+        default=None, description="of a number; 0 and all ones are none"
+    )
+    words: Literal["big", "little"] = Field(default="big", description="which 16 bits of a number come first")
     table: Literal["holding", "input"] = "holding"
     unit: Unit | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.address + self.count > 0x10000:
-            raise_all("Text", [wrong(("count",), f"text at {self.address} ends past 65535", self.count)])
+        problems = []
+        if (self.count is None) == (self.type is None):
+            problems.append(wrong(("count",), "a text has a count or a type, one of both", self.count))
+        elif self.address + self.size > 0x10000:
+            problems.append(wrong(("count",), f"text at {self.address} ends past 65535", self.count))
+        if self.count is not None and self.words == "little":
+            problems.append(wrong(("words",), "only a number has an order of words", self.words))
+        raise_all("Text", problems)
         return self
 
+    @property
+    def size(self) -> int:
+        return self.count or codec.TYPES[self.type or "u16"][1]
+
     def plain(self) -> tables.Text:
-        return tables.Text(self.address, self.count, self.table, self.unit)
+        number, little = self.type is not None, self.words == "little"
+        return tables.Text(self.address, self.size, self.table, self.unit, number, little)
 
 
 class ModbusProfile(ProfileBase):
@@ -140,7 +157,7 @@ class ModbusProfile(ProfileBase):
             problems += self._forbidden(("points", name, "address"), point, codec.TYPES[point.type][1])
             problems += of_a_limit(name, point.negate, point.poll)
         for name, text in self.identity.items():
-            problems += self._forbidden(("identity", name, "address"), text, text.count)
+            problems += self._forbidden(("identity", name, "address"), text, text.size)
         for over in self.unmeasured({**self.points, **self.sums}):
             problems.append(wrong(("derating", over), "this is none of the points", over))
         for name in ("relays", "contacts"):

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from drivers.modbus.register import Address, Unit
-from drivers.modbus.table import Text
+from drivers.modbus.table import Text, as_text
 from drivers.pointfile import raise_all, wrong
 from drivers.profile import Strict
 from gateway.driver import RegisterLink
@@ -73,11 +73,6 @@ class RecogniseModel(Strict):
     registers: Annotated[tuple[SignModel, ...], Field(min_length=1, max_length=8)]
 
 
-def as_text(data: bytes) -> str:
-    said = data.split(b"\0", 1)[0].decode("ascii", "replace").strip()
-    return "".join(c for c in said if c.isprintable())
-
-
 def units(profiles: Profiles) -> Sequence[int]:
     asked = [p.recognise.units for p in profiles.values() if getattr(p, "recognise", None)]
     ranked = sorted((rank, unit) for those in asked for rank, unit in enumerate(those))
@@ -115,6 +110,6 @@ async def _identity(link: RegisterLink, unit: int, texts: Mapping[str, Text]) ->
             data = await link.read(at, text.table, text.address, text.count, timeout_s=ANSWER_S)
         except LinkError:
             continue
-        if said := as_text(data):
+        if said := text.said(data):
             found[name] = said
     return found

@@ -15,12 +15,31 @@ from drivers.modbus.plan import HOLE_MAX, Forbidden
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A string in registers, two characters each. `unit` None: the device's own."""
+    """A string in registers, two characters each, or a whole `number`, said in decimal. `little`: the lowest
+    16 bits come first. `unit` None: the device's own."""
 
     address: int
     count: int
     table: str = "holding"
     unit: int | None = None
+    number: bool = False
+    little: bool = False
+
+    def said(self, data: bytes) -> str:
+        """What the registers say; nothing where a number is 0 or all ones: that one was never set."""
+        if not self.number:
+            return as_text(data)
+        words = [int.from_bytes(data[n : n + 2]) for n in range(0, len(data), 2)]
+        value = 0
+        for word in reversed(words) if self.little else words:
+            value = value << 16 | word
+        return str(value) if 0 < value < (1 << 8 * len(data)) - 1 else ""
+
+
+def as_text(data: bytes) -> str:
+    """Characters up to the first zero byte; nothing where all are 0xFF."""
+    said = data.split(b"\0", 1)[0].rstrip(b"\xff").decode("ascii", "replace").strip()
+    return "".join(c for c in said if c.isprintable())
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ def test_a_register_profile_says_where_its_serial_number_is():
     mask = MODBUS.masker(table)
     assert read_of(mask(read(10, b"S123")))[2] == b"XXXX"
     assert read_of(mask(read(20, b"MODL")))[2] == b"MODL"
+    number = replace(table, identity={"serial": Text(10, 2, number=True, little=True)})
+    assert read_of(MODBUS.masker(number)(read(10, b"\xd6\x87\x12\x34")))[2] == b"XXXX"
     assert read_of(MODBUS.masker(replace(table, identity={}))(read(10, b"S123")))[2] == b"S123"
 
 

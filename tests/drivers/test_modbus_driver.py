@@ -152,6 +152,35 @@ async def test_the_serial_number_alone_is_one_read(name: str) -> None:
     assert link.log == [("read", 1, text.address, text.count)]
 
 
+@pytest.mark.parametrize(
+    ("words", "registers", "said"),
+    [
+        ("big", (0x0012, 0xD687), "1234567"),
+        ("little", (0xD687, 0x0012), "1234567"),
+        ("big", (0xFFFF, 0xFFFE), "4294967294"),
+        ("big", (0, 0), ""),
+        ("little", (0xFFFF, 0xFFFF), ""),
+    ],
+)
+async def test_a_serial_number_may_be_a_number(words: str, registers: tuple[int, int], said: str) -> None:
+    link = Memory({})
+    link.put(1, 10, 0, 0, 7, *[0] * 25)
+    link.put(1, 90, *registers)
+    table = small(identity={"serial": {"address": 90, "type": "u32", "words": words}})
+    driver = made(table, link, HandClock())
+    assert await driver.serial_number() == said
+    assert link.log == [("read", 1, 90, 2)]
+    assert (await driver.connect()).get("serial", "") == said
+
+
+async def test_a_text_of_ones_is_none() -> None:
+    link = Memory({})
+    link.put(1, 90, 0xFFFF, 0xFFFF, 0xFFFF)
+    assert await made(small(), link, HandClock()).serial_number() == ""
+    link.put(1, 90, 0x4142, 0xFFFF, 0xFFFF)
+    assert await made(small(), link, HandClock()).serial_number() == "AB"
+
+
 async def test_a_profile_that_knows_no_serial_number_asks_for_none() -> None:
     link = Memory({})
     assert await made(small(identity={}), link, HandClock()).serial_number() == "" and link.log == []

@@ -102,6 +102,16 @@ def test_a_text_in_a_forbidden_range_is_found() -> None:
     assert [e["loc"] for e in refused.value.errors()] == [("identity", "serial", "address")]
 
 
+def test_a_number_is_as_long_as_its_type() -> None:
+    said = {"serial": {"address": 91, "type": "u32", "words": "little", "table": "input"}}
+    table = ModbusProfile.model_validate(SMALL | {"identity": said}).table()
+    assert table.identity == {"serial": tables.Text(91, 2, "input", number=True, little=True)}
+    with pytest.raises(ValidationError, match="forbidden range"):
+        ModbusProfile.model_validate(
+            SMALL | {"identity": said, "forbidden": [{"table": "input", "first": 92, "last": 92}]}
+        )
+
+
 def test_the_small_profile_is_sound() -> None:
     profile = ModbusProfile.model_validate(SMALL)
     assert [f.name for f in profile.table().fast] == ["a_w", "b_w"]
@@ -206,6 +216,25 @@ U16 = {"address": 12, "type": "u16"}
             "polled fast",
         ),
         ("identity", {"serial": {"address": 65530, "count": 7}}, "identity/serial/count", "ends past 65535"),
+        (
+            "identity",
+            {"serial": {"address": 65535, "type": "u32"}},
+            "identity/serial/count",
+            "ends past 65535",
+        ),
+        ("identity", {"serial": {"address": 90}}, "identity/serial/count", "one of both"),
+        (
+            "identity",
+            {"serial": {"address": 9, "count": 1, "type": "u16"}},
+            "identity/serial/count",
+            "one of",
+        ),
+        (
+            "identity",
+            {"serial": {"address": 90, "count": 2, "words": "little"}},
+            "identity/serial/words",
+            "only a number",
+        ),
         ("points", {}, "points", "there is nothing to read"),
         ("forbidden", [{"first": 12, "last": 12}], "points/b_w/address", "forbidden"),
         ("forbidden", [{"first": 9, "last": 8}], "forbidden/0/last", "before first"),
