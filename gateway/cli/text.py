@@ -5,9 +5,7 @@ It knows nothing of colours and tables: those are `screen`'s, which takes longer
 
 import argparse
 import re
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterator
 from itertools import groupby
 from typing import TextIO
@@ -28,15 +26,21 @@ def fold(text: str, stream: TextIO) -> str:
     """Each line no longer than the terminal; what it goes on with is indented."""
     if not stream.isatty():
         return text
-    width = shutil.get_terminal_size().columns
-    return "\n".join(_broken(line, width, 2) for line in text.split("\n"))
+    return "\n".join(_broken(line, columns(), 2) for line in text.split("\n"))
+
+
+def columns() -> int:
+    """Of the terminal; 80 where there is none."""
+    import shutil  # here: it loads three compressors, and most verbs need neither
+
+    return shutil.get_terminal_size().columns
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
     """Paragraphs are filled to the terminal's width; indented lines keep their place."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=min(WIDEST, shutil.get_terminal_size().columns))
+        super().__init__(prog, width=min(WIDEST, columns()))
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return "\n".join(filled(text, width))
@@ -54,15 +58,17 @@ def filled(text: str, width: int) -> Iterator[str]:
 def _example(line: str, width: int) -> str:
     if line.lstrip().startswith(COMMAND):
         return line
-    columns = TWO_COLUMNS.match(line)
+    parts = TWO_COLUMNS.match(line)
     own = len(line) - len(line.lstrip())
-    return _broken(line, width, columns.end() if columns and columns.end() < width // 2 else own)
+    return _broken(line, width, parts.end() if parts and parts.end() < width // 2 else own)
 
 
 def _broken(line: str, width: int, hanging: int) -> str:
     """The line in pieces of at most `width`, all but the first behind `hanging` spaces."""
     if len(line) <= width:
         return line
+    import textwrap
+
     return textwrap.fill(
         line,
         max(width, NARROWEST),
