@@ -24,6 +24,7 @@ def _per_100(joules: float) -> int:
 def rows(plant: Plant) -> list[Row]:
     spec = plant.spec
     return [
+        Row(0x00, "str", plant.serial, size=7),
         Row(0x07, "u16", lambda v: v.s.frequency_mhz / 10),
         Row(0x08, "s16", 41),
         Row(0x09, "u16", 2),
@@ -52,7 +53,7 @@ def rows(plant: Plant) -> list[Row]:
         Row(0x88, "u16", 0, "timeout_s", held=True),
         Row(0x89, "s32", 0, "push_w", held=True, little=True),
         Row(0x94, "u32", lambda v: _per_100(v.s.produced_j) // 10, little=True),
-        Row(0xBA, "u16", spec.ac_max_w),
+        Row(0xBA, "u16", spec.discharge_max_w),
         Row(0x100, "u16", lambda v: v.bank.value("mode")),
     ]
 

@@ -161,8 +161,8 @@ SITES: Mapping[str, Site] = {
         devices=inverter("solax_g4").strip("\n")
         + "".join((inverter("sofar_g3", 1, 1), inverter("kostal_plenticore", 71, 2), METER, bms(1), bms(2))),
         batteries=(
-            Battery("solax_g4", bms=False, spec=size(4000, 10_240, pv_w=3000)),
-            Battery("sofar_g3", HOSTS[1], spec=size(5000, 20_480)),
+            Battery("solax_g4", bms=False, spec=size(4000, 10_240)),
+            Battery("sofar_g3", HOSTS[1], spec=size(5000, 20_480, pv_w=3000)),
             Battery("kostal_plenticore", HOSTS[2], spec=size(3000, 5_120)),
         ),
         limit_w=8000,
