@@ -50,6 +50,7 @@ def rows(plant: Plant) -> list[Row]:
         Row(0x0427, "u32", 0),
         Row(0x0435, "s16", 289),
         Row(0x043E, "u32", lambda v: _tenths(v.s.produced_j)),
+        Row(0x064A, "str", plant.serial, size=10),
         Row(0x0880, "u16", STOP, "start", held=True, allowed=(STOP, START)),
         Row(0x0881, "s32", ZERO_W, "power", held=True),
         Row(0x0883, "s32", ZERO_W, "reactive", held=True),

@@ -20,6 +20,7 @@ EXTERNAL_BY_MODBUS = 2
 def rows(plant: Plant) -> list[Row]:
     spec = plant.spec
     return [
+        Row(14, "str", plant.serial, size=8),
         Row(56, "u32", 6, little=True),
         Row(152, "f32", lambda v: v.s.frequency_mhz / 1000, little=True),
         Row(158, "f32", lambda v: v.s.grid_mv / 1000, little=True),

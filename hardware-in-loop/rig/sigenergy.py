@@ -54,8 +54,9 @@ def plant_rows(plant: Plant) -> list[Row]:
     ]
 
 
-def inverter_rows() -> list[Row]:
+def inverter_rows(plant: Plant) -> list[Row]:
     return [
+        Row(30515, "str", plant.serial, size=10),
         Row(31002, "u16", lambda v: v.s.frequency_mhz / 10),
         Row(31011, "u32", lambda v: v.s.grid_mv / 10),
     ]
@@ -79,5 +80,5 @@ class SigenergyLogic:
 
 
 def build(plant: Plant) -> Bank:
-    units = {UNIT: plant_rows(plant), INVERTER: inverter_rows()}
+    units = {UNIT: plant_rows(plant), INVERTER: inverter_rows(plant)}
     return Bank(plant, units, SigenergyLogic(), whole_values=True)

@@ -22,6 +22,7 @@ def _per_100(joules: float) -> int:
 def rows(plant: Plant) -> list[Row]:
     return [
         Row(0x0418, "s16", 40),
+        Row(0x0445, "str", plant.serial, size=8),
         Row(0x0484, "u16", lambda v: v.s.frequency_mhz / 10),
         Row(0x0485, "s16", lambda v: (v.s.battery_ac_w + v.s.pv_w) / 10),
         Row(0x0488, "s16", lambda v: -v.s.grid_w / 10),

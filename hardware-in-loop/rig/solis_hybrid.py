@@ -22,6 +22,7 @@ def _kwh(joules: float) -> int:
 
 def rows(plant: Plant) -> list[Row]:
     return [
+        Row(33004, "str", plant.serial, size=16),
         Row(33029, "u32", lambda v: _kwh(v.s.produced_j)),
         Row(33057, "u32", lambda v: v.s.pv_w),
         Row(33073, "u16", lambda v: v.s.grid_mv / 100),

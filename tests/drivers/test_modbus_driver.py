@@ -181,6 +181,12 @@ async def test_a_text_of_ones_is_none() -> None:
     assert await made(small(), link, HandClock()).serial_number() == "AB"
 
 
+async def test_a_device_that_lacks_its_serial_number_is_online_without_one() -> None:
+    link = Memory({}, sparse=True)
+    link.put(1, 10, 0, 0, 7)
+    assert await made(small(), link, HandClock()).connect() == {"vendor": "V", "model": "M"}
+
+
 async def test_a_profile_that_knows_no_serial_number_asks_for_none() -> None:
     link = Memory({})
     assert await made(small(identity={}), link, HandClock()).serial_number() == "" and link.log == []

@@ -115,7 +115,7 @@ def test_a_port_is_known_by_each_of_its_names(tmp_path: Path, scheme: str, said:
         ("goodwe_et", "tcp://h", True),
         ("sunspec", "tcp://h", True),
         ("pylontech_serial", "serial:///dev/serial/by-id/x", True),
-        ("kostal_plenticore", "tcp://h", False),
+        ("foxess_h3", "tcp://h", False),
         ("waveshare_relay_8ch", "rtu:///dev/serial/by-id/x", False),
         ("gpio_relays", "gpio:///dev/gpiochip0", False),
     ],
