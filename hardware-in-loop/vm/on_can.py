@@ -1,4 +1,4 @@
-"""SocketCAN: the hardened unit hears a battery on can0, loses the bus, has it back.
+"""SocketCAN: the hardened unit hears a battery on can0, loses the bus under an order, has it back.
 
 The battery is a published recording, sent by can-utils on a virtual bus; systemd-networkd sets the interface
 up by the project's own file.
@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from vm import inverter
 from vm.guest import DAEMON, Guest
 from vm.image import PROJECT
 from vm.machine import Fallen
@@ -33,34 +34,55 @@ def replayed(frames: dict[int, str]) -> str:
 
 
 def run(guest: Guest) -> None:
-    case = recording()
+    told = recording()["good"]
     guest.sh("modprobe vcan && modprobe can-raw && ip link add can0 type vcan")
     guest.until("systemd-networkd has can0 up, by 25-can0.network", lambda: "UP" in state(guest), 30)
-    guest.put(LOG, replayed(case["frames"]))
-    guest.background("bms", f"canplayer -l i -I {LOG}", "-p Restart=always", "-p RestartSec=1")
-    guest.serve(DEVICES)
-    guest.reads("bms", case["good"])
+    guest.put(LOG, replayed(recording()["frames"]))
+    speak(guest)
+    inverter.start(guest)
+    guest.serve(inverter.DEVICES + DEVICES)
+    guest.reads("bms", told)
     keep_alive(guest)
-    guest.sh("ip link set can0 down")
-    guest.none_good("bms")
-    limits_are_nothing(guest)
-    guest.sh("ip link set can0 up")
-    guest.reads("bms", case["good"])
-    guest.sh("systemctl stop bms")
-    guest.none_good("bms")
-    guest.sh("ip link delete can0")
-    guest.until(
-        "the interface is gone: said so",
-        lambda: "no such interface" in guest.device("bms").get("error", ""),
-        60,
-    )
-    guest.sh("ip link add can0 type vcan")
-    guest.background("bms", f"canplayer -l i -I {LOG}", "-p Restart=always", "-p RestartSec=1")
-    guest.reads("bms", case["good"])
+    inverter.order(guest)
+    down(guest, told)
+    vanishes(guest, told)
     found = guest.sh(f"{DAEMON} scan can can0 --seconds 5")
     if "pylontech_can" not in found or "can://can0" not in found:
         raise Fallen(f"gridseal scan can can0 says:\n{found}")
     guest.saw("gridseal scan can can0 recognises it, beside the daemon")
+
+
+def speak(guest: Guest) -> None:
+    guest.background(
+        "bms", f"canplayer -l i -I {LOG}", "-p Restart=always -p RestartSec=1 -p StartLimitIntervalSec=0"
+    )
+
+
+def down(guest: Guest, told: dict[str, int]) -> None:
+    """In the middle of an order: what is allowed is what the battery says, and it says nothing."""
+    guest.sh("ip link set can0 down")
+    guest.none_good("bms")
+    guest.until("its limits are unknown: 0 W commanded", lambda: held(guest), 60)
+    guest.sh("ip link set can0 up")
+    guest.reads("bms", told)
+    inverter.follows(guest, "can0 is up: the order goes on")
+
+
+def held(guest: Guest) -> bool:
+    control = guest.ask(do="status")["control"]
+    limits = [guest.points("bms")[point][1] for point in LIMITS]
+    return control["commanded_w"] == 0 and "limit unknown" in control["causes"] and "GOOD" not in limits
+
+
+def vanishes(guest: Guest, told: dict[str, int]) -> None:
+    """An adapter on USB that is pulled takes its interface with it."""
+    guest.sh("systemctl stop bms && ip link delete can0")
+    guest.none_good("bms")
+    gone = "no such interface"
+    guest.until("the interface is gone: said so", lambda: gone in guest.device("bms").get("error", ""), 60)
+    guest.sh("ip link add can0 type vcan")
+    speak(guest)
+    guest.reads("bms", told)
 
 
 def state(guest: Guest) -> str:
@@ -75,10 +97,3 @@ def keep_alive(guest: Guest) -> None:
     if len(apart) < 2 or not all(0.5 < s < 2.0 for s in apart):
         raise Fallen(f"keep-alives 0x305 are not a second apart:\n{heard}")
     guest.saw("candump sees keep-alive 0x305 each second")
-
-
-def limits_are_nothing(guest: Guest) -> None:
-    told = guest.points("bms")
-    if not all(told[point][1] in ("STALE", "ABSENT") for point in LIMITS):
-        raise Fallen(f"limits of a battery that is not heard: {told}")
-    guest.saw("its limits are STALE: nothing is allowed")

@@ -4,38 +4,25 @@ The inverter and the meter are the rig's, in the guest, with their own fallback;
 written is what counts here. The site's key is a credential that systemd encrypts and hands over.
 """
 
-from typing import Any
-
-from vm.guest import DAEMON, SITE, UNIT, Guest
+from vm import inverter
+from vm.guest import DAEMON, UNIT, Guest
 from vm.machine import Fallen
 
-RIG_SOCKET = "/run/rig.sock"
-RIG = f"/opt/gridseal/bin/python -m rig --device sunspec --tcp 5020 --control {RIG_SOCKET}"
-DEVICES = """\
-  inverter: {profile: sunspec, link: "tcp://127.0.0.1:5020", timeout: 3 s, poll: 2 s}
-  meter: {profile: sunspec_meter, link: "tcp://127.0.0.1:5020", unit: 200, timeout: 3 s, poll: 2 s}
-"""
-SITE_REST = 'attest: {every: 10 s, key: "credential:gridseal-key"}\n'
+ATTEST = 'attest: {every: 10 s, key: "credential:gridseal-key"}\n'
 EXPOSURE_MAX = 22  # tenths, as in tests/test_systemd.py
-POWER_W, NEAR_W = 1500, 50
 
 
 def run(guest: Guest) -> None:
-    guest.background("rig", RIG, "--setenv=PYTHONPATH=/opt/lab")
-    guest.until("the rig answers", lambda: rig(guest), 60)
+    inverter.start(guest)
     guest.sh(f"{DAEMON} keys new credential:gridseal-key --file /etc/gridseal/gridseal-key.cred")
     guest.saw("gridseal keys new: a key that systemd-creds encrypted")
-    guest.serve(DEVICES + SITE_REST, "key.conf")
+    guest.serve(inverter.DEVICES + ATTEST, "key.conf")
     confined(guest)
     clock(guest)
-    obeys(guest)
+    inverter.order(guest)
     hangs(guest)
-    obeys(guest)
+    inverter.order(guest)
     stops(guest)
-
-
-def rig(guest: Guest) -> dict[str, Any]:
-    return guest.ask(RIG_SOCKET, do="state")
 
 
 def confined(guest: Guest) -> None:
@@ -61,27 +48,17 @@ def clock(guest: Guest) -> None:
     guest.until("clock TRUSTED: signed", lambda: guest.ask(do="status").get("records", {}).get("signed"), 90)
 
 
-def obeys(guest: Guest) -> None:
-    guest.sh(f"{DAEMON} setpoint {SITE} --power '{POWER_W} W' --for '20 min'")
-    guest.until(f"an order of {POWER_W} W: the battery follows", lambda: near(rig(guest), POWER_W), 60)
-
-
-def near(state: dict[str, Any], power_w: int) -> bool:
-    measured_w: int | None = state.get("battery_ac_w")
-    return measured_w is not None and abs(measured_w - power_w) < NEAR_W
-
-
 def hangs(guest: Guest) -> None:
     """A daemon that stands still while an order is carried out."""
-    before = writes(guest)[-1]["at_ms"]
+    before = inverter.writes(guest)[-1]["at_ms"]
     guest.sh(f"systemctl kill --kill-whom=main --signal=STOP {UNIT}")
     guest.until("hung: systemd ends it and starts it again", lambda: restarts(guest) == 1, 180)
     if "Watchdog timeout" not in guest.sh(f"journalctl --no-pager -u {UNIT}"):
         raise Fallen("it was not the watchdog")
     guest.saw("it was the watchdog")
     guest.until("it serves again", lambda: guest.ask(do="status"), 180)
-    first = next((write for write in writes(guest) if write["at_ms"] > before), None)
-    if first is None or first["demand_w"] is not None or rig(guest)["order"] != "self":
+    first = next((write for write in inverter.writes(guest) if write["at_ms"] > before), None)
+    if first is None or first["demand_w"] is not None or inverter.state(guest)["order"] != "self":
         raise Fallen(f"its first write is not the fallback: {first}")
     guest.saw("its first write was the fallback, and the order is not taken up again")
 
@@ -90,8 +67,8 @@ def stops(guest: Guest) -> None:
     """In the middle of an order."""
     memory = int(guest.sh(f"systemctl show -P MemoryPeak {UNIT}")) / 2**20
     guest.sh(f"systemctl stop {UNIT}")
-    if writes(guest)[-1]["demand_w"] is not None or rig(guest)["order"] != "self":
-        raise Fallen(f"a stop left {writes(guest)[-1]}")
+    if inverter.writes(guest)[-1]["demand_w"] is not None or inverter.state(guest)["order"] != "self":
+        raise Fallen(f"a stop left {inverter.writes(guest)[-1]}")
     result = guest.sh(f"systemctl show -P Result {UNIT}")
     if result != "success":
         raise Fallen(f"the stop ended with {result}")
@@ -100,9 +77,3 @@ def stops(guest: Guest) -> None:
 
 def restarts(guest: Guest) -> int:
     return int(guest.sh(f"systemctl show -P NRestarts {UNIT}"))
-
-
-def writes(guest: Guest) -> list[dict[str, Any]]:
-    """What was written to the inverter, oldest first; no demand: its fallback."""
-    entries: list[dict[str, Any]] = guest.ask(RIG_SOCKET, do="journal", last=100)["entries"]
-    return entries
