@@ -132,7 +132,7 @@ def ended_with(tmp_path, words, device="sunspec", change=lambda _: None, start_m
 
 def test_a_meter_that_counts_the_other_way_is_found(tmp_path):
     def turned(rigged):
-        own_profile(rigged, "sunspec_meter", "proof: simulated", "proof: simulated\nmeter_positive: export")
+        own_profile(rigged, "sunspec_meter", "proof: recorded", "proof: recorded\nmeter_positive: export")
 
     ended_with(tmp_path, "meter (grid power) counts the other way: the meter is turned round", change=turned)
 
@@ -322,7 +322,7 @@ def test_a_site_whose_meter_was_exchanged_commands_nothing_until_it_is_commissio
         rigged = site(clock, tmp_path)
         async with rigged.running():
             assert (await commission(rigged, patience_s=0))["state"] == "passed"
-        own_profile(rigged, "sunspec_meter", "proof: simulated", "proof: simulated\nmeter_positive: import")
+        own_profile(rigged, "sunspec_meter", "proof: recorded", "proof: recorded\nmeter_positive: import")
         async with rigged.running():
             await asyncio.sleep(20)
             said = (await rigged.ask("status"))["control"]
