@@ -54,9 +54,10 @@ schema: $(READY)
 	$(BIN)/python -m gateway.cli schema config
 	$(BIN)/python -m gateway.cli devices > docs/devices.md
 
-# The hash-locked lists, after a change of the dependencies (wants uv). gpiod comes from the system's packages.
+# The hash-locked lists, after a change of the dependencies (wants uv). The library for pins is the installer's alone: no
+# machine of the tests has any.
 lock:
-	$(LOCK) $(EXTRAS) -o config/requirements/run.txt
+	$(LOCK) $(EXTRAS) --extra gpio -o config/requirements/run.txt
 	$(LOCK) $(EXTRAS) --extra demo --group dev -o config/requirements/dev.txt
 
 contracts:

@@ -31,6 +31,22 @@ def test_the_unit_is_hardened(unit):
     assert done.returncode == 0, done.stdout.splitlines()[-1:] + done.stderr.splitlines()[-3:]
 
 
+@pytest.mark.parametrize("drop_in", sorted(FOLDER.glob("*.conf")), ids=lambda path: path.stem)
+def test_what_a_site_drops_in_is_understood_and_leaves_it_hardened(drop_in, tmp_path):
+    analyze = need("systemd-analyze")
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text() + drop_in.read_text())
+    done = subprocess.run(
+        [analyze, "security", "--offline=yes", "--no-pager", f"--threshold={EXPOSURE_MAX}", str(unit)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout.splitlines()[-1:]
+    assert "Unknown" not in done.stderr and "Invalid" not in done.stderr
+
+
 @pytest.mark.parametrize("unit", [UNIT, RELAYER], ids=lambda path: path.stem)
 def test_nothing_keeps_it_from_seeing_whether_the_clock_is_synchronised(unit):
     """ProtectClock= denies adjtimex(2) altogether; then nothing would ever be signed, or sent."""
