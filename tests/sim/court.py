@@ -45,7 +45,9 @@ class Court:
         shared = {"wrong": self.wrong, "kinds": self.kinds}
         kinds = [battery.kind for battery in self.site.batteries]
         timers = [TIMER_S[kind] for kind in kinds]
-        self.members = [Judge(self.site.limit_w, TIMER_S[kind], kind in ZEROED, **shared) for kind in kinds]
+        self.members = [
+            Judge(self.site.limit_w, TIMER_S[kind], zeroed=kind in ZEROED, **shared) for kind in kinds
+        ]
         self.vars = [
             VarJudge(
                 part.plant.spec.var_max,

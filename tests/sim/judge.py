@@ -7,7 +7,7 @@ refuses to forgive: each contradiction is a line in `wrong`, counted by kind.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from rig.witness import Entry
 
@@ -99,6 +99,7 @@ def order(
 class Judge:
     limit_w: int
     timer_s: int | None  # of the device
+    _: KW_ONLY
     zeroed: bool = False  # one of ZEROED
     ramp_w_per_s: int = RAMP_W_PER_S
     wrong: list[str] = field(default_factory=list)

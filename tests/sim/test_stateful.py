@@ -35,7 +35,7 @@ class Site(RuleBasedStateMachine):
         asyncio.set_event_loop(self.loop)
         self.clock = VirtualClock(self.loop)
         self.over = asyncio.Event()
-        self.judge = Judge(LIMITS.charge_w, SPEC.timeout_s, LIMITS.ramp_w_per_s)
+        self.judge = Judge(LIMITS.charge_w, SPEC.timeout_s, ramp_w_per_s=LIMITS.ramp_w_per_s)
         self.witness = Witness(SPEC.charge_max_w, SPEC.discharge_max_w)
         self.given: list[Command] = []
         self.world = self.do(self.made())
