@@ -13,6 +13,7 @@ from gateway.errors import (
     Problem,
     ServiceRefused,
     StoreError,
+    Unidentified,
 )
 
 HERE = Problem("site.yaml", 3, 12, "unknown key 'grid imprt'", "did you mean 'grid import'?")
@@ -37,7 +38,7 @@ def test_a_refusal_keeps_the_devices_code():
     assert (str(refused), refused.code) == ("illegal data address", 2)
 
 
-@pytest.mark.parametrize("kind", [FrameError, DeviceRefused])
+@pytest.mark.parametrize("kind", [FrameError, DeviceRefused, Unidentified])
 def test_what_a_wire_does_is_handled_as_a_link(kind):
     """The device task retries LinkError: a bad frame and a refusal must not end the daemon."""
     assert issubclass(kind, LinkError)
@@ -51,7 +52,7 @@ def test_kinds_that_are_handled_differently_are_no_kind_of_each_other():
 def test_all_are_expected_and_none_hides_a_bug_or_a_standard_error():
     """`except OSError` or `except ValueError` must never take one of these by accident."""
     found = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, Exception)]
-    assert len(found) == 8
+    assert len(found) == 9
     for kind in found:
         assert issubclass(kind, GridsealError)
         assert not issubclass(kind, (OSError, ValueError, RuntimeError, LookupError))
