@@ -196,7 +196,10 @@ class Court:
         loads = self.parts[0].plant.state
         house_w = loads.load_w - sum(part.plant.state.pv_w for part in self.parts)
         powers = [part.plant.state.battery_ac_w for part in self.parts]
-        own_w = sum(power_w for power_w, told in zip(powers, self.told, strict=True) if not told.power_w)
+        # One that is out of reach looks like a part of the house to the others, and its end like a step of the load.
+        several = len(self.parts) > 1
+        own = [not told.power_w or (several and sick[number]) for number, told in enumerate(self.told)]
+        own_w = sum(power_w for power_w, alone in zip(powers, own, strict=True) if alone)
         power_w = sum(told.power_w for told in self.told if told.reached)
         foreign = any(member.yielded for member in self.members)
         meter_alone = len(faults) > len(self.parts) and faults[-1].is_set("stuck") and not any(sick[:-1])
