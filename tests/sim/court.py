@@ -196,7 +196,7 @@ class Court:
         loads = self.parts[0].plant.state
         house_w = loads.load_w - sum(part.plant.state.pv_w for part in self.parts)
         powers = [part.plant.state.battery_ac_w for part in self.parts]
-        # One that is out of reach looks like a part of the house to the others, its end like a step of the load.
+        # One out of reach looks like a part of the house to the others, its end like a step of the load.
         several = len(self.parts) > 1
         own = [not told.power_w or (several and sick[number]) for number, told in enumerate(self.told)]
         own_w = sum(power_w for power_w, alone in zip(powers, own, strict=True) if alone)
